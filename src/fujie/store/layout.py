@@ -1,0 +1,35 @@
+"""Every table of a data folder in one place: what its keys and values are, and who writes them.
+
+All integers in keys are 8 bytes, big endian, so that key order is number order.
+"""
+
+from enum import Enum
+from typing import Final
+
+
+class Table(Enum):
+    """A table; the value is (SQL name, one-byte RocksDB prefix). Prefixes are permanent."""
+
+    META = ("meta", b"m")  # name -> bytes: format, chain description, head (written with every block)
+    GENESIS = ("genesis", b"g")  # b"genesis" -> canonical genesis
+    STATE = ("state", b"s")  # key hash (32) -> StoredLeaf: path, salt, record (store.state_tree writes it)
+    BUCKETS = ("buckets", b"b")  # bucket number (4 bytes, big endian) -> bucket digest (32)
+    VERSIONS = ("versions", b"v")  # digest of an old version (32) -> its record; content-addressed, never deleted
+    BLOCKS = ("blocks", b"k")  # height -> StoredBlock: header, commit, first log index, transaction count
+    VALIDATORS = ("validators", b"w")  # validator set hash (32) -> validator set in CometBFT's protobuf form
+    LOG_TILES = ("log_tiles", b"t")  # level (1) || tile number (8) -> up to 256 digests of 32 bytes, joined
+    LOG_ENTRIES = ("log_entries", b"e")  # log index -> LogEntry: height, transaction, receipt
+    TRANSACTION_INDEX = ("transaction_index", b"i")  # transaction id (32) -> log index (8)
+
+    def __init__(self, sql_name: str, prefix: bytes) -> None:
+        self.sql_name = sql_name
+        self.prefix = prefix
+
+
+META_FORMAT: Final = b"format"  # format number of the folder, as decimal text
+META_HEAD: Final = b"head"  # canonical Head (engine.executor): height, time, app hash, roots, log size
+
+
+def number_key(number: int) -> bytes:
+    """Return the 8-byte key of a height or log index."""
+    return number.to_bytes(8, "big")
