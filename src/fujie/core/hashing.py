@@ -41,3 +41,8 @@ def digest(tag: bytes, *parts: bytes) -> bytes:
 def app_hash(state_root: bytes, log_root: bytes, log_size: int) -> bytes:
     """Return the one commitment that a block header carries (docs/spec/04-proofs.md)."""
     return digest(TAG_APP_HASH, state_root, log_root, log_size.to_bytes(8, "big"))
+
+
+def version_digest(data: bytes) -> bytes:
+    """Return the digest by which the canonical bytes of an old version of a record are known."""
+    return digest(TAG_VERSION, data)

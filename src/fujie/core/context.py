@@ -1,0 +1,15 @@
+"""What a rule may know besides the state: the block it runs in and the transaction it runs for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Given to every transition. ``time_ms`` is the time of the block, the only clock of a rule."""
+
+    chain_id: str
+    height: int
+    time_ms: int
+    transaction_id: bytes  # 32 bytes
+    nonce: bytes  # 16 bytes
+    signers: frozenset[bytes]  # public keys whose signatures on this transaction were verified

@@ -1,0 +1,495 @@
+"""The embedded engine: one process, one data folder, one validator, no daemon.
+
+Two threads. *Admission* has signatures verified in the worker process. The *ledger* thread makes blocks: as many
+waiting transactions as fit go into one block and one fsync (group commit); when nothing waits, a block at once, followed
+by the empty block that proves it. Headers and commits have CometBFT's form, so one verifier serves both engines.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, NamedTuple
+
+from fujie.core.encoding import Codec, Record, encode
+from fujie.core.errors import OperationalError, Refused
+from fujie.core.limits import (
+    BLOCK_BYTES_MAX,
+    BLOCK_TRANSACTIONS_MAX,
+    HEARTBEAT_MS,
+    PENDING_BYTES_MAX,
+    PENDING_TRANSACTIONS_MAX,
+)
+from fujie.core.reasons import TransactionReason
+from fujie.core.signing import Signer
+from fujie.core.state import Key, Leaf
+from fujie.core.transaction import VerifiedBlock, VerifiedTransaction
+from fujie.core.units import Count, Digest
+from fujie.engine.admission import ACCEPTED, VerifierProcess, decode_verified, verdict, verify_transaction
+from fujie.engine.base import Outcome
+from fujie.engine.executor import Executor, Head, Staged
+from fujie.engine.proving import Proven, prove_keys, prove_receipt, read_leaf
+from fujie.machine.schedule import UnknownRules
+from fujie.machine.transition import BlockResult
+from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
+from fujie.proof.bundle import Bundle
+from fujie.proof.commit import EMPTY_COMMIT, Commit, commit_hash, decode_commit, encode_commit, sign_commit
+from fujie.proof.header import (
+    EMPTY_BLOCK_ID,
+    BlockID,
+    Header,
+    consensus_params_hash,
+    decode_header,
+    encode_header,
+    make_header,
+)
+from fujie.proof.light_block import LightBlock, encode_light_block
+from fujie.proof.validators import Validator, ValidatorSet, encode_validator_set, validator_address, validator_set_hash
+from fujie.store.layout import Table, number_key
+
+log = logging.getLogger(__name__)
+
+VERIFY_BATCH_MAX: Final = 2_000  # about 0.1 s of the worker's time: small enough that blocks need not wait long
+VERIFY_INLINE_MAX: Final = 16  # up to here the way to the worker and back costs more than the work
+
+
+class StoredBlock(Record, tag=1):
+    """What the BLOCKS table keeps of a block; its transactions stand in the log from ``first_index`` on."""
+
+    header: bytes
+    commit: bytes
+    results_hash: Digest
+    first_index: Count
+    transactions: Count
+
+
+STORED_BLOCK: Final[Codec[StoredBlock]] = Codec(StoredBlock)
+
+
+class _Batch:
+    """Transactions submitted together and what has become of them so far."""
+
+    __slots__ = ("future", "missing", "outcomes")
+
+    def __init__(self, size: int) -> None:
+        self.future: Future[list[Outcome]] = Future()
+        self.outcomes: list[Any] = [None] * size
+        self.missing = size
+
+    def settle(self, position: int, outcome: Outcome) -> None:
+        self.outcomes[position] = outcome
+        self.missing -= 1
+        if not self.missing:
+            self.future.set_result(self.outcomes)
+
+
+class _Waiting(NamedTuple):
+    """One submitted transaction and where its outcome goes."""
+
+    raw: bytes
+    batch: _Batch
+    position: int
+
+
+class _Tip(NamedTuple):
+    """The newest block as the next one needs it."""
+
+    block_id: BlockID
+    commit: Commit
+    results_hash: bytes
+
+
+class EmbeddedEngine:
+    """Implements ``engine.base.Engine``. Owns the executor and its store, and closes both."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        signer: Signer,
+        *,
+        clock_ms: Callable[[], int] | None = None,
+        worker: bool = True,
+        heartbeat_ms: int = HEARTBEAT_MS,
+    ) -> None:
+        """Go on where the store stands. ``signer`` is the validator's key. ``worker=False`` verifies in this process.
+
+        Raises :class:`OperationalError` when the chain was founded with another validator key.
+        """
+        self.executor = executor
+        self.chain_id = executor.chain_id
+        self._signer = signer
+        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+        self._heartbeat_ms = heartbeat_ms
+        self._use_worker = worker
+        self._worker: VerifierProcess | None = None
+        self._validators = _validator_set(executor)
+        if [validator.public_key for validator in self._validators.validators] != [signer.public_key]:
+            raise OperationalError(
+                "The validator key of this data folder is not the one that the chain was founded with.",
+                "Restore the key file from your backup.",
+            )
+        self._validators_hash = validator_set_hash(self._validators)
+        self._address = validator_address(signer.public_key)
+        self._consensus_hash = consensus_params_hash(BLOCK_BYTES_MAX, -1)
+        self._changed = threading.Condition()  # around everything below that two threads touch
+        self._submitted: deque[_Waiting] = deque()
+        self._verified: deque[_Waiting] = deque()
+        self._pending = 0
+        self._pending_bytes = 0
+        self._closing = False
+        self.failure: BaseException | None = None
+        self._tip, light_block, last_was_empty = self._load_tip()
+        if light_block is None or not last_was_empty:
+            # The newest state is not proven yet: its block came right before a crash, or there was none so far.
+            self._make_block(())
+        else:
+            self._proven = Proven(light_block, executor.head)
+        self._threads = [
+            threading.Thread(target=self._guard, args=(target,), name=name, daemon=True)
+            for name, target in (("fujie-ledger", self._make_blocks), ("fujie-admission", self._admit))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # -- for callers
+
+    @property
+    def head(self) -> Head:
+        """See ``Engine``."""
+        return self.executor.head
+
+    @property
+    def proven(self) -> Proven:
+        """The newest signed header and the head it commits to."""
+        return self._proven
+
+    @property
+    def pending(self) -> int:
+        """How many submitted transactions have no outcome yet."""
+        return self._pending
+
+    def submit(self, transactions: Sequence[bytes]) -> Future[list[Outcome]]:
+        """See ``Engine``."""
+        batch = _Batch(len(transactions))
+        if not transactions:
+            batch.future.set_result([])
+            return batch.future
+        size = sum(map(len, transactions))
+        with self._changed:
+            self._require_running()
+            full = (
+                self._pending + len(transactions) > PENDING_TRANSACTIONS_MAX
+                or self._pending_bytes + size > PENDING_BYTES_MAX
+            )
+            if not full:
+                self._pending += len(transactions)
+                self._pending_bytes += size
+                for position, raw in enumerate(transactions):
+                    self._submitted.append(_Waiting(raw, batch, position))
+                self._changed.notify_all()
+        if full:
+            batch.future.set_result([_turned_away(TransactionReason.ADMISSION_QUEUE_FULL)] * len(transactions))
+        return batch.future
+
+    def dry_run(self, transaction: bytes) -> Outcome:
+        """See ``Engine``."""
+        try:
+            verified = verify_transaction(transaction)
+        except Refused as refused:
+            return _turned_away(refused.reason)
+        head = self.executor.head
+        block = VerifiedBlock(self.chain_id, head.height + 1, self._next_time(head), (verified,))
+        receipt = self.executor.rehearse(block).receipts[0]
+        return Outcome(verified.id, receipt.code, receipt, None)
+
+    def read(self, key: Key[Any]) -> Leaf | None:
+        """See ``Engine``."""
+        return read_leaf(self.executor, self._proven, key)
+
+    def prove(self, keys: Sequence[Key[Any]]) -> Bundle:
+        """See ``Engine``."""
+        return prove_keys(self.executor, lambda: self._proven, keys)
+
+    def prove_receipt(self, transaction_id: bytes, timeout_s: float = 10.0) -> Bundle | None:
+        """See ``Engine``."""
+        index = self.executor.index_of(transaction_id)
+        if index is None:
+            return None
+        if not self.wait_proven(index, timeout_s):
+            raise OperationalError(
+                "The block that proves the receipt was not made in time.", "The receipt stands; ask for the proof again."
+            )
+        return prove_receipt(self.executor, self._proven, index)
+
+    def wait_proven(self, index: int, timeout_s: float) -> bool:
+        """Wait until log entry ``index`` stands under a signed header; False at the timeout."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self._proven.head.log_size > index or self.failure is not None or self._closing, timeout_s
+            ) and (self._proven.head.log_size > index)
+
+    def close(self) -> None:
+        """See ``Engine``."""
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._fail_waiting(OperationalError("The ledger was closed.", "Open it again and submit the same bytes again."))
+        if self._worker is not None:
+            self._worker.close()
+        self.executor.store.close()
+
+    # -- admission thread
+
+    def _admit(self) -> None:
+        """Verify what is submitted, two batches under way at a time so that the worker never idles."""
+        under_way: deque[list[_Waiting]] = deque()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._submitted or under_way or self._closing)
+                if self._closing:
+                    return
+                batch = [self._submitted.popleft() for _ in range(min(len(self._submitted), VERIFY_BATCH_MAX))]
+            if batch and not under_way and (len(batch) <= VERIFY_INLINE_MAX or not self._use_worker):
+                self._take_verdicts(batch, bytes([verdict(waiting.raw) for waiting in batch]))
+                continue
+            if batch:
+                if self._worker is None:
+                    self._worker = VerifierProcess()
+                self._worker.send([waiting.raw for waiting in batch])
+                under_way.append(batch)
+            if self._worker is not None and (len(under_way) == 2 or not batch):
+                self._take_verdicts(under_way.popleft(), self._worker.receive())
+
+    def _take_verdicts(self, batch: list[_Waiting], verdicts: bytes) -> None:
+        """Let accepted transactions wait for a block and answer for the others."""
+        accepted = [waiting for waiting, code in zip(batch, verdicts, strict=True) if code == ACCEPTED]
+        if len(accepted) < len(batch):
+            for waiting, code in zip(batch, verdicts, strict=True):
+                if code != ACCEPTED:
+                    self._settle(waiting, _turned_away(TransactionReason(code)))
+        with self._changed:
+            self._verified.extend(accepted)
+            self._changed.notify_all()
+
+    # -- ledger thread
+
+    def _make_blocks(self) -> None:
+        """Make blocks until the engine closes."""
+        while True:
+            with self._changed:
+                due_s = (self.executor.head.time_ms + self._heartbeat_ms - self._clock_ms()) / 1000
+                self._changed.wait_for(lambda: self._verified or self._closing, max(due_s, 0.0))
+                if self._closing:
+                    return
+                waiting = self._take()
+            self._make_block(waiting)
+            if waiting and not self._verified:
+                self._make_block(())
+
+    def _take(self) -> list[_Waiting]:
+        """Return as many verified transactions as fit into a block."""
+        taken = []
+        size = 0
+        verified = self._verified
+        while verified and len(taken) < BLOCK_TRANSACTIONS_MAX:
+            size += len(verified[0].raw)
+            if size > BLOCK_BYTES_MAX:
+                break
+            taken.append(verified.popleft())
+        return taken
+
+    def _make_block(self, waiting: Sequence[_Waiting]) -> None:
+        """Make one block of ``waiting``, or an empty one, and answer for each of them when it is durable."""
+        executor = self.executor
+        head = executor.head
+        time_ms = self._next_time(head)
+        transactions = [decode_verified(item.raw) for item in waiting]
+        block = VerifiedBlock(self.chain_id, head.height + 1, time_ms, tuple(transactions))
+        result, failed = self._apply(block)
+        refused: dict[int, int] = dict.fromkeys(failed, int(TransactionReason.EXECUTION_FAILED))
+        if failed or not all([receipt.authorised for receipt in result.receipts]):
+            # Whoever sent these was not entitled to: they wrote nothing, and are not worth a place in a block.
+            kept = [transaction for position, transaction in enumerate(transactions) if position not in refused]
+            block = block._replace(transactions=tuple(kept))
+            if failed:
+                result = executor.apply(block)
+            places = [position for position in range(len(transactions)) if position not in refused]
+            for position, receipt in zip(places, result.receipts, strict=True):
+                if not receipt.authorised:
+                    refused[position] = receipt.code
+            block = block._replace(
+                transactions=tuple(tx for position, tx in enumerate(transactions) if position not in refused)
+            )
+            result = executor.apply(block)
+        if block.transactions or not waiting:
+            self._commit(block, result, executor.stage(block, result))
+        self._answer(waiting, transactions, result, refused)
+
+    def _apply(self, block: VerifiedBlock) -> tuple[BlockResult, list[int]]:
+        """Carry a block out; also return the places of transactions that raise what they must not.
+
+        Such a transaction is a fault of the program, not of its sender. It is kept out, with its traceback in the log,
+        so that the ledger lives on for everybody else.
+        """
+        try:
+            return self.executor.apply(block), []
+        except (OperationalError, Refused):
+            raise
+        except Exception:
+            failed = []
+            for position, transaction in enumerate(block.transactions):
+                try:
+                    self.executor.apply(block._replace(transactions=(transaction,)))
+                except Exception:
+                    log.exception("transaction %s is quarantined", transaction.id.hex())
+                    failed.append(position)
+            if not failed:
+                raise
+            return BlockResult({}, {}, [], {}), failed
+
+    def _commit(self, block: VerifiedBlock, result: BlockResult, staged: Staged) -> None:
+        """Sign the header of ``block``, make everything durable, show it."""
+        executor = self.executor
+        before = executor.head
+        raws = [transaction.raw for transaction in block.transactions]
+        header = make_header(
+            chain_id=self.chain_id,
+            height=block.height,
+            time_ms=block.time_ms,
+            last_block_id=self._tip.block_id,
+            last_commit_hash=commit_hash(self._tip.commit),
+            data_hash=data_hash(raws),
+            validators_hash=self._validators_hash,
+            next_validators_hash=self._validators_hash,
+            consensus_hash=self._consensus_hash,
+            app_hash=before.app_hash,
+            last_results_hash=self._tip.results_hash,
+            proposer_address=self._address,
+        )
+        block_id = make_block_id(header, raws, self._tip.commit)
+        commit = sign_commit(
+            self.chain_id, header, block_id, self._validators, [self._signer.seed], time_ms=block.time_ms
+        )
+        results = results_hash([encode_result(receipt.code) for receipt in result.receipts])
+        stored = StoredBlock(encode_header(header), encode_commit(commit), results, before.log_size, len(raws))
+        staged.batch.put(Table.BLOCKS, number_key(block.height), encode(stored))
+        if block.height == 1:
+            staged.batch.put(Table.VALIDATORS, self._validators_hash, encode_validator_set(self._validators))
+        executor.commit(staged)
+        # The point of no return lies behind: readers may see the block, callers hear of it.
+        self._tip = _Tip(block_id, commit, results)
+        with self._changed:
+            self._proven = Proven(encode_light_block(LightBlock(header, commit, self._validators)), before)
+            self._changed.notify_all()
+
+    def _answer(
+        self,
+        waiting: Sequence[_Waiting],
+        transactions: Sequence[VerifiedTransaction],
+        result: BlockResult,
+        refused: dict[int, int],
+    ) -> None:
+        """Give each transaction of a block its outcome."""
+        index = self.executor.head.log_size - len(result.receipts)
+        receipts = iter(result.receipts)
+        repeated = int(TransactionReason.TRANSACTION_REPEATED)
+        for position, item in enumerate(waiting):
+            code = refused.get(position)
+            identifier = transactions[position].id
+            if code is None:
+                receipt = next(receipts)
+                outcome = Outcome(identifier, receipt.code, receipt, index)
+                index += 1
+            elif code == repeated:
+                first = self.executor.receipt_of(identifier)
+                assert first is not None, "what is remembered stands in the log"
+                outcome = Outcome(identifier, first.code, first, self.executor.index_of(identifier))
+            else:
+                outcome = Outcome(identifier, code, None, None)
+            item.batch.settle(item.position, outcome)
+        with self._changed:
+            self._pending -= len(waiting)
+            self._pending_bytes -= sum([len(item.raw) for item in waiting])
+
+    # -- inside
+
+    def _guard(self, target: Callable[[], None]) -> None:
+        """Run a thread; when it fails, say so to every caller and stop, rather than go on in doubt."""
+        try:
+            target()
+        except BaseException as error:
+            if not isinstance(error, UnknownRules):
+                log.exception("the ledger stops")
+            with self._changed:
+                self.failure = self.failure or error
+                self._changed.notify_all()
+            reason = error if isinstance(error, OperationalError) else OperationalError(
+                f"The ledger stopped: {error!r}.", "See the log; what was acknowledged is safe."
+            )
+            self._fail_waiting(reason)
+
+    def _fail_waiting(self, error: OperationalError) -> None:
+        """Fail the futures of everything that has no outcome."""
+        with self._changed:
+            batches = {id(item.batch): item.batch for queue in (self._submitted, self._verified) for item in queue}
+            self._submitted.clear()
+            self._verified.clear()
+        for batch in batches.values():
+            if not batch.future.done():
+                batch.future.set_exception(error)
+
+    def _settle(self, waiting: _Waiting, outcome: Outcome) -> None:
+        with self._changed:
+            self._pending -= 1
+            self._pending_bytes -= len(waiting.raw)
+        waiting.batch.settle(waiting.position, outcome)
+
+    def _require_running(self) -> None:
+        if self.failure is not None:
+            raise OperationalError(f"The ledger has stopped: {self.failure}", "See the log of the node.")
+        if self._closing:
+            raise OperationalError("The ledger is closed.", "Open it again.")
+
+    def _next_time(self, head: Head) -> int:
+        return max(self._clock_ms(), head.time_ms + 1)
+
+    def _load_tip(self) -> tuple[_Tip, bytes | None, bool]:
+        """Return the newest block as the next one needs it, its light block if there is one, and whether it was empty."""
+        height = self.executor.head.height
+        if height == 0:
+            return _Tip(EMPTY_BLOCK_ID, EMPTY_COMMIT, results_hash([])), None, True
+        header, commit, stored = load_block(self.executor, height)
+        light_block = encode_light_block(LightBlock(header, commit, self._validators))
+        return _Tip(commit.block_id, commit, stored.results_hash), light_block, stored.transactions == 0
+
+
+def load_block(executor: Executor, height: int) -> tuple[Header, Commit, StoredBlock]:
+    """Return header, commit and what else is stored of the block at ``height``.
+
+    Raises :class:`OperationalError` when the chain has no such block.
+    """
+    data = executor.store.get(Table.BLOCKS, number_key(height))
+    if data is None:
+        raise OperationalError(f"There is no block {height}.", f"The newest is {executor.head.height}.")
+    stored = STORED_BLOCK.decode_trusted(data)
+    return decode_header(stored.header), decode_commit(stored.commit), stored
+
+
+def _validator_set(executor: Executor) -> ValidatorSet:
+    """Return the validators that the chain was founded with, in CometBFT's form."""
+    from fujie.modules.membership import queries as membership
+
+    return ValidatorSet.of(
+        Validator(member.public_key, member.power) for member in membership.validators(executor.live).members
+    )
+
+
+def _turned_away(reason: Any) -> Outcome:
+    """Return the outcome of a transaction that admission refuses."""
+    return Outcome(b"", int(reason), None, None)

@@ -1,0 +1,91 @@
+"""The state of the last committed block, as rules and readers see it: a cache of hot records in front of the store."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fujie.core.encoding import Record
+from fujie.core.state import Key, Leaf
+from fujie.engine.replay_window import ReplayWindow
+from fujie.store.base import Store
+from fujie.store.layout import Table
+from fujie.store.state_tree import unpack_leaf
+
+CACHED_LEAVES_DEFAULT: Final = 250_000  # about 120 MB; a rule of thumb: as many as are touched in a minute
+
+_UNKNOWN: Final = object()
+
+
+class LiveState:
+    """Implements ``core.state.StateRead`` over the store. One thread runs rules on it; any thread may ``peek``."""
+
+    def __init__(self, store: Store, window: ReplayWindow, cached_leaves: int = CACHED_LEAVES_DEFAULT) -> None:
+        self._store = store
+        self._window = window
+        self._cached_max = cached_leaves
+        self._cache: dict[str, Leaf | None] = {}
+
+    def leaf(self, key: Key[Any]) -> Leaf | None:
+        """Return record and salt at ``key``, or None; what was read stays cached."""
+        found: Any = self._cache.get(key.path, _UNKNOWN)
+        if found is _UNKNOWN:
+            found = self._cache[key.path] = self._load(key)
+        leaf: Leaf | None = found
+        return leaf
+
+    def get(self, key: Key[Any]) -> Any:
+        """Return the record at ``key``, or None."""
+        found: Any = self._cache.get(key.path, _UNKNOWN)
+        if found is _UNKNOWN:
+            found = self.leaf(key)
+        return None if found is None else found[0]
+
+    def peek(self, key: Key[Any]) -> Leaf | None:
+        """As :meth:`leaf`, for other threads: what was read is not cached."""
+        found: Any = self._cache.get(key.path, _UNKNOWN)
+        if found is _UNKNOWN:
+            found = self._load(key)
+        leaf: Leaf | None = found
+        return leaf
+
+    def archived(self, version: bytes) -> bytes | None:
+        """Return the canonical bytes of an old version, or None."""
+        return self._store.get(Table.VERSIONS, version)
+
+    def remembers(self, transaction_id: bytes, expires_at_ms: int) -> bool:
+        """Tell whether the transaction was carried out and has not expired."""
+        return self._window.remembers(transaction_id, expires_at_ms)
+
+    def prefetch(self, keys: Mapping[str, Key[Any]]) -> None:
+        """Read the ``keys`` that are not cached in one sorted sweep over the store."""
+        cache = self._cache
+        missing = sorted([(key.hash, key) for path, key in keys.items() if path not in cache], key=_first)
+        if not missing:
+            return
+        for (_, key), stored in zip(
+            missing, self._store.get_many(Table.STATE, [key_hash for key_hash, _ in missing]), strict=True
+        ):
+            cache[key.path] = None if stored is None else _decode(key, stored)
+
+    def commit(self, changes: Mapping[str, tuple[Key[Record], Leaf]]) -> None:
+        """Take over what a committed block changed, and forget the records that were read longest ago."""
+        cache = self._cache
+        for path, (_, leaf) in changes.items():
+            cache[path] = leaf
+        excess = len(cache) - self._cached_max
+        if excess > 0:
+            # An eighth at a time: the first entry of a dict is found past every deleted one.
+            for path in list(cache)[: excess + self._cached_max // 8]:
+                del cache[path]
+
+    def _load(self, key: Key[Any]) -> Leaf | None:
+        stored = self._store.get(Table.STATE, key.hash)
+        return None if stored is None else _decode(key, stored)
+
+
+def _first(pair: tuple[bytes, Key[Any]]) -> bytes:
+    return pair[0]
+
+
+def _decode(key: Key[Any], stored: bytes) -> Leaf:
+    _, salt, record = unpack_leaf(stored)
+    return Leaf(key.codec.decode_trusted(record), salt)

@@ -1,0 +1,56 @@
+"""Why the room refuses, in order of precedence. Numbers are permanent.
+
+``PAYER`` is the wallet that gives (in Pay and Return), ``PAYEE`` the one that receives (in Pay and Distribute), and
+``WALLET`` the one that an administrative operation is about.
+"""
+
+from fujie.core.errors import Reason
+
+
+class CurrencyReason(Reason):
+    """Reasons of the currency room. Reasons of who may act (membership, key policy) come after the first four."""
+
+    INSTRUMENT_NOT_FOUND = 3001, "The chain has no instrument with this code."
+    WALLET_NOT_FOUND = 3002, "The chain has no wallet with this id."
+    PAYER_WALLET_NOT_FOUND = 3003, "The chain has no wallet with the payer's id."
+    PAYEE_WALLET_NOT_FOUND = 3004, "The chain has no wallet with the payee's id."
+    PAYER_AND_PAYEE_ARE_THE_SAME = 3005, "Payer and payee are the same wallet."
+    AMOUNT_IS_ZERO = 3006, "The amount is zero."
+    ISSUE_REFERENCE_HAS_ANOTHER_BODY = 3007, "Another issue was made under this reference."
+    ISSUE_ALREADY_MADE = 3008, "This very issue was made under this reference before."
+    REDEMPTION_REFERENCE_HAS_ANOTHER_BODY = 3009, "Another redemption was made under this reference."
+    REDEMPTION_ALREADY_MADE = 3010, "This very redemption was made under this reference before."
+    INSTITUTION_ACCOUNT_NOT_FOUND = 3011, "The chain has no account with the institution's name."
+    INSTITUTION_ALREADY_ADMITTED = 3012, "The institution is already admitted for this instrument."
+    INSTITUTION_NOT_ADMITTED = 3013, "The institution is not admitted for this instrument."
+    WALLET_ALREADY_OPENED = 3014, "A wallet with this id was opened before."
+    WALLET_POLICY_UNSOUND = 3015, "The wallet's key policy cannot be met or holds a key outside the prime-order group."
+    WALLET_SERVED_BY_ANOTHER_INSTITUTION = 3016, "The wallet is served by another institution."
+    WALLET_CLOSED = 3017, "The wallet is closed."
+    WALLET_FROZEN = 3018, "The wallet is frozen."
+    WALLET_FREEZE_UNCHANGED = 3019, "The authority has already frozen the wallet to this extent."
+    WALLET_FREEZES_TOO_MANY = 3020, "As many authorities as a wallet can record have already frozen it."
+    WALLET_NOT_FROZEN_BY_AUTHORITY = 3021, "The authority has no freeze on this wallet."
+    WALLET_CLASS_UNCHANGED = 3022, "The wallet has this class already."
+    WALLET_CLASS_HAS_NO_LIMITS = 3023, "No limits are set for this class of wallets in this instrument."
+    WALLET_BALANCE_ABOVE_CLASS_LIMIT = 3024, "The wallet holds more than its new class may."
+    WALLET_BALANCE_NOT_ZERO = 3025, "The wallet still holds money."
+    PAYER_WALLET_CLOSED = 3026, "The payer's wallet is closed."
+    PAYER_WALLET_FROZEN = 3027, "The payer's wallet is frozen for payments."
+    PAYEE_WALLET_CLOSED = 3028, "The payee's wallet is closed."
+    PAYEE_WALLET_FROZEN = 3029, "The payee's wallet is frozen for receipts."
+    PAYER_DOES_NOT_HOLD_INSTRUMENT = 3030, "The payer's wallet does not hold this instrument."
+    PAYEE_DOES_NOT_HOLD_INSTRUMENT = 3031, "The payee's wallet does not hold this instrument."
+    PAYER_PAYMENT_LIMIT_EXCEEDED = 3032, "The amount exceeds what one payment of the payer's class may be."
+    PAYER_DAY_LIMIT_EXCEEDED = 3033, "The payer would spend more today than its class may."
+    PAYER_DAY_COUNT_EXCEEDED = 3034, "The payer would make more payments today than its class may."
+    PAYER_BALANCE_INSUFFICIENT = 3035, "The payer's balance is smaller than the amount."
+    VAULT_BALANCE_INSUFFICIENT = 3036, "The institution's vault holds less than the amount."
+    PAYEE_HOLDING_LIMIT_EXCEEDED = 3037, "The payee would hold more than its class may."
+    LIMITS_NOT_ASCENDING = 3038, "The dates of the limits do not ascend."
+    LIMITS_NOT_IN_FORCE = 3039, "The first entry of the limits is not in force yet."
+    LIMITS_REWRITE_THE_PAST = 3040, "An entry that is in force already, or was, differs from what stands."
+    SUPPLY_WOULD_OVERFLOW = 3041, "More would be issued of the instrument than an amount can express."
+    INSTITUTION_QUOTA_EXCEEDED = 3042, "More would stand issued to the institution than its quota."
+    INSTITUTION_QUOTA_BELOW_OUTSTANDING = 3043, "The quota is smaller than what stands issued to the institution."
+    CURRENCY_GENESIS_INCONSISTENT = 3044, "The genesis of the room contradicts itself or that of membership."

@@ -1,0 +1,45 @@
+"""The trust root: the pinned file from which every verification starts (docs/spec/04-proofs.md, "Trust root").
+
+It comes from whoever founded the chain, by a channel that the holder trusts; never from the server whose answers it is
+used to check. It is JSON, so that people can read and compare it.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from fujie.core.errors import VerificationError
+from fujie.core.units import DurationMs
+
+Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+TRUST_PERIOD_MS_DEFAULT: Final = 14 * 86_400_000  # two weeks, as light clients commonly choose
+FRESHNESS_MS_DEFAULT: Final = 300_000  # five heartbeats: an honest node's newest header is at most one of them old
+CLOCK_DRIFT_MS: Final = 10_000  # how far the clock of a verifier may lag behind that of the validators
+
+
+class TrustRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="format", tag="fujie-trust-1"):
+    """What is taken on trust: the chain, who signs its headers, and how its state tree is shaped.
+
+    ``chain_id`` commits to the genesis. ``validators_hash`` is the hash of the validator set in CometBFT's form.
+    ``trust_period_ms`` bounds how old a header may be to vouch for a *current* state; it does not make receipts expire.
+    """
+
+    chain_id: Annotated[str, Meta(min_length=1, max_length=50)]
+    validators_hash: Hex32
+    state_tree_depth: Annotated[int, Meta(ge=4, le=24)]
+    trust_period_ms: DurationMs = TRUST_PERIOD_MS_DEFAULT
+
+
+def encode_trust(root: TrustRoot) -> bytes:
+    """Return the text of a trust root file."""
+    return msgspec.json.format(msgspec.json.encode(root), indent=2) + b"\n"
+
+
+def decode_trust(data: bytes) -> TrustRoot:
+    """Return the trust root in a file's text. Raises :class:`VerificationError` (step ``trust-root``)."""
+    try:
+        return msgspec.json.decode(data, type=TrustRoot)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise VerificationError("trust-root", f"not a trust root file: {error}") from None

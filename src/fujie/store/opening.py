@@ -1,0 +1,116 @@
+"""Opening a data folder: one process at a time, and the kind of store that is in it."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from fujie.core.errors import OperationalError
+from fujie.store.base import Store
+from fujie.store.layout import Table
+from fujie.store.sqlite import SqliteStore
+
+StoreKind = Literal["sqlite", "rocks"]
+
+LOCK_NAME: Final = "lock"
+STORE_NAMES: Final[dict[str, str]] = {"sqlite": "store.sqlite", "rocks": "store.rocks"}  # a file, a folder
+
+
+class FolderLock:
+    """The right to use a data folder, held by one process at a time and given back by the system when it dies.
+
+    The lock is on an open file (``flock``) and not the existence of one: a crash leaves nothing to clean up. The file
+    holds the process number of the holder, for the message that another process gets. The file stays.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock of ``folder``, which exists. Raises :class:`OperationalError` when another process has it."""
+        path = folder / LOCK_NAME
+        try:
+            self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise OperationalError(
+                f"The lock {path} does not open: {error.strerror}.", "Check who owns the folder and may write to it."
+            ) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            self.release()
+            raise OperationalError(
+                f"The data folder {folder} is in use by process {holder}.",
+                "Stop that process, or give this one another data folder.",
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
+
+    def release(self) -> None:
+        """Give the lock back. Idempotent."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class LockedStore:
+    """A store together with the lock of its data folder; closing it releases both, in this order."""
+
+    def __init__(self, store: Store, lock: FolderLock) -> None:
+        self._store = store
+        self._lock = lock
+        self.name = store.name
+        # The methods of the store itself, not one call more on the hot path.
+        self.get = store.get
+        self.get_many = store.get_many
+        self.last = store.last
+        self.commit = store.commit
+
+    def scan(self, table: Table, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with ``start <= key < end`` ascending."""
+        return self._store.scan(table, start, end)
+
+    def close(self) -> None:
+        """Close the store, then give back the lock. Idempotent."""
+        try:
+            self._store.close()
+        finally:
+            self._lock.release()
+
+
+def open_store(kind: StoreKind, folder: Path) -> Store:
+    """Open the store of data folder ``folder``, creating both where they are missing, for this process alone.
+
+    Raises :class:`OperationalError` when the folder cannot be made, another process holds it, it holds a store of the
+    other kind, the package for ``rocks`` is not installed, or the store itself does not open.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperationalError(
+            f"The data folder {folder} cannot be made: {error.strerror}.", "Check the path and who may write to it."
+        ) from error
+    lock = FolderLock(folder)
+    try:
+        return LockedStore(_open(kind, folder), lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _open(kind: StoreKind, folder: Path) -> Store:
+    for other, name in STORE_NAMES.items():
+        if other != kind and (folder / name).exists():
+            raise OperationalError(
+                f"The data folder {folder} holds a store of kind '{other}', not '{kind}'.",
+                f"Set the kind of store to '{other}', or give another data folder.",
+            )
+    path = folder / STORE_NAMES[kind]
+    if kind == "sqlite":
+        return SqliteStore.open(path)
+    try:
+        from fujie.store.rocks import RocksStore  # not at the top: the package is an extra
+    except ImportError as error:
+        raise OperationalError(
+            "A store of kind 'rocks' needs the package rocksdict.", "Install fujie[rocks], or choose 'sqlite'."
+        ) from error
+    return RocksStore.open(path)

@@ -1,0 +1,447 @@
+"""The state tree of a running node: staged before a block commits, visible after it (docs/spec/04-proofs.md).
+
+``fujie.proof.merkle_state`` says what the tree is; this file keeps one. Every node above the buckets is in memory, in
+heap layout (``nodes[1]`` is the root, the children of ``i`` are ``2 * i`` and ``2 * i + 1``, bucket ``b`` is
+``2 ** depth + b``). The contents of buckets are cached, and rebuilt from the STATE table where they are not.
+
+All nodes stand in one array of bytes, so that two siblings share a cache line and no digest is a Python object: with a
+quarter of a million buckets, waiting for memory costs as much as sha256. A block is hashed in place. What it replaces is
+written down first, level by level, in a record which readers look into after they have read a node; so readers see
+nothing of a staged block, giving it up is writing the record back, and applying it is keeping the record, which then
+proves the root before it.
+"""
+
+import threading
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Mapping
+from hashlib import sha256
+from itertools import islice
+from typing import Final
+
+from fujie.core.errors import OperationalError
+from fujie.core.hashing import DIGEST_BYTES, TAG_BUCKET, TAG_STATE_NODE, TAG_VALUE
+from fujie.proof.merkle_state import (
+    DEPTH_MAX,
+    DEPTH_MIN,
+    LEAF_BYTES,
+    StateProof,
+    bucket_number,
+    compress_siblings,
+    empty_digests,
+)
+from fujie.store.base import Store, WriteBatch
+from fujie.store.layout import Table
+
+CACHE_BYTES_DEFAULT: Final = 2**30  # the buckets of about ten million records
+WINDOW_DEFAULT: Final = 8  # past roots that can be proven; a reader is one block behind, a slow one a few
+BUCKET_OVERHEAD_BYTES: Final = 160  # a bytes object, an int, a dict entry: measured at 262,144 buckets
+
+_REPAIR: Final = "Stop the node and restore the data folder from a snapshot or another replica."
+
+
+def pack_leaf(path: bytes, salt: bytes, record: bytes) -> bytes:
+    """Return what stands in the STATE table: ``path length (2) || path || salt length (1) || salt || record``."""
+    return len(path).to_bytes(2, "big") + path + bytes((len(salt),)) + salt + record
+
+
+def unpack_leaf(stored: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return (path, salt, record) of a value of the STATE table. The value is this process's own: it is not checked."""
+    path_end = 2 + (stored[0] << 8 | stored[1])
+    salt_end = path_end + 1 + stored[path_end]
+    return stored[2:path_end], stored[path_end + 1 : salt_end], stored[salt_end:]
+
+
+def stored_value_digest(stored: bytes) -> bytes:
+    """Return the value digest of a value of the STATE table.
+
+    What follows the path, ``salt length || salt || record``, is just what a value digest hashes.
+    """
+    return sha256(TAG_VALUE + stored[2 + (stored[0] << 8 | stored[1]) :]).digest()
+
+
+class _Replaced:
+    """What one block replaces: enough to take it back, and to prove the root before it.
+
+    A level is noted before the first of its nodes is written. A reader therefore reads a node first and looks in here
+    second: either it finds the replaced digest here, or what it read was not yet replaced.
+    """
+
+    __slots__ = ("buckets", "digests", "indices", "root")
+
+    def __init__(self, root: bytes, buckets: dict[int, bytes]) -> None:
+        self.root = root  # before the block
+        self.buckets = buckets  # bucket number -> its leaves before the block
+        # By height, buckets first. Packed: as Python objects, a window of large blocks would take a gigabyte.
+        self.indices: list[array[int]] = []  # of replaced nodes, ascending
+        self.digests: list[bytes] = []  # theirs, joined
+
+    def note(self, nodes: memoryview, indices: list[int]) -> None:
+        """Write down the nodes of the next height before they are replaced."""
+        self.indices.append(array("I", indices))
+        self.digests.append(b"".join([nodes[index << 5 : (index << 5) + 32] for index in indices]))
+
+    def node(self, height: int, index: int) -> bytes | None:
+        """Return the digest that node ``index`` had, or None when the block does not replace it."""
+        if height >= len(self.digests):
+            return None
+        indices = self.indices[height]
+        at = bisect_left(indices, index)
+        if at == len(indices) or indices[at] != index:
+            return None
+        return self.digests[height][at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
+
+    def write_back(self, nodes: memoryview) -> None:
+        """Undo every write of the block. May be repeated."""
+        for indices, digests in zip(self.indices, self.digests, strict=False):
+            for at, index in enumerate(indices):
+                nodes[index << 5 : (index << 5) + 32] = digests[at << 5 : (at << 5) + 32]
+
+
+class StagedTree:
+    """The tree after a block, not yet visible."""
+
+    __slots__ = ("_buckets", "_digests", "_empty_bucket", "_replaced", "root")
+
+    def __init__(
+        self, root: bytes, empty_bucket: bytes, replaced: _Replaced, buckets: dict[int, bytes], digests: list[bytes]
+    ) -> None:
+        self.root = root  # 32 bytes: the state root after the block
+        self._empty_bucket = empty_bucket
+        self._replaced = replaced
+        self._buckets = buckets  # bucket number -> its leaves after the block
+        self._digests = digests  # in the order of _buckets
+
+    def write_into(self, batch: WriteBatch) -> None:
+        """Add the changed bucket digests to ``batch``. The leaves (STATE) are the caller's, in the same batch."""
+        empty = self._empty_bucket
+        batch.put_many(
+            Table.BUCKETS,
+            {
+                number.to_bytes(4, "big"): None if value == empty else value
+                for number, value in zip(self._buckets, self._digests, strict=True)
+            },
+        )
+
+
+class StateTree:
+    """The state tree of one store: *stage* a block, commit what it wrote, *apply* it.
+
+    One thread stages, applies and discards. Any thread reads (``root``, ``roots``, ``prove``); a proof is of one root
+    from end to end. Nothing becomes durable here: ``StagedTree.write_into`` goes into the batch of the block.
+
+    ``depth``: 4 to 24, from genesis. ``window``: how many past roots stay provable. ``cache_bytes``: the bound on
+    cached bucket contents. The nodes take another 64 bytes per bucket of the depth (16 MiB at 18), the window what its
+    blocks replaced (13 MiB for a block of 20,000 records among two million).
+    """
+
+    def __init__(
+        self, store: Store, depth: int, window: int = WINDOW_DEFAULT, cache_bytes: int = CACHE_BYTES_DEFAULT
+    ) -> None:
+        if not DEPTH_MIN <= depth <= DEPTH_MAX:
+            raise OperationalError(
+                f"A state tree has a depth of {DEPTH_MIN} to {DEPTH_MAX}, not {depth}.", "Correct the genesis file."
+            )
+        self.depth = depth
+        self._store = store
+        self._empty = empty_digests(depth)
+        self._cache_bytes_max = cache_bytes
+        self._cache_bytes = 0
+        self._buckets: dict[int, bytes] = {}  # bucket number -> its leaves, joined; never an empty one
+        self._lock = threading.Lock()  # held by a proof, and wherever a record of replaced nodes comes or goes
+        self._nodes = self._load_nodes()  # 32 bytes each; a staged block is written here already
+        self._root = bytes(self._nodes[32:64])
+        self._staged: StagedTree | None = None
+        self._replaced: _Replaced | None = None  # by the staged block, or by one that failed while it was staged
+        self._window: deque[_Replaced] = deque(maxlen=window)  # by applied blocks, oldest first
+
+    @property
+    def root(self) -> bytes:
+        """The 32-byte root of the last applied block."""
+        return self._root
+
+    def roots(self) -> list[bytes]:
+        """Return every root that can be proven, newest first. A block that changes no record adds none."""
+        with self._lock:
+            return [self._root, *(replaced.root for replaced in reversed(self._window))]
+
+    def stage(self, changes: Mapping[bytes, bytes | None]) -> StagedTree:
+        """Hash a block: key hash (32 bytes) -> new value digest (32 bytes), None where the record is removed.
+
+        Readers see nothing of it. The STATE table must still be as the last applied block left it. A staged tree is
+        applied or discarded before the next is staged. Raises :class:`OperationalError` when the store fails or
+        contradicts the tree; after this and any other exception, the tree is as it was.
+        """
+        if self._staged is not None:
+            raise RuntimeError("a staged tree is neither applied nor discarded")
+        # One wrong length would shift every leaf behind it, so look, but in two calls instead of one for each key.
+        assert len(b"".join(changes)) == DIGEST_BYTES * len(changes)
+        assert not sum([len(value) for value in changes.values() if value is not None]) % DIGEST_BYTES
+        self._take_back()  # what an interrupted stage left, if even its own taking back was interrupted
+        old_buckets, new_buckets = self._change_buckets(changes)
+        replaced = _Replaced(self._root, old_buckets)
+        with self._lock:
+            # From here until apply, a reader takes the contents of changed buckets from the record and not from the
+            # store, which may already be one block further.
+            self._replaced = replaced
+        try:
+            digests = self._hash_block(new_buckets, replaced)
+        except BaseException:
+            self._take_back()
+            raise
+        self._staged = StagedTree(bytes(self._nodes[32:64]), self._empty[0], replaced, new_buckets, digests)
+        return self._staged
+
+    def apply(self, staged: StagedTree) -> None:
+        """Make ``staged`` what readers see. Call it when the commit of its block has returned, and only then."""
+        if staged is not self._staged:
+            raise RuntimeError("only the tree that was staged last can be applied")
+        with self._lock:
+            if staged.root != self._root:  # with the same root, what is in the caches is the same as well
+                self._window.append(staged._replaced)
+                self._root = staged.root
+                for number, bucket in staged._buckets.items():
+                    self._remember(number, bucket)
+                self._evict()
+            self._replaced = None
+            self._staged = None
+
+    def discard(self, staged: StagedTree) -> None:
+        """Take back ``staged``: its block was not committed. No error when it is neither staged nor applied any more."""
+        if staged is self._staged:
+            self._take_back()
+            self._staged = None
+
+    def prove(self, key_hash: bytes, root: bytes | None = None) -> StateProof:
+        """Return the proof of presence or absence of a key under ``root``, by default the current one.
+
+        Raises :class:`OperationalError` when ``root`` is neither current nor in the window.
+        """
+        number = bucket_number(key_hash, self.depth)
+        with self._lock:
+            newer = self._blocks_since(root)
+            leaves = self._bucket_then(number, newer)
+            siblings = []
+            index = (1 << self.depth) + number
+            for height in range(self.depth):
+                siblings.append(self._node_then(height, index ^ 1, newer))
+                index >>= 1
+        present, given = compress_siblings(siblings)
+        return StateProof(leaves, present, given)
+
+    def warm(self) -> int:
+        """Fill the cache of buckets from the STATE table, up to its bound; return how many buckets it holds.
+
+        One pass over the table is some ten times as fast as meeting the buckets one by one. It checks every bucket
+        against its digest on the way. For the start of a node, before the first block; proofs wait for it.
+        """
+        with self._lock:
+            number, leaves = -1, list[bytes]()
+            for key, stored in self._store.scan(Table.STATE):
+                found = bucket_number(key, self.depth)
+                if found != number:
+                    self._keep_checked(number, b"".join(leaves))
+                    if self._cache_bytes > self._cache_bytes_max:
+                        self._evict()
+                        return len(self._buckets)
+                    number, leaves = found, []
+                leaves.append(key + stored_value_digest(stored))
+            self._keep_checked(number, b"".join(leaves))
+            return len(self._buckets)
+
+    # -- nodes
+
+    def _load_nodes(self) -> memoryview:
+        """Return the nodes above the persisted bucket digests; hashes only where a bucket is not empty."""
+        depth = self.depth
+        nodes = memoryview(bytearray(DIGEST_BYTES << (depth + 1)))
+        for level in range(depth + 1):
+            nodes[DIGEST_BYTES << level : DIGEST_BYTES << (level + 1)] = self._empty[depth - level] * (1 << level)
+        first = 1 << depth
+        indices = []
+        for key, value in self._store.scan(Table.BUCKETS):
+            index = first + int.from_bytes(key, "big")
+            if len(key) != 4 or index >= 2 * first or len(value) != DIGEST_BYTES:
+                raise OperationalError(f"Bucket {key.hex()} does not belong into a tree of depth {depth}.", _REPAIR)
+            nodes[index << 5 : (index << 5) + 32] = value
+            indices.append(index)
+        while indices and indices[0] > 1:
+            indices = _parents(indices)
+            _hash_nodes(nodes, indices)
+        return nodes
+
+    def _hash_block(self, buckets: dict[int, bytes], replaced: _Replaced) -> list[bytes]:
+        """Write the nodes over changed ``buckets``, noting what each was; return the bucket digests."""
+        nodes = self._nodes
+        tag = TAG_BUCKET
+        digests = [sha256(tag + bucket).digest() for bucket in buckets.values()]
+        first = 1 << self.depth
+        indices = [first + number for number in buckets]
+        replaced.note(nodes, indices)
+        for index, value in zip(indices, digests, strict=True):
+            nodes[index << 5 : (index << 5) + 32] = value
+        while indices and indices[0] > 1:
+            indices = _parents(indices)
+            replaced.note(nodes, indices)
+            _hash_nodes(nodes, indices)
+        return digests
+
+    def _take_back(self) -> None:
+        """Undo the writes of a block that is not applied."""
+        replaced = self._replaced
+        if replaced is not None:
+            replaced.write_back(self._nodes)
+            with self._lock:  # a proof that read a node before this still finds its record
+                self._replaced = None
+
+    def _blocks_since(self, root: bytes | None) -> list[_Replaced]:
+        """Return what the blocks after ``root`` replaced, oldest first, up to the one that is staged."""
+        staged = [] if self._replaced is None else [self._replaced]
+        if root is None or root == self._root:
+            return staged
+        for position in range(len(self._window) - 1, -1, -1):
+            if self._window[position].root == root:
+                return [*islice(self._window, position, None), *staged]
+        raise OperationalError(
+            f"The state root {root.hex()} is not among the last {len(self._window) + 1}.",
+            "Ask for a proof under the newest proven root.",
+        )
+
+    def _node_then(self, height: int, index: int, newer: list[_Replaced]) -> bytes:
+        """Return a node as it was before the blocks ``newer``."""
+        node = bytes(self._nodes[index << 5 : (index << 5) + 32])  # before the records: see _Replaced
+        for replaced in newer:
+            found = replaced.node(height, index)
+            if found is not None:
+                return found
+        return node
+
+    # -- buckets
+
+    def _change_buckets(self, changes: Mapping[bytes, bytes | None]) -> tuple[dict[int, bytes], dict[int, bytes]]:
+        """Return the touched buckets before and after ``changes``, by number ascending."""
+        old: dict[int, bytes] = {}
+        new: dict[int, bytes] = {}
+        cached = self._buckets.get
+        from_bytes = int.from_bytes
+        shift = 32 - self.depth
+        current, bucket = -1, b""
+        for key in sorted(changes):
+            number = from_bytes(key[:4], "big") >> shift
+            if number != current:
+                new[current] = bucket
+                current = number
+                bucket = cached(number) or self._load_bucket(number)
+                old[number] = bucket
+            bucket = _replace_leaf(bucket, key, changes[key])
+        new[current] = bucket
+        del new[-1]
+        return old, new
+
+    def _bucket_then(self, number: int, newer: list[_Replaced]) -> bytes:
+        """Return the leaves of a bucket as they were before the blocks ``newer``. The caller holds the lock."""
+        for replaced in newer:
+            before = replaced.buckets.get(number)
+            if before is not None:
+                return before
+        found = self._buckets.get(number)
+        if found is None:
+            found = self._read_bucket(number)
+            self._keep_checked(number, found)
+            self._evict()
+        return found
+
+    def _load_bucket(self, number: int) -> bytes:
+        """Return the leaves of a bucket that is not cached, and cache it. For the thread that stages."""
+        bucket = self._read_bucket(number)
+        if bucket:
+            with self._lock:
+                self._keep_checked(number, bucket)
+                self._evict()
+        return bucket
+
+    def _read_bucket(self, number: int) -> bytes:
+        """Return the leaves of a bucket from the STATE table. It is one that no staged block has changed."""
+        depth = self.depth
+        index = (1 << depth) + number
+        if self._nodes[index << 5 : (index << 5) + 32] == self._empty[0]:
+            return b""
+        shift = 32 - depth
+        start = (number << shift).to_bytes(4, "big")
+        end = None if (number + 1) >> depth else ((number + 1) << shift).to_bytes(4, "big")
+        rows = self._store.scan(Table.STATE, start, end)
+        return b"".join([key + stored_value_digest(stored) for key, stored in rows])
+
+    def _keep_checked(self, number: int, bucket: bytes) -> None:
+        """Cache a bucket that was read from the store, if it is the one whose digest the tree has."""
+        if not bucket:
+            return
+        index = (1 << self.depth) + number
+        if self._nodes[index << 5 : (index << 5) + 32] != sha256(TAG_BUCKET + bucket).digest():
+            raise OperationalError(f"The records of state bucket {number} do not have the digest in the tree.", _REPAIR)
+        self._remember(number, bucket)
+
+    def _remember(self, number: int, bucket: bytes) -> None:
+        """Cache a bucket in place of what was cached of it."""
+        previous = self._buckets.get(number)
+        if bucket:
+            self._buckets[number] = bucket
+            self._cache_bytes += len(bucket) + BUCKET_OVERHEAD_BYTES
+        elif previous is not None:
+            del self._buckets[number]
+        if previous is not None:
+            self._cache_bytes -= len(previous) + BUCKET_OVERHEAD_BYTES
+
+    def _evict(self) -> None:
+        """Drop the buckets that were cached first until the cache is an eighth below its bound.
+
+        In rounds and not one by one: the first entry of a dict is found past every deleted one, so single evictions
+        would take quadratic time.
+        """
+        if self._cache_bytes <= self._cache_bytes_max:
+            return
+        target = self._cache_bytes_max - self._cache_bytes_max // 8
+        victims = []
+        freed = 0
+        for number, bucket in self._buckets.items():
+            if self._cache_bytes - freed <= target:
+                break
+            victims.append(number)
+            freed += len(bucket) + BUCKET_OVERHEAD_BYTES
+        for number in victims:
+            del self._buckets[number]
+        self._cache_bytes -= freed
+
+
+def _replace_leaf(bucket: bytes, key: bytes, value: bytes | None) -> bytes:
+    """Return ``bucket`` with the leaf of ``key`` put, replaced or (``value`` None) removed."""
+    at = bucket.find(key)
+    while at > 0 and at % LEAF_BYTES:  # a key hash across two leaves takes 2**128 work, but is no reason to be wrong
+        at = bucket.find(key, at + 1)
+    if at >= 0:
+        if value is None:
+            return bucket[:at] + bucket[at + LEAF_BYTES :]
+        return bucket[: at + DIGEST_BYTES] + value + bucket[at + LEAF_BYTES :]
+    if value is None:
+        return bucket
+    at = LEAF_BYTES * bisect_left(
+        range(len(bucket) // LEAF_BYTES),
+        key,
+        key=lambda leaf: bucket[leaf * LEAF_BYTES : leaf * LEAF_BYTES + DIGEST_BYTES],
+    )
+    return bucket[:at] + key + value + bucket[at:]
+
+
+def _parents(indices: list[int]) -> list[int]:
+    """Return the parents of nodes in ascending order, each once and in ascending order."""
+    return list(dict.fromkeys([index >> 1 for index in indices]))
+
+
+def _hash_nodes(nodes: memoryview, indices: list[int]) -> None:
+    """Hash the nodes ``indices`` from their children, which stand side by side."""
+    tag = TAG_STATE_NODE
+    hasher = sha256
+    for index in indices:
+        node, children = index << 5, index << 6
+        nodes[node : node + 32] = hasher(tag + nodes[children : children + 64]).digest()

