@@ -5,7 +5,7 @@ version of a record, the permanent kind number of an operation, event or query. 
 back to themselves, so one value has exactly one encoding.
 """
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -14,6 +14,7 @@ from fujie.core.errors import DecodeError
 T = TypeVar("T")
 
 
+@dataclass_transform(frozen_default=True)  # msgspec hands "frozen" down to subclasses; a type checker must be told
 class Record(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False, tag=1):
     """Base of everything canonical. Immutable; fields in declared order; subclasses set ``tag``.
 
@@ -55,4 +56,5 @@ class Codec(Generic[T]):
 
     def decode_trusted(self, data: bytes) -> T:
         """Return the value of bytes that this process, or the store it owns, encoded itself."""
-        return self._decode(data)
+        value: T = self._decode(data)
+        return value

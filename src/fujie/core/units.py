@@ -38,7 +38,7 @@ Nonce = Annotated[bytes, Meta(min_length=16, max_length=16)]
 WalletId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 """128 random bits: absence is provable, so a wallet's id must not be guessable."""
 
-AccountName = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+AccountName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z")]
 """Name of an account or organisation: lower-case letters, digits and inner hyphens."""
 
 ShortText = Annotated[str, Meta(max_length=200)]

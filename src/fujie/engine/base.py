@@ -13,7 +13,7 @@ from fujie.proof.bundle import Bundle
 class Outcome(NamedTuple):
     """What became of a submitted transaction.
 
-    With a ``receipt``, the ledger carried it out or refused it, durably, at ``receipt.height``; ``index`` is its place
+    With a ``receipt``, the ledger carried it out or refused it, durably, at ``receipt.height``; ``log_index`` is its place
     in the log. Without, admission refused it with reason number ``code``: nothing of it is stored, and the same bytes
     may be submitted again.
     """
@@ -21,7 +21,7 @@ class Outcome(NamedTuple):
     transaction_id: bytes
     code: int
     receipt: Receipt[Any] | None
-    index: int | None
+    log_index: int | None
 
 
 class Engine(Protocol):

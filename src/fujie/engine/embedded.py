@@ -33,11 +33,12 @@ from fujie.engine.executor import Executor, Head, Staged
 from fujie.engine.proving import Proven, prove_keys, prove_receipt, read_leaf
 from fujie.machine.schedule import UnknownRules
 from fujie.machine.transition import BlockResult
+from fujie.modules.membership import queries as membership
 from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
 from fujie.proof.bundle import Bundle
-from fujie.proof.commit import EMPTY_COMMIT, Commit, commit_hash, decode_commit, encode_commit, sign_commit
+from fujie.proof.commit import sign_commit
 from fujie.proof.header import (
-    EMPTY_BLOCK_ID,
+    NIL_BLOCK_ID,
     BlockID,
     Header,
     consensus_params_hash,
@@ -47,6 +48,7 @@ from fujie.proof.header import (
 )
 from fujie.proof.light_block import LightBlock, encode_light_block
 from fujie.proof.validators import Validator, ValidatorSet, encode_validator_set, validator_address, validator_set_hash
+from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash, decode_commit, encode_commit
 from fujie.store.layout import Table, number_key
 
 log = logging.getLogger(__name__)
@@ -219,7 +221,8 @@ class EmbeddedEngine:
             return None
         if not self.wait_proven(index, timeout_s):
             raise OperationalError(
-                "The block that proves the receipt was not made in time.", "The receipt stands; ask for the proof again."
+                "The block that proves the receipt was not made in time.",
+                "The receipt stands; ask for the proof again.",
             )
         return prove_receipt(self.executor, self._proven, index)
 
@@ -272,7 +275,7 @@ class EmbeddedEngine:
         if len(accepted) < len(batch):
             for waiting, code in zip(batch, verdicts, strict=True):
                 if code != ACCEPTED:
-                    self._settle(waiting, _turned_away(TransactionReason(code)))
+                    self._settle(waiting, _turned_away(code))
         with self._changed:
             self._verified.extend(accepted)
             self._changed.notify_all()
@@ -294,7 +297,7 @@ class EmbeddedEngine:
 
     def _take(self) -> list[_Waiting]:
         """Return as many verified transactions as fit into a block."""
-        taken = []
+        taken: list[_Waiting] = []
         size = 0
         verified = self._verified
         while verified and len(taken) < BLOCK_TRANSACTIONS_MAX:
@@ -429,8 +432,10 @@ class EmbeddedEngine:
             with self._changed:
                 self.failure = self.failure or error
                 self._changed.notify_all()
-            reason = error if isinstance(error, OperationalError) else OperationalError(
-                f"The ledger stopped: {error!r}.", "See the log; what was acknowledged is safe."
+            reason = (
+                error
+                if isinstance(error, OperationalError)
+                else OperationalError(f"The ledger stopped: {error!r}.", "See the log; what was acknowledged is safe.")
             )
             self._fail_waiting(reason)
 
@@ -463,7 +468,7 @@ class EmbeddedEngine:
         """Return the newest block as the next one needs it, its light block if there is one, and whether it was empty."""
         height = self.executor.head.height
         if height == 0:
-            return _Tip(EMPTY_BLOCK_ID, EMPTY_COMMIT, results_hash([])), None, True
+            return _Tip(NIL_BLOCK_ID, EMPTY_COMMIT, results_hash([])), None, True
         header, commit, stored = load_block(self.executor, height)
         light_block = encode_light_block(LightBlock(header, commit, self._validators))
         return _Tip(commit.block_id, commit, stored.results_hash), light_block, stored.transactions == 0
@@ -483,13 +488,11 @@ def load_block(executor: Executor, height: int) -> tuple[Header, Commit, StoredB
 
 def _validator_set(executor: Executor) -> ValidatorSet:
     """Return the validators that the chain was founded with, in CometBFT's form."""
-    from fujie.modules.membership import queries as membership
-
     return ValidatorSet.of(
         Validator(member.public_key, member.power) for member in membership.validators(executor.live).members
     )
 
 
-def _turned_away(reason: Any) -> Outcome:
+def _turned_away(reason: int) -> Outcome:
     """Return the outcome of a transaction that admission refuses."""
     return Outcome(b"", int(reason), None, None)

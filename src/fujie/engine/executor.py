@@ -27,7 +27,7 @@ from fujie.core.limits import PROVEN_ROOTS_KEPT
 from fujie.core.state import Key, Leaf
 from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, VerifiedBlock
 from fujie.core.units import Count, Digest, Height, TimeMs
-from fujie.engine.live_state import CACHED_LEAVES_DEFAULT, LiveState
+from fujie.engine.live_state import CACHED_LEAVES_DEFAULT, LiveState, PassingState
 from fujie.engine.replay_window import ReplayWindow
 from fujie.machine import genesis as genesis_form
 from fujie.machine.schedule import SCHEDULE, Schedule
@@ -167,6 +167,10 @@ class Executor:
         self.live.prefetch(touched_keys(handlers, block.transactions))
         return apply_block(self.live, block, self.schedule)
 
+    def rehearse(self, block: VerifiedBlock) -> BlockResult:
+        """Carry ``block`` out on the committed state, from any thread, and leave no trace, not even in the cache."""
+        return apply_block(PassingState(self.live), block, self.schedule)
+
     def stage(self, block: VerifiedBlock, result: BlockResult) -> Staged:
         """Hash what ``result`` changes and gather everything to write, readers seeing nothing of it."""
         batch = WriteBatch()
@@ -187,9 +191,7 @@ class Executor:
         log.write_into(batch)
         tree = self.tree.stage(digests)
         tree.write_into(batch)
-        head = Head(
-            block.height, block.time_ms, app_hash(tree.root, log.root, log.size), tree.root, log.root, log.size
-        )
+        head = Head(block.height, block.time_ms, app_hash(tree.root, log.root, log.size), tree.root, log.root, log.size)
         batch.put(Table.META, META_HEAD, encode(head))
         return Staged(head, result, batch, tree, log, undo)
 
@@ -223,7 +225,7 @@ class Executor:
         key_hash = key.hash
         with self._lock:
             newer: Sequence[tuple[bytes, Undo]] = ()
-            if root != self.head.state_root or self._undo and self._undo[-1][0] == root:
+            if root != self.head.state_root or (self._undo and self._undo[-1][0] == root):
                 newer = tuple(self._undo)
         known = False
         for before, undo in newer:

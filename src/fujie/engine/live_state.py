@@ -82,6 +82,20 @@ class LiveState:
         return None if stored is None else _decode(key, stored)
 
 
+class PassingState:
+    """The live state for a thread that does not own it: reads like it, and caches nothing."""
+
+    def __init__(self, live: LiveState) -> None:
+        self.leaf = live.peek
+        self.archived = live.archived
+        self.remembers = live.remembers
+
+    def get(self, key: Key[Any]) -> Any:
+        """Return the record at ``key``, or None."""
+        leaf = self.leaf(key)
+        return None if leaf is None else leaf.record
+
+
 def _first(pair: tuple[bytes, Key[Any]]) -> bytes:
     return pair[0]
 

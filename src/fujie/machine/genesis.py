@@ -21,7 +21,7 @@ from fujie.modules.catalog import codec_of
 
 GENESIS_NONCE: Final = bytes(16)  # the salts of leaves that genesis itself creates come from seeds, never from this
 
-ChainName = Annotated[str, Meta(min_length=1, max_length=17, pattern="^[a-z][a-z0-9-]*$")]
+ChainName = Annotated[str, Meta(min_length=1, max_length=17, pattern=r"\A[a-z][a-z0-9-]*\Z")]
 
 
 class GenesisLeaf(Record, tag=1):

@@ -5,7 +5,7 @@ table says which versions this binary knows. A binary never runs past a height w
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fujie.core.errors import OperationalError
 from fujie.core.room import Handler, Operation, Room

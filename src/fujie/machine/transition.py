@@ -104,9 +104,7 @@ class _RefusedAt(Refused):
         self.position = position
 
 
-def _apply_all(
-    state: Overlay, context: Context, operations: Sequence[Any], handlers: Handlers
-) -> tuple[Event, ...]:
+def _apply_all(state: Overlay, context: Context, operations: Sequence[Any], handlers: Handlers) -> tuple[Event, ...]:
     """Carry out several operations, each seeing what those before it wrote."""
     events = []
     for position, operation in enumerate(operations):

@@ -12,7 +12,7 @@ from msgspec import Meta
 from fujie.core.errors import VerificationError
 from fujie.core.units import DurationMs
 
-Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Hex32 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
 TRUST_PERIOD_MS_DEFAULT: Final = 14 * 86_400_000  # two weeks, as light clients commonly choose
 FRESHNESS_MS_DEFAULT: Final = 300_000  # five heartbeats: an honest node's newest header is at most one of them old

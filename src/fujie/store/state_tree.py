@@ -77,8 +77,11 @@ class _Replaced:
         self.indices: list[array[int]] = []  # of replaced nodes, ascending
         self.digests: list[bytes] = []  # theirs, joined
 
-    def note(self, nodes: memoryview, indices: list[int]) -> None:
-        """Write down the nodes of the next height before they are replaced."""
+    def note(self, nodes: bytearray, indices: list[int]) -> None:
+        """Write down the nodes of the next height before they are replaced.
+
+        Takes the array and not the view of it: thousands of views alive at once would set off the garbage collector.
+        """
         self.indices.append(array("I", indices))
         self.digests.append(b"".join([nodes[index << 5 : (index << 5) + 32] for index in indices]))
 
@@ -150,7 +153,9 @@ class StateTree:
         self._cache_bytes = 0
         self._buckets: dict[int, bytes] = {}  # bucket number -> its leaves, joined; never an empty one
         self._lock = threading.Lock()  # held by a proof, and wherever a record of replaced nodes comes or goes
-        self._nodes = self._load_nodes()  # 32 bytes each; a staged block is written here already
+        self._array = bytearray(DIGEST_BYTES << (depth + 1))  # 32 bytes a node; a staged block is here already
+        self._nodes = memoryview(self._array)
+        self._load_nodes()
         self._root = bytes(self._nodes[32:64])
         self._staged: StagedTree | None = None
         self._replaced: _Replaced | None = None  # by the staged block, or by one that failed while it was staged
@@ -252,10 +257,9 @@ class StateTree:
 
     # -- nodes
 
-    def _load_nodes(self) -> memoryview:
-        """Return the nodes above the persisted bucket digests; hashes only where a bucket is not empty."""
-        depth = self.depth
-        nodes = memoryview(bytearray(DIGEST_BYTES << (depth + 1)))
+    def _load_nodes(self) -> None:
+        """Fill in the persisted bucket digests and the nodes above; hashes only where a bucket is not empty."""
+        depth, nodes = self.depth, self._nodes
         for level in range(depth + 1):
             nodes[DIGEST_BYTES << level : DIGEST_BYTES << (level + 1)] = self._empty[depth - level] * (1 << level)
         first = 1 << depth
@@ -269,7 +273,6 @@ class StateTree:
         while indices and indices[0] > 1:
             indices = _parents(indices)
             _hash_nodes(nodes, indices)
-        return nodes
 
     def _hash_block(self, buckets: dict[int, bytes], replaced: _Replaced) -> list[bytes]:
         """Write the nodes over changed ``buckets``, noting what each was; return the bucket digests."""
@@ -278,12 +281,12 @@ class StateTree:
         digests = [sha256(tag + bucket).digest() for bucket in buckets.values()]
         first = 1 << self.depth
         indices = [first + number for number in buckets]
-        replaced.note(nodes, indices)
+        replaced.note(self._array, indices)
         for index, value in zip(indices, digests, strict=True):
             nodes[index << 5 : (index << 5) + 32] = value
         while indices and indices[0] > 1:
             indices = _parents(indices)
-            replaced.note(nodes, indices)
+            replaced.note(self._array, indices)
             _hash_nodes(nodes, indices)
         return digests
 

@@ -19,7 +19,7 @@ from fujie.core.finding import Finding, InvariantChecker
 from fujie.core.policy import KeyPolicy, threshold
 from fujie.core.room import Event, Operation, Room
 from fujie.core.signing import Signer
-from fujie.core.state import BlockOverlay, Key, Leaf, Overlay, State, T
+from fujie.core.state import BlockOverlay, Key, Leaf, Overlay, T
 
 CHAIN_ID = "bench"
 GENESIS_MS = 1_750_000_000_000  # 2025-06-15 15:06:40 UTC
@@ -229,7 +229,6 @@ __all__ = [
     "STEP_MS",
     "Bench",
     "Member",
-    "State",
     "key_pair",
     "keys",
     "policy_of",

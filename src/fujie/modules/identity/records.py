@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from fujie.core.codebook import CODEBOOK_ENTRIES_MAX
 from fujie.core.encoding import Record
-from fujie.core.identifiers import IDENTIFIER_BYTES_MAX, IDENTIFIER_NODES_MAX, NODE_BYTES_MAX
+from fujie.core.limits import IDENTIFIER_BYTES_MAX, IDENTIFIER_NODE_BYTES_MAX, IDENTIFIER_NODES_MAX
 from fujie.core.meter import UNUSED, Meter
 from fujie.core.policy import KeyPolicy
 from fujie.core.units import AccountName, Count, Digest, OptionalDigest, ShortText, TimeMs
@@ -21,7 +21,7 @@ LINEAGE_MAX: Final = 64  # identifiers on one side of a split or merge
 QUOTA_MAX: Final = 10**12  # children of one prefix: every lamp post of a country
 SEQUENCE_WIDTH_MAX: Final = 18  # digits: the largest number stays below 2^63
 
-_NODES = rf"(?:\.[0-9A-Z]{{1,{NODE_BYTES_MAX}}}){{0,{IDENTIFIER_NODES_MAX - 2}}}"
+_NODES = rf"(?:\.[0-9A-Z]{{1,{IDENTIFIER_NODE_BYTES_MAX}}}){{0,{IDENTIFIER_NODES_MAX - 2}}}"
 
 Identifier = Annotated[str, Meta(max_length=IDENTIFIER_BYTES_MAX, pattern=rf"\A[A-Z]{{2}}\.[0-9]{{3}}{_NODES}\Z")]
 """An identifier in its one spelling: ``ZZ.156.1301``."""
@@ -37,7 +37,7 @@ AgencyCode = Annotated[str, Meta(min_length=2, max_length=2, pattern=r"\A[A-Z]{2
 Prefix = Annotated[str, Meta(max_length=IDENTIFIER_BYTES_MAX, pattern=rf"\A[A-Z]{{2}}(?:\.[0-9]{{3}}{_NODES})?\Z")]
 """What allocations stand under: an identifier, or the agency, under which the countries stand."""
 
-Node = Annotated[str, Meta(min_length=1, max_length=NODE_BYTES_MAX, pattern=r"\A[0-9A-Z]+\Z")]
+Node = Annotated[str, Meta(min_length=1, max_length=IDENTIFIER_NODE_BYTES_MAX, pattern=r"\A[0-9A-Z]+\Z")]
 """One node of an identifier."""
 
 Kind = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z")]
@@ -173,6 +173,14 @@ class Delegation(Record, tag=1):
     width: SequenceWidth
     series: OptionalScheme
     controllers: KeyPolicy | None
+
+    def is_consistent(self) -> bool:
+        """Tell whether ``width`` and ``series`` stand with their rule and only there, and ``free`` has ``named`` on."""
+        return (
+            (self.width > 0) == (self.rule is Rule.SEQUENCE)
+            and (self.series != "") == (self.rule is Rule.CODEBOOK)
+            and (self.named or self.rule is not Rule.FREE)
+        )
 
 
 class Namespace(Record, tag=1):

@@ -20,6 +20,7 @@ from fujie.modules.membership.records import (
     GENESIS_ITEMS_MAX,
     GOVERNORS_MAX,
     ORGANISATION_ACCOUNTS_MAX,
+    ROOMS_MAX,
     VALIDATORS_MAX,
     Account,
     Governors,
@@ -30,6 +31,7 @@ from fujie.modules.membership.records import (
     Role,
     Roles,
     RoomName,
+    Rooms,
     RuleNumber,
     Rules,
     RuleVersion,
@@ -41,7 +43,6 @@ from fujie.modules.membership.records import (
 
 S = TypeVar("S", str, bytes)
 
-ROOMS_MAX: Final = 64  # rooms in a genesis; there are five
 
 DEFAULTS: Final = ParameterValues(
     utc_offset_minutes=0,
@@ -155,6 +156,7 @@ def found(state: State, context: Context, part: MembershipGenesis) -> None:
         )
     for rule in part.rules:
         state.put(state_keys.rules(rule.room), Rules(rule.room, (RuleVersion(rule.version, context.height),)))
+    state.put(state_keys.ROOMS_KEY, Rooms(tuple(rule.room for rule in part.rules)))
     state.put(state_keys.GOVERNORS_KEY, Governors(governors))
     state.put(state_keys.VALIDATORS_KEY, Validators(part.validators, standing))
 

@@ -22,6 +22,7 @@ from fujie.modules.membership.records import (
     Proposal,
     ProposalStatus,
     Role,
+    Rooms,
     Rules,
     Status,
     Validators,
@@ -31,6 +32,7 @@ ROOM_PREFIX: Final = "membership/"
 FOUNDED: Final = (
     state_keys.GOVERNORS_KEY.path,
     state_keys.PARAMETERS_KEY.path,
+    state_keys.ROOMS_KEY.path,
     state_keys.VALIDATORS_KEY.path,
     state_keys.rules("membership").path,
 )
@@ -44,6 +46,7 @@ class Checker:
         self._seen: dict[str, Record] = {}  # the leaves of FOUNDED
         self._organisations: dict[str, Organisation] = {}
         self._accounts: dict[str, Account] = {}
+        self._rule_rooms: list[str] = []
         self._meters: list[str] = []
 
     def see(self, path: str, record: Record) -> None:
@@ -63,6 +66,7 @@ class Checker:
         elif isinstance(record, Meter):
             self._meters.append(path.removeprefix(state_keys.METER_PREFIX))
         elif isinstance(record, Rules):
+            self._rule_rooms.append(record.room)
             if not _ascends([entry.from_height for entry in record.versions]):
                 self._find("rules-in-order", path, "the heights of the rule versions do not ascend")
         elif isinstance(record, Proposal):
@@ -80,6 +84,7 @@ class Checker:
         yield from self._organisations_count()
         yield from self._governors_agree()
         yield from self._validators_stand()
+        yield from self._rooms_agree()
         for name in self._meters:
             if name not in self._accounts:
                 yield Finding("meter-of-an-account", state_keys.meter(name).path, "no such account exists")
@@ -141,6 +146,13 @@ class Checker:
             detail = f"{able} governors can vote, {parameters.governance_threshold} are needed"
             yield Finding("chain-governable", path, detail)
 
+    def _rooms_agree(self) -> Iterator[Finding]:
+        path = state_keys.ROOMS_KEY.path
+        listed = self._seen.get(path)
+        ruled = tuple(sorted(self._rule_rooms))
+        if isinstance(listed, Rooms) and listed.names != ruled:
+            yield Finding("rooms-listed", path, f"{len(listed.names)} are listed, {len(ruled)} have rules")
+
     def _validators_stand(self) -> Iterator[Finding]:
         path = state_keys.VALIDATORS_KEY.path
         found = self._seen.get(path)
@@ -175,6 +187,7 @@ def _path_of(path: str, record: Record) -> str:
     singles: dict[type[Record], str] = {
         Governors: state_keys.GOVERNORS_KEY.path,
         Parameters: state_keys.PARAMETERS_KEY.path,
+        Rooms: state_keys.ROOMS_KEY.path,
         Validators: state_keys.VALIDATORS_KEY.path,
     }
     return singles.get(type(record), "")

@@ -53,6 +53,7 @@ __all__ = [
     "may_audit",
     "organisation",
     "parameters",
+    "room_names",
     "rules",
     "touched_by",
     "validators",
@@ -148,6 +149,13 @@ def validators(state: Readable) -> Validators:
     found = state.get(state_keys.VALIDATORS_KEY)
     assert found is not None, "genesis writes the validators"
     return found
+
+
+def room_names(state: Readable) -> tuple[str, ...]:
+    """Return the rooms about which rules were ever decided, ascending; membership is always one of them."""
+    found = state.get(state_keys.ROOMS_KEY)
+    assert found is not None, "genesis writes the list of rooms"
+    return found.names
 
 
 def rules(state: Readable, room: str) -> Rules | None:

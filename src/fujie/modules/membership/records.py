@@ -17,9 +17,10 @@ VALIDATOR_POWER_MAX: Final = 1_000_000_000  # 100 of these stay far below CometB
 RULE_VERSIONS_MAX: Final = 256  # changes of one room's rules, ever; one a month lasts 21 years
 ORGANISATION_ACCOUNTS_MAX: Final = 1_000  # one organisation cannot multiply its quota without bound
 RULE_LEAD_HEIGHTS: Final = 2  # a vote at height H changes the rules at H + 2 at the earliest, as with validators
+ROOMS_MAX: Final = 64  # rooms that a chain may ever run; there are five
 GENESIS_ITEMS_MAX: Final = 10_000  # organisations, and accounts, in a genesis
 
-RoomName = Annotated[str, Meta(min_length=1, max_length=32, pattern="^[a-z]+$")]
+RoomName = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[a-z]+\Z")]
 RuleNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
 """Version of a room's rules; 0 means that the room does not run."""
 
@@ -143,6 +144,15 @@ class Rules(Record, tag=1):
 
     room: RoomName
     versions: Annotated[tuple[RuleVersion, ...], Meta(max_length=RULE_VERSIONS_MAX)]
+
+
+class Rooms(Record, tag=1):
+    """Names of the rooms about which rules were ever decided, ascending: whoever carries out a block must know them all.
+
+    A binary that has never heard of a room could not find its rules otherwise, and would run on past their activation.
+    """
+
+    names: Annotated[tuple[RoomName, ...], Meta(min_length=1, max_length=ROOMS_MAX)]
 
 
 class Validator(Record, tag=1):

@@ -13,6 +13,7 @@ from fujie.modules.membership.records import (
     Organisation,
     Parameters,
     Proposal,
+    Rooms,
     Rules,
     Validators,
 )
@@ -22,6 +23,7 @@ ACCOUNT: Final[Codec[Account]] = Codec(Account)
 METER: Final[Codec[Meter]] = Codec(Meter)
 GOVERNORS: Final[Codec[Governors]] = Codec(Governors)
 PARAMETERS: Final[Codec[Parameters]] = Codec(Parameters)
+ROOMS: Final[Codec[Rooms]] = Codec(Rooms)
 RULES: Final[Codec[Rules]] = Codec(Rules)
 VALIDATORS: Final[Codec[Validators]] = Codec(Validators)
 PROPOSAL: Final[Codec[Proposal]] = Codec(Proposal)
@@ -34,6 +36,7 @@ PROPOSAL_PREFIX: Final = "membership/proposal/"
 
 GOVERNORS_KEY: Final = Key("membership/governors", GOVERNORS)
 PARAMETERS_KEY: Final = Key("membership/parameters", PARAMETERS)
+ROOMS_KEY: Final = Key("membership/rooms", ROOMS)
 VALIDATORS_KEY: Final = Key("membership/validators", VALIDATORS)
 
 PATHS: Final[Mapping[str, Codec[Any]]] = MappingProxyType(
@@ -45,6 +48,7 @@ PATHS: Final[Mapping[str, Codec[Any]]] = MappingProxyType(
         PROPOSAL_PREFIX: PROPOSAL,
         GOVERNORS_KEY.path: GOVERNORS,
         PARAMETERS_KEY.path: PARAMETERS,
+        ROOMS_KEY.path: ROOMS,
         VALIDATORS_KEY.path: VALIDATORS,
     }
 )
@@ -84,6 +88,11 @@ def governors() -> Key[Governors]:
 def parameters() -> Key[Parameters]:
     """Return the key of the chain's parameters."""
     return PARAMETERS_KEY
+
+
+def rooms() -> Key[Rooms]:
+    """Return the key of the list of rooms."""
+    return ROOMS_KEY
 
 
 def validators() -> Key[Validators]:

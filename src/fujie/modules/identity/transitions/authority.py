@@ -15,7 +15,6 @@ from fujie.core.meter import charged
 from fujie.core.policy import KeyPolicy
 from fujie.core.reasons import TransactionReason
 from fujie.core.state import State
-
 from fujie.modules.identity import queries, state_keys
 from fujie.modules.identity.queries import Authority
 from fujie.modules.identity.reasons import IdentityReason

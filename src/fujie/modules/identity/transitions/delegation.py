@@ -9,7 +9,7 @@ from fujie.core.versions import first, succeed
 from fujie.modules.identity import events, queries, state_keys
 from fujie.modules.identity.operations import AmendDelegation, Delegate, RotateRegistrar
 from fujie.modules.identity.reasons import IdentityReason
-from fujie.modules.identity.records import Delegation, Namespace, Rule
+from fujie.modules.identity.records import Delegation, Namespace
 from fujie.modules.identity.transitions import authority
 
 
@@ -74,15 +74,9 @@ def rotate_registrar(state: State, context: Context, operation: RotateRegistrar)
 
 
 def require_terms(state: State, terms: Delegation) -> None:
-    """Refuse, in order: KEY_POLICY_UNSOUND, DELEGATION_UNSOUND, CODEBOOK_SERIES_UNKNOWN.
-
-    ``width`` belongs to the rule ``sequence`` and ``series`` to ``codebook``, and only there; ``free`` has ``named`` on.
-    """
+    """Refuse, in order: KEY_POLICY_UNSOUND, DELEGATION_UNSOUND, CODEBOOK_SERIES_UNKNOWN."""
     authority.require_sound(terms.controllers)
-    rule = terms.rule
-    width_fits = (terms.width > 0) == (rule is Rule.SEQUENCE)
-    series_fits = (terms.series != "") == (rule is Rule.CODEBOOK)
-    if not width_fits or not series_fits or (rule is Rule.FREE and not terms.named):
+    if not terms.is_consistent():
         raise Refused(IdentityReason.DELEGATION_UNSOUND)
     if terms.series and state.get(state_keys.series(terms.series)) is None:
         raise Refused(IdentityReason.CODEBOOK_SERIES_UNKNOWN)

@@ -1,5 +1,6 @@
 """The life of an identifier after its allocation: its record, its controllers, suspension, and its end."""
 
+from itertools import pairwise
 from typing import Any
 
 from msgspec.structs import replace
@@ -107,13 +108,11 @@ def restore(state: State, context: Context, operation: Restore) -> events.Restor
 
 def require_ascending(attributes: Attributes) -> None:
     """Refuse with ATTRIBUTES_NOT_ASCENDING."""
-    if any(a[0] >= b[0] for a, b in zip(attributes, attributes[1:], strict=False)):
+    if any(a[0] >= b[0] for a, b in pairwise(attributes)):
         raise Refused(IdentityReason.ATTRIBUTES_NOT_ASCENDING)
 
 
-def _controlled(
-    state: State, operation: UpdateRecord | RotateControllers | Retire
-) -> Identity:
+def _controlled(state: State, operation: UpdateRecord | RotateControllers | Retire) -> Identity:
     """Return the record of an identifier whose controllers act.
 
     Refuses, in order: AUTHORITY_NOT_ACTIVE, IDENTIFIER_RETIRED, IDENTIFIER_SUSPENDED.

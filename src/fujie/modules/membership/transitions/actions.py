@@ -13,6 +13,7 @@ from fujie.modules.membership import queries, state_keys
 from fujie.modules.membership.reasons import MembershipReason
 from fujie.modules.membership.records import (
     GOVERNORS_MAX,
+    ROOMS_MAX,
     RULE_LEAD_HEIGHTS,
     RULE_VERSIONS_MAX,
     VALIDATORS_MAX,
@@ -28,6 +29,7 @@ from fujie.modules.membership.records import (
     RestoreOrganisation,
     RevokeRole,
     Role,
+    Rooms,
     Rules,
     RuleVersion,
     SetParameters,
@@ -226,6 +228,7 @@ def activate_rules(state: State, context: Context, action: ActivateRules) -> Non
     Refuses, in order: MEMBERSHIP_ROOM_MUST_RUN, RULE_HEIGHT_TOO_SOON, NOTHING_WOULD_CHANGE, REGISTER_FULL.
     """
     before = queries.rules(state, action.room)
+    rooms = queries.room_names(state)
     versions = () if before is None else before.versions
     kept = tuple(entry for entry in versions if entry.from_height <= context.height)
     in_force = kept[-1].version if kept else 0
@@ -237,11 +240,13 @@ def activate_rules(state: State, context: Context, action: ActivateRules) -> Non
         raise Refused(MembershipReason.RULE_HEIGHT_TOO_SOON)
     if after == versions:
         raise Refused(MembershipReason.NOTHING_WOULD_CHANGE)
-    if len(after) > RULE_VERSIONS_MAX:
+    if len(after) > RULE_VERSIONS_MAX or (before is None and len(rooms) == ROOMS_MAX):
         raise Refused(MembershipReason.REGISTER_FULL)
     # From here nothing may refuse.
 
     state.put(state_keys.rules(action.room), Rules(action.room, after))
+    if before is None:
+        state.put(state_keys.ROOMS_KEY, Rooms(tuple(sorted((*rooms, action.room)))))
 
 
 def set_validator(state: State, context: Context, action: SetValidator) -> None:

@@ -1,0 +1,166 @@
+"""The chain that the benchmarks run on: one central bank, one institution, and as many wallets as asked for.
+
+Wallets are opened and funded by real transactions through the real engine, once; the finished data folder is kept under
+``.bench/`` and copied for every run.
+"""
+
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from fujie.core.encoding import Record
+from fujie.core.policy import single
+from fujie.core.room import Operation
+from fujie.core.signing import Signer
+from fujie.core.transaction import Transaction, sign_transaction
+from fujie.engine.embedded import EmbeddedEngine
+from fujie.engine.executor import Executor, found
+from fujie.machine.genesis import compose
+from fujie.modules.currency import genesis as currency
+from fujie.modules.currency.operations import Distribute, Issue, OpenWallet
+from fujie.modules.currency.records import InstrumentKind, LimitEntry, WalletKind
+from fujie.modules.membership import genesis as membership
+from fujie.modules.membership.records import ParameterValues, Role, Validator, Visibility
+from fujie.store.opening import StoreKind, open_store
+
+INSTRUMENT: Final = "CNY"
+FUNDS_MINOR: Final = 1_000_000  # what every wallet begins with
+EXPIRY_MS: Final = 540_000  # below the window of ten minutes
+OPERATIONS_PER_TRANSACTION: Final = 64
+WORLD_ROOT: Final = Path(".bench")
+
+VALIDATOR: Final = Signer(sha256(b"bench validator").digest())
+BANK: Final = Signer(sha256(b"bench central bank").digest())
+INSTITUTION: Final = Signer(sha256(b"bench institution").digest())
+
+
+def wallet_id(number: int) -> bytes:
+    """Return the 16-byte id of wallet ``number``."""
+    return sha256(b"bench wallet %d" % number).digest()[:16]
+
+
+def wallet_signer(number: int) -> Signer:
+    """Return the key pair of wallet ``number``."""
+    return Signer(sha256(b"bench holder %d" % number).digest())
+
+
+def now_ms() -> int:
+    """Return the time of day in ms."""
+    return time.time_ns() // 1_000_000
+
+
+def sign(chain_id: str, operations: Sequence[Operation], signer: Signer) -> bytes:
+    """Return the signed transaction of one signer."""
+    body: Transaction[Any] = Transaction(
+        chain_id, secrets.token_bytes(16), now_ms() + EXPIRY_MS, tuple(operations), (signer.public_key,)
+    )
+    return sign_transaction(body, [signer])
+
+
+def open_engine(kind: StoreKind, folder: Path, **options: Any) -> EmbeddedEngine:
+    """Open the engine on the chain in ``folder``; ``options`` go to the executor."""
+    return EmbeddedEngine(Executor(open_store(kind, folder), **options), VALIDATOR)
+
+
+def prepared(kind: StoreKind, wallets: int) -> Path:
+    """Return a fresh copy of the world with that many funded wallets, building it where it is missing."""
+    made = WORLD_ROOT / f"{kind}-{wallets}"
+    if not (made / "complete").exists():
+        shutil.rmtree(made, ignore_errors=True)
+        _build(kind, wallets, made)
+        (made / "complete").touch()
+    copy = WORLD_ROOT / f"{kind}-{wallets}-run"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(made, copy)
+    return copy
+
+
+def _build(kind: StoreKind, wallets: int, folder: Path) -> None:
+    store = open_store(kind, folder)
+    found(store, compose("bench", now_ms() - 1, _parts()))
+    store.close()
+    engine = open_engine(kind, folder)
+    total = FUNDS_MINOR * wallets
+    outcome = engine.submit(
+        [sign(engine.chain_id, [Issue("institution", INSTRUMENT, total, secrets.token_bytes(16))], BANK)]
+    ).result()[0]
+    assert outcome.code == 0, outcome
+    started = time.perf_counter()
+    done = 0
+    for first in range(0, wallets, 16_000):
+        numbers = range(first, min(first + 16_000, wallets))
+        for operations in (_openings(numbers), _fundings(numbers)):
+            outcomes = engine.submit([sign(engine.chain_id, part, INSTITUTION) for part in operations]).result()
+            failed = [outcome for outcome in outcomes if outcome.code]
+            assert not failed, failed[0]
+        done += len(numbers)
+        rate = done / (time.perf_counter() - started)
+        print(f"\r{done:,} of {wallets:,} wallets opened and funded, {rate:,.0f}/s", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    engine.close()
+
+
+def _openings(numbers: range) -> Iterator[list[Operation]]:
+    for first in range(numbers.start, numbers.stop, OPERATIONS_PER_TRANSACTION):
+        yield [
+            OpenWallet(
+                "institution",
+                wallet_id(number),
+                INSTRUMENT,
+                1,
+                WalletKind.PERSONAL,
+                single(wallet_signer(number).public_key),
+                secrets.token_bytes(32),
+            )
+            for number in range(first, min(first + OPERATIONS_PER_TRANSACTION, numbers.stop))
+        ]
+
+
+def _fundings(numbers: range) -> Iterator[list[Operation]]:
+    for first in range(numbers.start, numbers.stop, OPERATIONS_PER_TRANSACTION):
+        yield [
+            Distribute("institution", wallet_id(number), INSTRUMENT, FUNDS_MINOR)
+            for number in range(first, min(first + OPERATIONS_PER_TRANSACTION, numbers.stop))
+        ]
+
+
+def _parts() -> list[tuple[str, Record]]:
+    quota = 1_000_000_000
+    return [
+        (
+            "membership",
+            membership.MembershipGenesis(
+                parameters=ParameterValues(480, 600_000, quota, 1, 86_400_000, 18, Visibility.RESTRICTED),
+                organisations=(membership.GenesisOrganisation("bench", "The benchmark"),),
+                accounts=(
+                    membership.GenesisAccount(
+                        "central-bank", "bench", single(BANK.public_key), (Role.CENTRAL_BANK, Role.GOVERNOR), quota
+                    ),
+                    membership.GenesisAccount(
+                        "institution", "bench", single(INSTITUTION.public_key), (Role.INSTITUTION,), quota
+                    ),
+                ),
+                validators=(Validator(VALIDATOR.public_key, 10, "bench"),),
+                rules=(membership.GenesisRule("currency", 1), membership.GenesisRule("membership", 1)),
+            ),
+        ),
+        (
+            "currency",
+            currency.CurrencyGenesis(
+                instruments=(currency.GenesisInstrument(INSTRUMENT, "Yuan", 2, "central-bank", InstrumentKind.PLAIN),),
+                institutions=(
+                    currency.GenesisInstitution("institution", INSTRUMENT, 2**62, sha256(b"bench salt").digest()),
+                ),
+                limits=(
+                    currency.GenesisLimits(
+                        INSTRUMENT, 1, (LimitEntry(0, 50_000_000_000, 5_000_000, 10_000_000_000, 1_000_000),)
+                    ),
+                ),
+            ),
+        ),
+    ]
