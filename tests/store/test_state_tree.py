@@ -124,7 +124,7 @@ def test_any_history_gives_the_tree_of_its_state_and_past_roots_prove(blocks: li
         assert tree.root == naive_root(state)
         if tree.root != history[-1][0]:
             history.append((tree.root, state))
-        assert tree._cache_bytes <= max(cache_bytes, 0)
+        assert tree._cache.size_bytes <= max(cache_bytes, 0)
     assert tree.roots() == [root for root, _ in history[: -(4 + 2) : -1]]
     for root, past in history[-5:]:
         check_proofs(tree, root, past)
@@ -148,10 +148,10 @@ def test_a_restart_gives_the_same_tree(blocks: list[Block], data: st.DataObject)
     again = StateTree(store, DEPTH)
     assert bytes(again._nodes[32:]) == bytes(tree._nodes[32:])
     assert again.root == naive_root(state)
-    assert again.warm() == len(again._buckets)
+    assert again.warm() == len(again._cache.buckets)
     # What is cached after warming is the whole state, exactly counted.
-    assert sum(map(len, again._buckets.values())) == LEAF_BYTES * len(state)
-    assert again._cache_bytes == sum(len(bucket) + 160 for bucket in again._buckets.values())
+    assert sum(map(len, again._cache.buckets.values())) == LEAF_BYTES * len(state)
+    assert again._cache.size_bytes == sum(len(bucket) + 160 for bucket in again._cache.buckets.values())
     check_proofs(again, again.root, state)
 
 
@@ -254,8 +254,8 @@ def test_evicts_in_rounds_and_rebuilds_what_it_needs():
         block |= dict.fromkeys(list(state)[::7], b"%d" % number)
         run(tree, store, block)
         state = changed(state, block)
-        assert tree._cache_bytes <= 10_000
-        assert tree._cache_bytes == sum(len(bucket) + 160 for bucket in tree._buckets.values())
+        assert tree._cache.size_bytes <= 10_000
+        assert tree._cache.size_bytes == sum(len(bucket) + 160 for bucket in tree._cache.buckets.values())
     assert tree.root == naive_root(state, 8)
     for path, record in state.items():
         verify_inclusion(tree.root, 8, path, SALT, record, tree.prove(key_hash(path)))
@@ -266,7 +266,7 @@ def test_warms_no_further_than_its_bound():
     run(StateTree(store, 8), store, {b"%d" % number: b"x" for number in range(500)})
     tree = StateTree(store, 8, cache_bytes=5_000)
     assert 0 < tree.warm() < 50
-    assert tree._cache_bytes <= 5_000
+    assert tree._cache.size_bytes <= 5_000
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "added"])

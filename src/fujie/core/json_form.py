@@ -17,7 +17,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from fujie.core.encoding import Record
 from fujie.core.errors import DecodeError
 from fujie.core.query import Query
 from fujie.core.room import Event, Operation
@@ -96,11 +95,6 @@ def from_json(type_: Any, value: Any) -> Any:
     place at fault, such as ``$.operations[0].amount_minor``.
     """
     return _reader_of(type_)(value, "$")
-
-
-def _fault(path: str, problem: str) -> DecodeError:
-    """Return the error for ``problem`` at a JSON path."""
-    return DecodeError(f"{path}: {problem}")
 
 
 @cache
@@ -295,6 +289,11 @@ def _check_length(length: int, low: int, high: int | None, unit: str, path: str)
         raise _fault(path, f"expected {high} {unit} or fewer, there are {length}")
 
 
+def _fault(path: str, problem: str) -> DecodeError:
+    """Return the error for ``problem`` at a JSON path."""
+    return DecodeError(f"{path}: {problem}")
+
+
 def _quoted(text: object) -> str:
     """Return what was sent, short and escaped, so that it can stand in a message."""
     shown = str(text)
@@ -304,5 +303,3 @@ def _quoted(text: object) -> str:
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:40]) + (", …" if len(names) > 40 else "")
 
-
-__all__ = ["INTEGER_EXACT_MAX", "TYPE", "Record", "from_json", "to_json", "type_name"]

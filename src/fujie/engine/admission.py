@@ -6,6 +6,7 @@ of a payment and shares nothing with the state. The worker gets bytes and answer
 
 import multiprocessing
 from collections.abc import Sequence
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ def verify_transaction(raw: bytes) -> VerifiedTransaction:
     except DecodeError:
         raise Refused(TransactionReason.TRANSACTION_MALFORMED) from None
     keys = body.public_keys
-    if len(keys) != len(signed.signatures) or any(a >= b for a, b in zip(keys, keys[1:], strict=False)):
+    if len(keys) != len(signed.signatures) or any(a >= b for a, b in pairwise(keys)):
         raise Refused(TransactionReason.TRANSACTION_MALFORMED)
     identifier = transaction_id(signed.body)
     message = signing_message(identifier)

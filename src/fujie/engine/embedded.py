@@ -8,7 +8,6 @@ by the empty block that proves it. Headers and commits have CometBFT's form, so 
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
@@ -17,19 +16,17 @@ from fujie.core.encoding import Codec, Record, encode
 from fujie.core.errors import OperationalError, Refused
 from fujie.core.limits import (
     BLOCK_BYTES_MAX,
-    BLOCK_TRANSACTIONS_MAX,
     HEARTBEAT_MS,
-    PENDING_BYTES_MAX,
-    PENDING_TRANSACTIONS_MAX,
 )
 from fujie.core.reasons import TransactionReason
 from fujie.core.signing import Signer
 from fujie.core.state import Key, Leaf
 from fujie.core.transaction import VerifiedBlock, VerifiedTransaction
 from fujie.core.units import Count, Digest
-from fujie.engine.admission import ACCEPTED, VerifierProcess, decode_verified, verdict, verify_transaction
+from fujie.engine.admission import decode_verified, verify_transaction
 from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor, Head, Staged
+from fujie.engine.intake import Intake, Waiting, turned_away
 from fujie.engine.proving import Proven, prove_keys, prove_receipt, read_leaf
 from fujie.machine.schedule import UnknownRules
 from fujie.machine.transition import BlockResult
@@ -53,9 +50,6 @@ from fujie.store.layout import Table, number_key
 
 log = logging.getLogger(__name__)
 
-VERIFY_BATCH_MAX: Final = 2_000  # about 0.1 s of the worker's time: small enough that blocks need not wait long
-VERIFY_INLINE_MAX: Final = 16  # up to here the way to the worker and back costs more than the work
-
 
 class StoredBlock(Record, tag=1):
     """What the BLOCKS table keeps of a block; its transactions stand in the log from ``first_index`` on."""
@@ -68,31 +62,6 @@ class StoredBlock(Record, tag=1):
 
 
 STORED_BLOCK: Final[Codec[StoredBlock]] = Codec(StoredBlock)
-
-
-class _Batch:
-    """Transactions submitted together and what has become of them so far."""
-
-    __slots__ = ("future", "missing", "outcomes")
-
-    def __init__(self, size: int) -> None:
-        self.future: Future[list[Outcome]] = Future()
-        self.outcomes: list[Any] = [None] * size
-        self.missing = size
-
-    def settle(self, position: int, outcome: Outcome) -> None:
-        self.outcomes[position] = outcome
-        self.missing -= 1
-        if not self.missing:
-            self.future.set_result(self.outcomes)
-
-
-class _Waiting(NamedTuple):
-    """One submitted transaction and where its outcome goes."""
-
-    raw: bytes
-    batch: _Batch
-    position: int
 
 
 class _Tip(NamedTuple):
@@ -124,8 +93,6 @@ class EmbeddedEngine:
         self._signer = signer
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._heartbeat_ms = heartbeat_ms
-        self._use_worker = worker
-        self._worker: VerifierProcess | None = None
         self._validators = _validator_set(executor)
         if [validator.public_key for validator in self._validators.validators] != [signer.public_key]:
             raise OperationalError(
@@ -135,13 +102,8 @@ class EmbeddedEngine:
         self._validators_hash = validator_set_hash(self._validators)
         self._address = validator_address(signer.public_key)
         self._consensus_hash = consensus_params_hash(BLOCK_BYTES_MAX, -1)
-        self._changed = threading.Condition()  # around everything below that two threads touch
-        self._submitted: deque[_Waiting] = deque()
-        self._verified: deque[_Waiting] = deque()
-        self._pending = 0
-        self._pending_bytes = 0
-        self._closing = False
-        self.failure: BaseException | None = None
+        self._intake = Intake(use_worker=worker)
+        self._changed = self._intake.changed
         self._tip, light_block, last_was_empty = self._load_tip()
         if light_block is None or not last_was_empty:
             # The newest state is not proven yet: its block came right before a crash, or there was none so far.
@@ -150,7 +112,7 @@ class EmbeddedEngine:
             self._proven = Proven(light_block, executor.head)
         self._threads = [
             threading.Thread(target=self._guard, args=(target,), name=name, daemon=True)
-            for name, target in (("fujie-ledger", self._make_blocks), ("fujie-admission", self._admit))
+            for name, target in (("fujie-ledger", self._make_blocks), ("fujie-admission", self._intake.verify_all))
         ]
         for thread in self._threads:
             thread.start()
@@ -170,37 +132,23 @@ class EmbeddedEngine:
     @property
     def pending(self) -> int:
         """How many submitted transactions have no outcome yet."""
-        return self._pending
+        return self._intake.pending
 
     def submit(self, transactions: Sequence[bytes]) -> Future[list[Outcome]]:
         """See ``Engine``."""
-        batch = _Batch(len(transactions))
-        if not transactions:
-            batch.future.set_result([])
-            return batch.future
-        size = sum(map(len, transactions))
-        with self._changed:
-            self._require_running()
-            full = (
-                self._pending + len(transactions) > PENDING_TRANSACTIONS_MAX
-                or self._pending_bytes + size > PENDING_BYTES_MAX
-            )
-            if not full:
-                self._pending += len(transactions)
-                self._pending_bytes += size
-                for position, raw in enumerate(transactions):
-                    self._submitted.append(_Waiting(raw, batch, position))
-                self._changed.notify_all()
-        if full:
-            batch.future.set_result([_turned_away(TransactionReason.ADMISSION_QUEUE_FULL)] * len(transactions))
-        return batch.future
+        return self._intake.submit(transactions)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What stopped the ledger, or None while it runs."""
+        return self._intake.failure
 
     def dry_run(self, transaction: bytes) -> Outcome:
         """See ``Engine``."""
         try:
             verified = verify_transaction(transaction)
         except Refused as refused:
-            return _turned_away(refused.reason)
+            return turned_away(refused.reason)
         head = self.executor.head
         block = VerifiedBlock(self.chain_id, head.height + 1, self._next_time(head), (verified,))
         receipt = self.executor.rehearse(block).receipts[0]
@@ -228,86 +176,43 @@ class EmbeddedEngine:
 
     def wait_proven(self, index: int, timeout_s: float) -> bool:
         """Wait until log entry ``index`` stands under a signed header; False at the timeout."""
+        intake = self._intake
         with self._changed:
-            return self._changed.wait_for(
-                lambda: self._proven.head.log_size > index or self.failure is not None or self._closing, timeout_s
-            ) and (self._proven.head.log_size > index)
+            self._changed.wait_for(
+                lambda: self._proven.head.log_size > index or intake.failure is not None or intake.closing, timeout_s
+            )
+        return self._proven.head.log_size > index
 
     def close(self) -> None:
         """See ``Engine``."""
         with self._changed:
-            if self._closing:
+            if self._intake.closing:
                 return
-            self._closing = True
+            self._intake.closing = True
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
-        self._fail_waiting(OperationalError("The ledger was closed.", "Open it again and submit the same bytes again."))
-        if self._worker is not None:
-            self._worker.close()
+        self._intake.fail(OperationalError("The ledger was closed.", "Open it again and submit the same bytes again."))
+        self._intake.close()
         self.executor.store.close()
-
-    # -- admission thread
-
-    def _admit(self) -> None:
-        """Verify what is submitted, two batches under way at a time so that the worker never idles."""
-        under_way: deque[list[_Waiting]] = deque()
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._submitted or under_way or self._closing)
-                if self._closing:
-                    return
-                batch = [self._submitted.popleft() for _ in range(min(len(self._submitted), VERIFY_BATCH_MAX))]
-            if batch and not under_way and (len(batch) <= VERIFY_INLINE_MAX or not self._use_worker):
-                self._take_verdicts(batch, bytes([verdict(waiting.raw) for waiting in batch]))
-                continue
-            if batch:
-                if self._worker is None:
-                    self._worker = VerifierProcess()
-                self._worker.send([waiting.raw for waiting in batch])
-                under_way.append(batch)
-            if self._worker is not None and (len(under_way) == 2 or not batch):
-                self._take_verdicts(under_way.popleft(), self._worker.receive())
-
-    def _take_verdicts(self, batch: list[_Waiting], verdicts: bytes) -> None:
-        """Let accepted transactions wait for a block and answer for the others."""
-        accepted = [waiting for waiting, code in zip(batch, verdicts, strict=True) if code == ACCEPTED]
-        if len(accepted) < len(batch):
-            for waiting, code in zip(batch, verdicts, strict=True):
-                if code != ACCEPTED:
-                    self._settle(waiting, _turned_away(code))
-        with self._changed:
-            self._verified.extend(accepted)
-            self._changed.notify_all()
 
     # -- ledger thread
 
     def _make_blocks(self) -> None:
         """Make blocks until the engine closes."""
+        intake = self._intake
         while True:
             with self._changed:
                 due_s = (self.executor.head.time_ms + self._heartbeat_ms - self._clock_ms()) / 1000
-                self._changed.wait_for(lambda: self._verified or self._closing, max(due_s, 0.0))
-                if self._closing:
+                self._changed.wait_for(lambda: intake.verified or intake.closing, max(due_s, 0.0))
+                if intake.closing:
                     return
-                waiting = self._take()
+                waiting = intake.take()
             self._make_block(waiting)
-            if waiting and not self._verified:
+            if waiting and not intake.verified:
                 self._make_block(())
 
-    def _take(self) -> list[_Waiting]:
-        """Return as many verified transactions as fit into a block."""
-        taken: list[_Waiting] = []
-        size = 0
-        verified = self._verified
-        while verified and len(taken) < BLOCK_TRANSACTIONS_MAX:
-            size += len(verified[0].raw)
-            if size > BLOCK_BYTES_MAX:
-                break
-            taken.append(verified.popleft())
-        return taken
-
-    def _make_block(self, waiting: Sequence[_Waiting]) -> None:
+    def _make_block(self, waiting: Sequence[Waiting]) -> None:
         """Make one block of ``waiting``, or an empty one, and answer for each of them when it is durable."""
         executor = self.executor
         head = executor.head
@@ -316,7 +221,7 @@ class EmbeddedEngine:
         block = VerifiedBlock(self.chain_id, head.height + 1, time_ms, tuple(transactions))
         result, failed = self._apply(block)
         refused: dict[int, int] = dict.fromkeys(failed, int(TransactionReason.EXECUTION_FAILED))
-        if failed or not all([receipt.authorised for receipt in result.receipts]):
+        if failed or not all(receipt.authorised for receipt in result.receipts):
             # Whoever sent these was not entitled to: they wrote nothing, and are not worth a place in a block.
             kept = [transaction for position, transaction in enumerate(transactions) if position not in refused]
             block = block._replace(transactions=tuple(kept))
@@ -393,7 +298,7 @@ class EmbeddedEngine:
 
     def _answer(
         self,
-        waiting: Sequence[_Waiting],
+        waiting: Sequence[Waiting],
         transactions: Sequence[VerifiedTransaction],
         result: BlockResult,
         refused: dict[int, int],
@@ -402,23 +307,21 @@ class EmbeddedEngine:
         index = self.executor.head.log_size - len(result.receipts)
         receipts = iter(result.receipts)
         repeated = int(TransactionReason.TRANSACTION_REPEATED)
-        for position, item in enumerate(waiting):
+        outcomes = []
+        for position, transaction in enumerate(transactions):
             code = refused.get(position)
-            identifier = transactions[position].id
+            identifier = transaction.id
             if code is None:
                 receipt = next(receipts)
-                outcome = Outcome(identifier, receipt.code, receipt, index)
+                outcomes.append(Outcome(identifier, receipt.code, receipt, index))
                 index += 1
             elif code == repeated:
                 first = self.executor.receipt_of(identifier)
                 assert first is not None, "what is remembered stands in the log"
-                outcome = Outcome(identifier, first.code, first, self.executor.index_of(identifier))
+                outcomes.append(Outcome(identifier, first.code, first, self.executor.index_of(identifier)))
             else:
-                outcome = Outcome(identifier, code, None, None)
-            item.batch.settle(item.position, outcome)
-        with self._changed:
-            self._pending -= len(waiting)
-            self._pending_bytes -= sum([len(item.raw) for item in waiting])
+                outcomes.append(turned_away(code, identifier))
+        self._intake.settle(waiting, outcomes)
 
     # -- inside
 
@@ -430,36 +333,14 @@ class EmbeddedEngine:
             if not isinstance(error, UnknownRules):
                 log.exception("the ledger stops")
             with self._changed:
-                self.failure = self.failure or error
+                self._intake.failure = self._intake.failure or error
                 self._changed.notify_all()
             reason = (
                 error
                 if isinstance(error, OperationalError)
                 else OperationalError(f"The ledger stopped: {error!r}.", "See the log; what was acknowledged is safe.")
             )
-            self._fail_waiting(reason)
-
-    def _fail_waiting(self, error: OperationalError) -> None:
-        """Fail the futures of everything that has no outcome."""
-        with self._changed:
-            batches = {id(item.batch): item.batch for queue in (self._submitted, self._verified) for item in queue}
-            self._submitted.clear()
-            self._verified.clear()
-        for batch in batches.values():
-            if not batch.future.done():
-                batch.future.set_exception(error)
-
-    def _settle(self, waiting: _Waiting, outcome: Outcome) -> None:
-        with self._changed:
-            self._pending -= 1
-            self._pending_bytes -= len(waiting.raw)
-        waiting.batch.settle(waiting.position, outcome)
-
-    def _require_running(self) -> None:
-        if self.failure is not None:
-            raise OperationalError(f"The ledger has stopped: {self.failure}", "See the log of the node.")
-        if self._closing:
-            raise OperationalError("The ledger is closed.", "Open it again.")
+            self._intake.fail(reason)
 
     def _next_time(self, head: Head) -> int:
         return max(self._clock_ms(), head.time_ms + 1)
@@ -491,8 +372,3 @@ def _validator_set(executor: Executor) -> ValidatorSet:
     return ValidatorSet.of(
         Validator(member.public_key, member.power) for member in membership.validators(executor.live).members
     )
-
-
-def _turned_away(reason: int) -> Outcome:
-    """Return the outcome of a transaction that admission refuses."""
-    return Outcome(b"", int(reason), None, None)

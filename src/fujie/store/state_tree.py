@@ -12,7 +12,6 @@ proves the root before it.
 """
 
 import threading
-from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping
@@ -32,11 +31,12 @@ from fujie.proof.merkle_state import (
     empty_digests,
 )
 from fujie.store.base import Store, WriteBatch
+from fujie.store.bucket_cache import BucketCache
 from fujie.store.layout import Table
+from fujie.store.replaced_nodes import ReplacedNodes
 
 CACHE_BYTES_DEFAULT: Final = 2**30  # the buckets of about ten million records
 WINDOW_DEFAULT: Final = 8  # past roots that can be proven; a reader is one block behind, a slow one a few
-BUCKET_OVERHEAD_BYTES: Final = 160  # a bytes object, an int, a dict entry: measured at 262,144 buckets
 
 _REPAIR: Final = "Stop the node and restore the data folder from a snapshot or another replica."
 
@@ -61,54 +61,13 @@ def stored_value_digest(stored: bytes) -> bytes:
     return sha256(TAG_VALUE + stored[2 + (stored[0] << 8 | stored[1]) :]).digest()
 
 
-class _Replaced:
-    """What one block replaces: enough to take it back, and to prove the root before it.
-
-    A level is noted before the first of its nodes is written. A reader therefore reads a node first and looks in here
-    second: either it finds the replaced digest here, or what it read was not yet replaced.
-    """
-
-    __slots__ = ("buckets", "digests", "indices", "root")
-
-    def __init__(self, root: bytes, buckets: dict[int, bytes]) -> None:
-        self.root = root  # before the block
-        self.buckets = buckets  # bucket number -> its leaves before the block
-        # By height, buckets first. Packed: as Python objects, a window of large blocks would take a gigabyte.
-        self.indices: list[array[int]] = []  # of replaced nodes, ascending
-        self.digests: list[bytes] = []  # theirs, joined
-
-    def note(self, nodes: bytearray, indices: list[int]) -> None:
-        """Write down the nodes of the next height before they are replaced.
-
-        Takes the array and not the view of it: thousands of views alive at once would set off the garbage collector.
-        """
-        self.indices.append(array("I", indices))
-        self.digests.append(b"".join([nodes[index << 5 : (index << 5) + 32] for index in indices]))
-
-    def node(self, height: int, index: int) -> bytes | None:
-        """Return the digest that node ``index`` had, or None when the block does not replace it."""
-        if height >= len(self.digests):
-            return None
-        indices = self.indices[height]
-        at = bisect_left(indices, index)
-        if at == len(indices) or indices[at] != index:
-            return None
-        return self.digests[height][at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
-
-    def write_back(self, nodes: memoryview) -> None:
-        """Undo every write of the block. May be repeated."""
-        for indices, digests in zip(self.indices, self.digests, strict=False):
-            for at, index in enumerate(indices):
-                nodes[index << 5 : (index << 5) + 32] = digests[at << 5 : (at << 5) + 32]
-
-
 class StagedTree:
     """The tree after a block, not yet visible."""
 
     __slots__ = ("_buckets", "_digests", "_empty_bucket", "_replaced", "root")
 
     def __init__(
-        self, root: bytes, empty_bucket: bytes, replaced: _Replaced, buckets: dict[int, bytes], digests: list[bytes]
+        self, root: bytes, empty_bucket: bytes, replaced: ReplacedNodes, buckets: dict[int, bytes], digests: list[bytes]
     ) -> None:
         self.root = root  # 32 bytes: the state root after the block
         self._empty_bucket = empty_bucket
@@ -149,17 +108,15 @@ class StateTree:
         self.depth = depth
         self._store = store
         self._empty = empty_digests(depth)
-        self._cache_bytes_max = cache_bytes
-        self._cache_bytes = 0
-        self._buckets: dict[int, bytes] = {}  # bucket number -> its leaves, joined; never an empty one
+        self._cache = BucketCache(cache_bytes)
         self._lock = threading.Lock()  # held by a proof, and wherever a record of replaced nodes comes or goes
         self._array = bytearray(DIGEST_BYTES << (depth + 1))  # 32 bytes a node; a staged block is here already
         self._nodes = memoryview(self._array)
         self._load_nodes()
         self._root = bytes(self._nodes[32:64])
         self._staged: StagedTree | None = None
-        self._replaced: _Replaced | None = None  # by the staged block, or by one that failed while it was staged
-        self._window: deque[_Replaced] = deque(maxlen=window)  # by applied blocks, oldest first
+        self._replaced: ReplacedNodes | None = None  # by the staged block, or by one that failed while it was staged
+        self._window: deque[ReplacedNodes] = deque(maxlen=window)  # by applied blocks, oldest first
 
     @property
     def root(self) -> bytes:
@@ -185,7 +142,7 @@ class StateTree:
         assert not sum([len(value) for value in changes.values() if value is not None]) % DIGEST_BYTES
         self._take_back()  # what an interrupted stage left, if even its own taking back was interrupted
         old_buckets, new_buckets = self._change_buckets(changes)
-        replaced = _Replaced(self._root, old_buckets)
+        replaced = ReplacedNodes(self._root, old_buckets)
         with self._lock:
             # From here until apply, a reader takes the contents of changed buckets from the record and not from the
             # store, which may already be one block further.
@@ -207,8 +164,8 @@ class StateTree:
                 self._window.append(staged._replaced)
                 self._root = staged.root
                 for number, bucket in staged._buckets.items():
-                    self._remember(number, bucket)
-                self._evict()
+                    self._cache.put(number, bucket)
+                self._cache.evict()
             self._replaced = None
             self._staged = None
 
@@ -247,13 +204,13 @@ class StateTree:
                 found = bucket_number(key, self.depth)
                 if found != number:
                     self._keep_checked(number, b"".join(leaves))
-                    if self._cache_bytes > self._cache_bytes_max:
-                        self._evict()
-                        return len(self._buckets)
+                    if self._cache.size_bytes > self._cache.size_bytes_max:
+                        self._cache.evict()
+                        return len(self._cache.buckets)
                     number, leaves = found, []
                 leaves.append(key + stored_value_digest(stored))
             self._keep_checked(number, b"".join(leaves))
-            return len(self._buckets)
+            return len(self._cache.buckets)
 
     # -- nodes
 
@@ -274,7 +231,7 @@ class StateTree:
             indices = _parents(indices)
             _hash_nodes(nodes, indices)
 
-    def _hash_block(self, buckets: dict[int, bytes], replaced: _Replaced) -> list[bytes]:
+    def _hash_block(self, buckets: dict[int, bytes], replaced: ReplacedNodes) -> list[bytes]:
         """Write the nodes over changed ``buckets``, noting what each was; return the bucket digests."""
         nodes = self._nodes
         tag = TAG_BUCKET
@@ -298,7 +255,7 @@ class StateTree:
             with self._lock:  # a proof that read a node before this still finds its record
                 self._replaced = None
 
-    def _blocks_since(self, root: bytes | None) -> list[_Replaced]:
+    def _blocks_since(self, root: bytes | None) -> list[ReplacedNodes]:
         """Return what the blocks after ``root`` replaced, oldest first, up to the one that is staged."""
         staged = [] if self._replaced is None else [self._replaced]
         if root is None or root == self._root:
@@ -311,9 +268,9 @@ class StateTree:
             "Ask for a proof under the newest proven root.",
         )
 
-    def _node_then(self, height: int, index: int, newer: list[_Replaced]) -> bytes:
+    def _node_then(self, height: int, index: int, newer: list[ReplacedNodes]) -> bytes:
         """Return a node as it was before the blocks ``newer``."""
-        node = bytes(self._nodes[index << 5 : (index << 5) + 32])  # before the records: see _Replaced
+        node = bytes(self._nodes[index << 5 : (index << 5) + 32])  # before the records: see ReplacedNodes
         for replaced in newer:
             found = replaced.node(height, index)
             if found is not None:
@@ -326,7 +283,7 @@ class StateTree:
         """Return the touched buckets before and after ``changes``, by number ascending."""
         old: dict[int, bytes] = {}
         new: dict[int, bytes] = {}
-        cached = self._buckets.get
+        cached = self._cache.get
         from_bytes = int.from_bytes
         shift = 32 - self.depth
         current, bucket = -1, b""
@@ -342,17 +299,17 @@ class StateTree:
         del new[-1]
         return old, new
 
-    def _bucket_then(self, number: int, newer: list[_Replaced]) -> bytes:
+    def _bucket_then(self, number: int, newer: list[ReplacedNodes]) -> bytes:
         """Return the leaves of a bucket as they were before the blocks ``newer``. The caller holds the lock."""
         for replaced in newer:
             before = replaced.buckets.get(number)
             if before is not None:
                 return before
-        found = self._buckets.get(number)
+        found = self._cache.get(number)
         if found is None:
             found = self._read_bucket(number)
             self._keep_checked(number, found)
-            self._evict()
+            self._cache.evict()
         return found
 
     def _load_bucket(self, number: int) -> bytes:
@@ -361,7 +318,7 @@ class StateTree:
         if bucket:
             with self._lock:
                 self._keep_checked(number, bucket)
-                self._evict()
+                self._cache.evict()
         return bucket
 
     def _read_bucket(self, number: int) -> bytes:
@@ -383,38 +340,7 @@ class StateTree:
         index = (1 << self.depth) + number
         if self._nodes[index << 5 : (index << 5) + 32] != sha256(TAG_BUCKET + bucket).digest():
             raise OperationalError(f"The records of state bucket {number} do not have the digest in the tree.", _REPAIR)
-        self._remember(number, bucket)
-
-    def _remember(self, number: int, bucket: bytes) -> None:
-        """Cache a bucket in place of what was cached of it."""
-        previous = self._buckets.get(number)
-        if bucket:
-            self._buckets[number] = bucket
-            self._cache_bytes += len(bucket) + BUCKET_OVERHEAD_BYTES
-        elif previous is not None:
-            del self._buckets[number]
-        if previous is not None:
-            self._cache_bytes -= len(previous) + BUCKET_OVERHEAD_BYTES
-
-    def _evict(self) -> None:
-        """Drop the buckets that were cached first until the cache is an eighth below its bound.
-
-        In rounds and not one by one: the first entry of a dict is found past every deleted one, so single evictions
-        would take quadratic time.
-        """
-        if self._cache_bytes <= self._cache_bytes_max:
-            return
-        target = self._cache_bytes_max - self._cache_bytes_max // 8
-        victims = []
-        freed = 0
-        for number, bucket in self._buckets.items():
-            if self._cache_bytes - freed <= target:
-                break
-            victims.append(number)
-            freed += len(bucket) + BUCKET_OVERHEAD_BYTES
-        for number in victims:
-            del self._buckets[number]
-        self._cache_bytes -= freed
+        self._cache.put(number, bucket)
 
 
 def _replace_leaf(bucket: bytes, key: bytes, value: bytes | None) -> bytes:

@@ -109,10 +109,12 @@ class Bench:
         block = BlockOverlay(self)
         overlay = Overlay(block)
         events = []
-        for operation in operations:
+        for position, operation in enumerate(operations):
             handler = room.handlers[type(operation)]
             handler.authorise(overlay, context, operation)
-            handler.charge(overlay, context, operation, 1)
+            if position == 0:
+                # As the machine does: whoever authorises the first operation is charged for all of them.
+                handler.charge(overlay, context, operation, len(operations))
             events.append(handler.transition(overlay, context, operation))
         overlay.merge(context.nonce)
         self._keep(block)

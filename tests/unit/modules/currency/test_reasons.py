@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from fujie.core.errors import Reason
@@ -13,8 +14,9 @@ from fujie.core.room import Operation
 from fujie.core.signing import Signer
 from fujie.core.units import AMOUNT_MINOR_MAX
 from fujie.modules.currency import operations as ops
+from fujie.modules.currency import state_keys
 from fujie.modules.currency.reasons import CurrencyReason
-from fujie.modules.currency.records import FREEZES_PER_WALLET_MAX, FreezeScope, LimitEntry
+from fujie.modules.currency.records import FREEZES_PER_WALLET_MAX, Freeze, FreezeScope, LimitEntry, WalletStatus
 from fujie.modules.currency.transitions import ROOM_V1
 from fujie.modules.membership.queries import MembershipReason
 from tests.unit.modules.currency.world import (
@@ -70,11 +72,6 @@ def pay(payer: int, payee: int, amount_minor: int = 100, instrument: str = "CNY"
 
 def fill_freezes(made: World) -> None:
     """As many authorities as fit; they are planted, because the world has only two regulators."""
-    import msgspec
-
-    from fujie.modules.currency import state_keys
-    from fujie.modules.currency.records import Freeze, WalletStatus
-
     key = state_keys.wallet(wallet_id(RICH))
     freezes = tuple(
         Freeze(f"authority-{number}", FreezeScope.ALL, "order", 0) for number in range(FREEZES_PER_WALLET_MAX)
@@ -82,8 +79,8 @@ def fill_freezes(made: World) -> None:
     made.bench.plant(key, msgspec.structs.replace(made.get(key), freezes=freezes, status=WalletStatus.FROZEN))
 
 
-def pay_thrice(made: World) -> None:
-    for _ in range(3):
+def pay_times(made: World, times: int) -> None:
+    for _ in range(times):
         made.pay(WEAK_ONE, FRIEND, 100)
 
 
@@ -239,10 +236,15 @@ ROWS = [
         R.PAYER_DAY_COUNT_EXCEEDED,
         pay(WEAK_ONE, FRIEND, 1_500),
         holder(WEAK_ONE),
-        lambda made: (pay_thrice(made), made.pay(WEAK_ONE, FRIEND, 100)),
+        lambda made: pay_times(made, 4),
     ),
     Row(R.PAYER_BALANCE_INSUFFICIENT, pay(WEAK_ONE, FRIEND, 201), holder(WEAK_ONE), pay_away),
-    Row(R.PAYEE_HOLDING_LIMIT_EXCEEDED, pay(AT_BETA, WEAK_ONE, 5_000), holder(AT_BETA), lambda made: made.pay(RICH, WEAK_ONE, 1)),
+    Row(
+        R.PAYEE_HOLDING_LIMIT_EXCEEDED,
+        pay(AT_BETA, WEAK_ONE, 5_000),
+        holder(AT_BETA),
+        lambda made: made.pay(RICH, WEAK_ONE, 1),
+    ),
 ]
 
 
@@ -279,7 +281,7 @@ def test_faults_of_a_payment_come_to_light_one_after_the_other():
     """One payment with every fault that can be had at once; each is mended, and the next one is told."""
     made = world()
     key = holder(WEAK_ONE)
-    pay_thrice(made)
+    pay_times(made, 3)
     made.pay(WEAK_ONE, RICH, 1_900)  # four payments, 2,800 left
     made.run(ops.FreezeWallet(wallet_id(WEAK_ONE), "alpha", FreezeScope.DEBITS, "order"), ALPHA)
     made.run(opening(30, wallet_class=WEAK), ALPHA)
@@ -320,7 +322,9 @@ def test_quota_is_charged_to_the_payer_and_comes_back_with_the_next_minute():
     made = world(operations_per_minute=100)
     for number in range(100):
         made.pay(RICH, FRIEND, 1, time_ms=minute_ms + number)
-    made.bench.refuses(T.QUOTA_EXCEEDED, ROOM_V1, pay(RICH, FRIEND, 1), signers=holder(RICH), time_ms=minute_ms + 59_999)
+    made.bench.refuses(
+        T.QUOTA_EXCEEDED, ROOM_V1, pay(RICH, FRIEND, 1), signers=holder(RICH), time_ms=minute_ms + 59_999
+    )
     made.pay(FRIEND, RICH, 1, time_ms=minute_ms + 59_999)
     made.pay(RICH, FRIEND, 1, time_ms=minute_ms + 60_000)
 
@@ -330,8 +334,6 @@ def test_an_unknown_instrument_does_not_escape_the_quota():
     overlay, context = made.bench.overlay(), made.bench.context(holder(RICH))
     operation = pay(RICH, FRIEND, 1, "XXX")
     ROOM_V1.handlers[ops.Pay].charge(overlay, context, operation, 7)
-    from fujie.modules.currency import state_keys
-
     charged = overlay.get(state_keys.balance(wallet_id(RICH), "CNY"))
     assert charged is not None
     assert charged.meter.used == 7

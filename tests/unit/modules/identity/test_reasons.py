@@ -33,7 +33,7 @@ from fujie.modules.identity.operations import (
     WithdrawCodebook,
 )
 from fujie.modules.identity.reasons import IdentityReason as R
-from fujie.modules.identity.records import ALIASES_MAX, Delegation, Rule
+from fujie.modules.identity.records import ALIASES_MAX, Delegation
 from fujie.modules.identity.transitions import ROOM_V1
 from fujie.modules.membership.reasons import MembershipReason
 from tests.unit.modules.harness import Bench, policy_of

@@ -47,6 +47,7 @@ CORRUPTIONS: list[tuple[str, str, Callable[[Bench], None]]] = [
     ("leaf-at-its-path", "an unknown path", lambda b: b.plant(Key("membership/odd", state_keys.METER), Meter(1, 1))),
     ("founded-leaves-stand", "no parameters", lambda b: b.uproot(state_keys.PARAMETERS_KEY)),
     ("founded-leaves-stand", "no governors", lambda b: b.uproot(state_keys.GOVERNORS_KEY)),
+    ("founded-leaves-stand", "no rooms", lambda b: b.uproot(state_keys.ROOMS_KEY)),
     ("founded-leaves-stand", "no validators", lambda b: b.uproot(state_keys.VALIDATORS_KEY)),
     ("founded-leaves-stand", "no rules", lambda b: b.uproot(state_keys.rules("membership"))),
     ("membership-runs", "stopped", change(state_keys.rules("membership"), lambda r: replace(r, versions=()))),
@@ -68,6 +69,8 @@ CORRUPTIONS: list[tuple[str, str, Callable[[Bench], None]]] = [
         "council suspended",
         change(state_keys.organisation("council"), lambda o: replace(o, status=Status.SUSPENDED)),
     ),
+    ("rooms-listed", "one missing", change(state_keys.ROOMS_KEY, lambda r: replace(r, names=("membership",)))),
+    ("rooms-listed", "rules gone", lambda b: b.uproot(state_keys.rules("tenancy"))),
     (
         "rules-in-order",
         "a height twice",

@@ -195,6 +195,14 @@ def test_a_rule_version_is_in_force_from_its_height_on():
     assert queries.active_version(bench, "contracts", 99) == 0
 
 
+def test_a_room_is_listed_once_a_decision_about_its_rules_is_made():
+    bench = town()
+    assert queries.room_names(bench) == ("membership",)
+    decide(bench, records.ActivateRules("currency", 1, 50), 1)
+    decide(bench, records.ActivateRules("currency", 2, 60), 2)
+    assert queries.room_names(bench) == ("currency", "membership")
+
+
 def test_a_decision_about_rules_replaces_the_one_that_is_not_in_force_yet():
     bench = town()
     decide(bench, records.ActivateRules("membership", 2, 50), 1)

@@ -130,6 +130,12 @@ def full_rules(bench: Bench) -> Operation:
     return last_vote(action=records.ActivateRules("tenancy", 9, 50))(bench)
 
 
+def full_rooms(bench: Bench) -> Operation:
+    names = tuple(f"a{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(records.ROOMS_MAX - 1))
+    bench.plant(state_keys.ROOMS_KEY, records.Rooms((*names, "membership")))
+    return last_vote(action=records.ActivateRules("tenancy", 1, 50))(bench)
+
+
 def full_validators(bench: Bench) -> Operation:
     before = bench.get(state_keys.VALIDATORS_KEY)
     assert before is not None
@@ -317,6 +323,7 @@ TABLE = [
     row(R.ORGANISATION_ACCOUNTS_EXHAUSTED, "an account too many", full_organisation, "bank"),
     row(R.REGISTER_FULL, "a governor too many", full_council, "ben"),
     row(R.REGISTER_FULL, "a rule version too many", full_rules, "ben"),
+    row(R.REGISTER_FULL, "a room too many", full_rooms, "ben"),
     row(R.REGISTER_FULL, "a validator too many", full_validators, "ben"),
     row(
         R.VALIDATOR_SET_WOULD_BE_EMPTY,
@@ -441,6 +448,7 @@ def test_founds_what_the_genesis_says():
         "membership/organisation/bank",
         "membership/organisation/council",
         "membership/parameters",
+        "membership/rooms",
         "membership/rules/currency",
         "membership/rules/membership",
         "membership/validators",

@@ -1,0 +1,420 @@
+"""Building, signing, submitting and reading: what every verb of the client is made of."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from fujie.client.transport import Status, Transport, TransportOutcome
+from fujie.client.verifier import VerifiedReceipt, VerifiedRecord, Verifier, system_clock_ms
+from fujie.core.encoding import encode
+from fujie.core.errors import DecodeError, OperationalError, Reason, Refused, VerificationError
+from fujie.core.grant import Grant, sign_grant
+from fujie.core.limits import BLOCK_BYTES_MAX, BULK_ITEMS_MAX, HEARTBEAT_MS, SUBMIT_BATCH_MAX
+from fujie.core.query import Query
+from fujie.core.reasons import ReadReason, TransactionReason
+from fujie.core.room import Operation
+from fujie.core.signing import Signer
+from fujie.core.transaction import (
+    SIGNED_TRANSACTION,
+    Receipt,
+    SignedTransaction,
+    Transaction,
+    sign_transaction,
+    signing_message,
+    transaction_id,
+)
+from fujie.modules import catalog
+from fujie.modules.catalog import RECEIPT, TRANSACTION
+from fujie.modules.membership.queries import ParametersQuery
+from fujie.modules.membership.records import Parameters
+from fujie.proof.trust import TrustRoot
+
+NONCE_BYTES: Final = 16
+STATUS_AGE_S_MAX: Final = 10.0  # how long a node's clock is carried on by ours before it is asked again
+GRANT_MS: Final = 300_000  # of the grants that the client makes for one read
+BATCH_DEFAULT: Final = 1_000  # transactions in one call: about 0.1 s of work for the node, so that progress is seen
+QUEUE_FULL_WAITS_MAX: Final = 60  # times that a batch waits for a full queue, half a second each
+CATCH_UP_S: Final = 3.0  # how long a read waits for the block that proves what this client has just written
+_CATCH_UP_STEP_S: Final = 0.02
+
+Signers = Sequence[Signer]
+Progress = Callable[[int, int], None]
+"""Called with how many of how many transactions have an outcome."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a transaction.
+
+    With ``receipt`` the ledger carried it out (``code`` 0) or refused it, durably. Without, it was turned away and
+    nothing of it is stored. ``verified`` holds the proof where it was awaited; without it the rest is the node's word.
+    ``transaction`` is the canonical signed transaction, fit to be submitted again.
+    """
+
+    transaction_id: bytes
+    code: int
+    receipt: Receipt[Any] | None
+    log_index: int | None
+    transaction: bytes
+    verified: VerifiedReceipt | None = None
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it was refused; None for success, and for a reason that this version does not know."""
+        return reason_of(self.code)
+
+    @property
+    def event(self) -> Any:
+        """The event of the first operation. Only of a transaction that was carried out."""
+        assert self.receipt is not None, "a transaction without receipt was not carried out"
+        return self.receipt.events[0]
+
+
+class RefusedTransaction(Refused):
+    """The ledger refused the transaction. ``outcome`` holds the receipt of the refusal, if it has one."""
+
+    def __init__(self, reason: Reason, outcome: Outcome) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+
+
+class Session:
+    """Talks to one node about one chain. Any thread may call any method.
+
+    ``signers`` sign what a verb is not given other signers for. Every answer is verified against ``trust`` before it is
+    returned; errors are ``Refused`` (a rule said no), :class:`VerificationError` (the node's answer does not hold) and
+    :class:`OperationalError` (the node cannot be reached, or is too slow).
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        trust: TrustRoot,
+        signers: Signers = (),
+        *,
+        verifier: Verifier | None = None,
+        clock: Callable[[], int] = system_clock_ms,
+    ) -> None:
+        self.transport = transport
+        self.trust = trust
+        self.signers = tuple(signers)
+        self.verifier = verifier if verifier is not None else Verifier(trust, clock)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._status: tuple[float, Status] | None = None  # monotonic seconds when it was asked, and the answer
+        self._window_ms: int | None = None
+        self._written_height = 0  # of the newest block in which something of this client stands
+
+    @property
+    def chain_id(self) -> str:
+        """The chain of the trust root."""
+        return self.trust.chain_id
+
+    def close(self) -> None:
+        """Close the transport. Idempotent."""
+        self.transport.close()
+
+    # -- building
+
+    def status(self) -> Status:
+        """Return where the node says it stands; not proven. Raises ``chain-id`` for a node of another chain."""
+        status = self.transport.status()
+        if status.chain_id != self.chain_id:
+            raise VerificationError(
+                "chain-id", f"the node serves chain {status.chain_id!r}, the trust root is of {self.chain_id!r}"
+            )
+        with self._lock:
+            self._status = (time.monotonic(), status)
+        return status
+
+    def expiry_ms(self) -> int:
+        """Return a good expiry for a transaction built now: half the chain's window after the block time to expect.
+
+        Block time follows the node's clock but may lag behind it by one heartbeat on an idle chain. This machine's
+        clock is believed within that span and not beyond, so that neither clock needs to be right.
+        """
+        with self._lock:
+            known = self._status
+        if known is None or time.monotonic() - known[0] > STATUS_AGE_S_MAX:
+            status = self.status()
+            asked = time.monotonic()
+        else:
+            asked, status = known
+        earliest = status.time_ms + int((time.monotonic() - asked) * 1000)
+        expected = min(max(self._clock(), earliest), earliest + HEARTBEAT_MS)
+        return expected + self._transaction_window_ms() // 2
+
+    def body(
+        self, operations: Sequence[Operation], public_keys: Collection[bytes], *, expires_at_ms: int | None = None
+    ) -> bytes:
+        """Return the canonical body of a new transaction that ``public_keys`` are to sign: for signing in several places.
+
+        ``operations`` (1 to 64) succeed or fail together.
+        """
+        expires_at_ms = self.expiry_ms() if expires_at_ms is None else expires_at_ms
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return encode(
+            Transaction(self.chain_id, nonce, expires_at_ms, tuple(operations), tuple(sorted(set(public_keys))))
+        )
+
+    def build(
+        self, operations: Sequence[Operation], signers: Signers | None = None, *, expires_at_ms: int | None = None
+    ) -> bytes:
+        """Return a canonical signed transaction. Raises :class:`OperationalError` without a signer."""
+        by_key = {signer.public_key: signer for signer in (self.signers if signers is None else signers)}
+        if not by_key:
+            raise OperationalError("A transaction needs a signature.", "Unlock a key and hand it to the client.")
+        body = TRANSACTION.decode_trusted(self.body(operations, by_key, expires_at_ms=expires_at_ms))
+        return sign_transaction(body, list(by_key.values()))
+
+    # -- submitting
+
+    def submit(self, *operations: Operation, signers: Signers | None = None, prove: bool = True) -> Outcome:
+        """Build, sign and submit one transaction; return its outcome, proven unless ``prove`` is off.
+
+        Repeat-safe: the very bytes are submitted again after a lost answer. Raises :class:`RefusedTransaction`; its
+        ``outcome.transaction`` can be submitted again with :meth:`submit_signed`.
+        """
+        return self.submit_signed(self.build(operations, signers), prove=prove)
+
+    def submit_signed(self, transaction: bytes, *, prove: bool = True) -> Outcome:
+        """Submit one canonical signed transaction. See :meth:`submit`."""
+        [outcome] = self._submit_batch([transaction])
+        if prove and outcome.receipt is not None:
+            outcome = self._proven(outcome)
+        if outcome.code:
+            raise _refusal(outcome)
+        return outcome
+
+    def submit_many(
+        self,
+        transactions: Iterable[bytes],
+        *,
+        progress: Progress | None = None,
+        total: int | None = None,
+        batch_size: int = BATCH_DEFAULT,
+        prove: bool = False,
+    ) -> list[Outcome]:
+        """Submit many signed transactions in batches, one after the other; return every outcome, in order.
+
+        Refusals are returned, not raised. A full queue is waited for. Batches hold at most ``batch_size`` transactions
+        (1 to ``SUBMIT_BATCH_MAX``) and ``BLOCK_BYTES_MAX`` bytes. ``progress`` is called after each batch with how many
+        are done, of ``total`` (their number, where ``transactions`` has one).
+        """
+        if not 1 <= batch_size <= SUBMIT_BATCH_MAX:
+            raise ValueError(f"a batch holds 1 to {SUBMIT_BATCH_MAX} transactions")
+        if total is None:
+            total = len(transactions) if isinstance(transactions, Sequence) else 0
+        outcomes: list[Outcome] = []
+        for batch in _batches(transactions, batch_size):
+            answered = self._submit_batch(batch)
+            if prove:
+                answered = [self._proven(outcome) if outcome.receipt else outcome for outcome in answered]
+            outcomes.extend(answered)
+            if progress is not None:
+                progress(len(outcomes), max(total, len(outcomes)))
+        return outcomes
+
+    def dry_run(self, *operations: Operation, signers: Signers | None = None) -> Outcome:
+        """Have a transaction carried out and forgotten. The outcome is the node's word, and only a forecast."""
+        transaction = self.build(operations, signers)
+        return self._outcome(transaction, self.transport.dry_run(transaction))
+
+    # -- reading
+
+    def read(
+        self, query: Query, *, grant: bytes | None = None, at_ms: int | None = None
+    ) -> VerifiedRecord[Any]:
+        """Return what provably answers ``query``, now or at ``at_ms``. ``grant`` where not everyone may read."""
+        return self.read_many([query], grant=grant, at_ms=at_ms)[0]
+
+    def read_many(
+        self, queries: Sequence[Query], *, grant: bytes | None = None, at_ms: int | None = None
+    ) -> list[VerifiedRecord[Any]]:
+        """Return what provably answers each of ``queries`` (1 to ``BULK_ITEMS_MAX``), all under one header.
+
+        An answer that does not show yet what this client has written before is asked for again, for ``CATCH_UP_S``;
+        then raises ``stale-head``.
+        """
+        if not 1 <= len(queries) <= BULK_ITEMS_MAX:
+            raise ValueError(f"one read has 1 to {BULK_ITEMS_MAX} queries")
+        asked = [encode(query) for query in queries]
+        give_up = time.monotonic() + CATCH_UP_S
+        while True:
+            floor = self.verifier.seen()
+            written = self._written_height
+            try:
+                found = self.verifier.check_records(
+                    queries, self.transport.read(asked, grant, at_ms), at_ms=at_ms, floor=floor
+                )
+                if found[0].height > written:
+                    return found
+                error = VerificationError(
+                    "stale-head", f"the answer stands at height {found[0].height}, this client wrote at {written}"
+                )
+            except VerificationError as failed:
+                if failed.step != "stale-head":
+                    raise
+                error = failed
+            if time.monotonic() > give_up:
+                raise error
+            time.sleep(_CATCH_UP_STEP_S)
+
+    def grant(self, reader: str, signers: Signers | None = None, *, duration_ms: int = GRANT_MS) -> bytes:
+        """Return a signed read grant for ``account/<name>``, ``wallet/<hex>`` or ``id/<identifier>``."""
+        signers = self.signers if signers is None else signers
+        if not signers:
+            raise OperationalError(
+                f"Only {reader} and those entitled to may read this.", "Unlock a key of the reader and hand it over."
+            )
+        keys = tuple(sorted({signer.public_key for signer in signers}))
+        expires = self.expiry_ms() - self._transaction_window_ms() // 2 + duration_ms
+        body = Grant(self.chain_id, reader, expires, secrets.token_bytes(NONCE_BYTES), keys)
+        return sign_grant(body, list(signers))
+
+    # -- receipts
+
+    def receipt(self, transaction_id: bytes) -> VerifiedReceipt | None:
+        """Return the proven receipt of a transaction by its 32-byte id; None if the node knows none (unproven)."""
+        floor = self.verifier.seen()
+        data = self.transport.receipt(transaction_id)
+        return None if data is None else self.verifier.check_receipt_of(transaction_id, data, floor=floor)
+
+    def receipt_bundle(self, transaction_id: bytes) -> bytes:
+        """Return the verified bundle of a receipt, as a ``.fujie`` file holds it.
+
+        Raises :class:`OperationalError` when the node knows no such transaction.
+        """
+        found = self.receipt(transaction_id)
+        if found is None:
+            raise OperationalError(
+                f"The node knows no transaction {transaction_id.hex()}.", "Check the id, or submit the transaction again."
+            )
+        return found.bundle
+
+    # -- inside
+
+    def _submit_batch(self, batch: Sequence[bytes]) -> list[Outcome]:
+        """Submit and decode; those turned away by a full queue are submitted again, in order, after a pause."""
+        outcomes: list[Outcome | None] = [None] * len(batch)
+        waiting = list(range(len(batch)))
+        for attempt in range(QUEUE_FULL_WAITS_MAX + 1):
+            answers = self.transport.submit([batch[place] for place in waiting])
+            if len(answers) != len(waiting):
+                raise VerificationError(
+                    "answer-count", f"{len(waiting)} transactions were submitted, {len(answers)} are answered"
+                )
+            for place, answer in zip(waiting, answers, strict=True):
+                outcomes[place] = self._outcome(batch[place], answer)
+            full = int(TransactionReason.ADMISSION_QUEUE_FULL)
+            waiting = [place for place in waiting if (known := outcomes[place]) is not None and known.code == full]
+            if not waiting or attempt == QUEUE_FULL_WAITS_MAX:
+                break
+            time.sleep(0.5)
+        done = [outcome for outcome in outcomes if outcome is not None]
+        written = max((outcome.receipt.height for outcome in done if outcome.receipt is not None), default=0)
+        with self._lock:
+            self._written_height = max(self._written_height, written)
+        return done
+
+    def _outcome(self, transaction: bytes, answer: TransportOutcome) -> Outcome:
+        """Return a node's answer as an outcome. Raises ``answer-transaction``, ``answer-receipt``."""
+        identifier = transaction_id(SIGNED_TRANSACTION.decode(transaction).body)
+        if answer.transaction_id not in (b"", identifier):
+            raise VerificationError(
+                "answer-transaction",
+                f"submitted was {identifier.hex()}, the answer is about {answer.transaction_id.hex()}",
+            )
+        if answer.receipt is None:
+            if answer.code == 0:
+                raise VerificationError("answer-receipt", "the node reports success without a receipt")
+            return Outcome(identifier, answer.code, None, None, transaction)
+        try:
+            receipt = RECEIPT.decode(answer.receipt)
+        except DecodeError as error:
+            raise VerificationError("answer-receipt", error.detail) from None
+        if receipt.transaction_id != identifier or receipt.code != answer.code:
+            raise VerificationError("answer-receipt", "the receipt is of another transaction, or has another code")
+        return Outcome(identifier, receipt.code, receipt, answer.index, transaction)
+
+    def _proven(self, outcome: Outcome) -> Outcome:
+        """Return ``outcome`` with the proof of its receipt. What is proven replaces what the node said."""
+        floor = self.verifier.seen()
+        data = self.transport.receipt(outcome.transaction_id)
+        if data is None:
+            raise VerificationError("answer-receipt", "the node answered with a receipt that it cannot prove")
+        verified = self.verifier.check_receipt(outcome.transaction, data, floor=floor)
+        return Outcome(
+            outcome.transaction_id,
+            verified.receipt.code,
+            verified.receipt,
+            verified.log_index,
+            outcome.transaction,
+            verified,
+        )
+
+    def _transaction_window_ms(self) -> int:
+        """Return how far ahead a transaction may expire, as proven once."""
+        if self._window_ms is None:
+            found: Parameters | None = self.read(ParametersQuery()).record
+            if found is None:
+                raise VerificationError("answer-record", "a chain without parameters cannot be")
+            self._window_ms = found.transaction_window_ms
+        return self._window_ms
+
+
+def reason_of(code: int) -> Reason | None:
+    """Return the reason with this number: of a room, of a transaction, or of reading. None for 0 and unknown ones."""
+    found = catalog.reason(code)
+    if found is None and code in ReadReason.__members__.values():
+        found = ReadReason(code)
+    return found
+
+
+def sign_body(body: bytes, signer: Signer) -> bytes:
+    """Return the 64-byte signature of ``signer`` under the canonical ``body`` of a transaction."""
+    return signer.sign(signing_message(transaction_id(body)))
+
+
+def assemble(body: bytes, signatures: Mapping[bytes, bytes]) -> bytes:
+    """Return the signed transaction of ``body`` and the signatures, by public key, that were collected for it.
+
+    Raises :class:`DecodeError` for bytes that are no body, and :class:`OperationalError` when a signature is missing.
+    """
+    keys = TRANSACTION.decode(body).public_keys
+    missing = [key.hex() for key in keys if key not in signatures]
+    if missing:
+        raise OperationalError(
+            f"The transaction still lacks the signature of {', '.join(missing)}.", "Have the holder of the key sign it."
+        )
+    return encode(SignedTransaction(body, tuple(signatures[key] for key in keys)))
+
+
+def _refusal(outcome: Outcome) -> Exception:
+    """Return the error for an outcome that is no success."""
+    reason = outcome.reason
+    if reason is None:
+        return OperationalError(
+            f"The ledger refused with reason {outcome.code}, which this version of Fujie does not know.",
+            "Install a newer version.",
+        )
+    return RefusedTransaction(reason, outcome)
+
+
+def _batches(transactions: Iterable[bytes], size: int) -> Iterable[list[bytes]]:
+    """Yield ``transactions`` in lists of at most ``size`` and ``BLOCK_BYTES_MAX`` bytes."""
+    batch: list[bytes] = []
+    length = 0
+    for transaction in transactions:
+        if batch and (len(batch) == size or length + len(transaction) > BLOCK_BYTES_MAX):
+            yield batch
+            batch, length = [], 0
+        batch.append(transaction)
+        length += len(transaction)
+    if batch:
+        yield batch

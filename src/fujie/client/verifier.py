@@ -1,0 +1,297 @@
+"""The check that stands between a server's answer and a client's belief.
+
+``proof.bundle.verify`` proves that a bundle is true under the trust root. What is left is checked here: that the answer is
+about what was asked (the verifier derives the state key itself from the query), that it is fresh, that the chain did not
+go back, and that a receipt is of the very transaction that was submitted.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from fujie.client.heads import HeadMemory, SeenHead
+from fujie.core.encoding import Codec, Record
+from fujie.core.errors import DecodeError, VerificationError
+from fujie.core.query import Query
+from fujie.core.state import Key
+from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, Transaction, transaction_id
+from fujie.modules.catalog import RECEIPT, TRANSACTION, codec_of
+from fujie.proof import bundle as bundles
+from fujie.proof.bundle import Absent, Logged, Present, Verified
+from fujie.proof.header import Header
+from fujie.proof.past import in_force
+from fujie.proof.trust import CLOCK_DRIFT_MS, FRESHNESS_MS_DEFAULT, TrustRoot
+
+R = TypeVar("R", bound=Record)
+
+SUBJECT_FIELDS: Final = ("identifier", "prefix", "scheme", "code", "edition")
+"""Fields by which records with a history say what they are about, which no version of a record may change."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRecord(Generic[R]):
+    """What provably stands at a state key, or that nothing does (``record`` None).
+
+    ``time_ms`` and ``height`` are those of the signed header that proves it; the state is that after the block before.
+    With ``at_ms`` the record is the version that was in force then, and ``current`` the one that stands today.
+    ``bundle`` is the whole proof, fit to be kept as a ``.fujie`` file.
+    """
+
+    path: str
+    record: R | None
+    current: R | None
+    at_ms: int | None
+    header: Header
+    header_hash: bytes
+    bundle: bytes
+
+    @property
+    def height(self) -> int:
+        """Height of the header that proves the answer."""
+        return self.header.height
+
+    @property
+    def time_ms(self) -> int:
+        """Time of the header that proves the answer."""
+        return self.header.time_ms
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedReceipt:
+    """What the ledger provably did with a transaction, and the transaction itself. ``receipt.code`` 0 is success."""
+
+    transaction_id: bytes
+    transaction: Transaction[Any]
+    receipt: Receipt[Any]
+    log_index: int
+    header: Header
+    header_hash: bytes
+    bundle: bytes
+
+    @property
+    def height(self) -> int:
+        """Height of the header that proves the receipt; the transaction stands in an earlier block."""
+        return self.header.height
+
+    @property
+    def time_ms(self) -> int:
+        """Time of the header that proves the receipt."""
+        return self.header.time_ms
+
+
+VerifiedItem = VerifiedRecord[Any] | VerifiedReceipt
+
+
+def system_clock_ms() -> int:
+    """Return the time of this machine in ms."""
+    return time.time_ns() // 1_000_000
+
+
+class Verifier:
+    """Checks answers against one trust root. Any thread may call any method.
+
+    ``clock`` gives the time in ms, ``freshness_ms`` how old the header of a current answer may be (never more than the
+    trust root's ``trust_period_ms``), ``memory`` what was seen before (in memory only where none is given).
+    """
+
+    def __init__(
+        self,
+        trust: TrustRoot,
+        clock: Callable[[], int] = system_clock_ms,
+        *,
+        freshness_ms: int = FRESHNESS_MS_DEFAULT,
+        memory: HeadMemory | None = None,
+    ) -> None:
+        self.trust = trust
+        self._clock = clock
+        self._freshness_ms = min(freshness_ms, trust.trust_period_ms)
+        self._memory = memory if memory is not None else HeadMemory()
+
+    def seen(self) -> SeenHead | None:
+        """Return the newest header seen of the chain: take it before asking, and hand it to the check of the answer."""
+        return self._memory.seen(self.trust.chain_id)
+
+    def check_record(
+        self, query: Query, data: bytes, *, at_ms: int | None = None, floor: SeenHead | None = None
+    ) -> VerifiedRecord[Any]:
+        """Return what the bundle ``data`` proves about the one ``query``. See :meth:`check_records`."""
+        return self.check_records([query], data, at_ms=at_ms, floor=floor)[0]
+
+    def check_records(
+        self, queries: Sequence[Query], data: bytes, *, at_ms: int | None = None, floor: SeenHead | None = None
+    ) -> list[VerifiedRecord[Any]]:
+        """Return what the bundle ``data`` proves about each of ``queries``, in order; with ``at_ms`` what was true then.
+
+        Steps, each of which raises :class:`VerificationError` under its name:
+
+        1. those of ``proof.bundle.verify``;
+        2. ``answer-count``, ``answer-kind``, ``answer-path``: one record or absence for each query, at the key that
+           follows from the query itself;
+        3. ``freshness``: the header is neither older than allowed nor ahead of the clock;
+        4. ``fork``, ``stale-head``: it does not contradict, or fall behind, what was seen of the chain (``floor``, or
+           all that was seen so far);
+        5. ``answer-record``: the record is one of its kind; ``answer-versions``: old versions only where asked for;
+        6. with ``at_ms``, ``answer-time``: it lies before the header; and the steps of ``proof.past.in_force``.
+        """
+        floor = floor or self.seen()
+        verified = bundles.verify(data, self.trust)
+        if len(verified.items) != len(queries):
+            raise VerificationError(
+                "answer-count", f"{len(queries)} questions were asked, {len(verified.items)} are answered"
+            )
+        keys = [query.key() for query in queries]
+        for key, item in zip(keys, verified.items, strict=True):
+            if isinstance(item, Logged):
+                raise VerificationError("answer-kind", "a receipt is no answer to a query of the state")
+            if item.path != key.path:
+                raise VerificationError("answer-path", f"asked was {key.path!r}, the answer is about {item.path!r}")
+        self._check_freshness(verified.header)
+        self._observe(verified, floor, data)
+        return [
+            _opened(key, item, verified, at_ms, data) for key, item in zip(keys, verified.items, strict=True)
+        ]
+
+    def check_receipt(self, transaction: bytes, data: bytes, *, floor: SeenHead | None = None) -> VerifiedReceipt:
+        """Return the receipt that the bundle ``data`` proves for the canonical signed ``transaction``.
+
+        Steps: those of ``proof.bundle.verify``; ``answer-count``, ``answer-kind``; ``answer-transaction`` (it is about
+        these very bytes, up to their signatures, which the id does not cover); ``freshness``, ``fork``, ``stale-head``;
+        ``answer-receipt`` (the receipt is canonical and names the transaction and an earlier block).
+        """
+        floor = floor or self.seen()
+        wanted = SIGNED_TRANSACTION.decode(transaction)
+        verified = bundles.verify(data, self.trust)
+        item = _only_logged(verified)
+        if SIGNED_TRANSACTION.decode(item.transaction).body != wanted.body:
+            raise VerificationError(
+                "answer-transaction",
+                f"submitted was {transaction_id(wanted.body).hex()}, the receipt is of {bundles.logged_id(item).hex()}",
+            )
+        self._check_freshness(verified.header)
+        self._observe(verified, floor, data)
+        return _receipt_of(item, verified, data)
+
+    def check_receipt_of(self, identifier: bytes, data: bytes, *, floor: SeenHead | None = None) -> VerifiedReceipt:
+        """As :meth:`check_receipt`, for a transaction of which only the 32-byte id is known."""
+        floor = floor or self.seen()
+        verified = bundles.verify(data, self.trust)
+        item = _only_logged(verified)
+        if bundles.logged_id(item) != identifier:
+            raise VerificationError(
+                "answer-transaction",
+                f"asked was {identifier.hex()}, the receipt is of {bundles.logged_id(item).hex()}",
+            )
+        self._check_freshness(verified.header)
+        self._observe(verified, floor, data)
+        return _receipt_of(item, verified, data)
+
+    def _check_freshness(self, header: Header) -> None:
+        """Raise ``freshness`` for a header that is too old to speak of now, or from the future."""
+        age_ms = self._clock() - header.time_ms
+        if age_ms > self._freshness_ms:
+            raise VerificationError(
+                "freshness", f"the newest header is {age_ms} ms old, at most {self._freshness_ms} are accepted"
+            )
+        if age_ms < -CLOCK_DRIFT_MS:
+            raise VerificationError(
+                "freshness", f"the header is {-age_ms} ms ahead of this clock, at most {CLOCK_DRIFT_MS} are accepted"
+            )
+
+    def _observe(self, verified: Verified, floor: SeenHead | None, data: bytes) -> None:
+        header = verified.header
+        head = SeenHead(header.height, verified.header_hash.hex(), header.time_ms)
+        self._memory.observe(self.trust.chain_id, head, floor, data)
+
+
+def verify_file(data: bytes, trust: TrustRoot) -> list[VerifiedItem]:
+    """Return everything that the content of a ``.fujie`` file proves under ``trust``, in its order, offline.
+
+    Steps: those of ``proof.bundle.verify``, then ``answer-record`` and ``answer-receipt`` as in :class:`Verifier`. There
+    is no freshness: the answer was true at the time of its header, and the caller says how old that may be. Records come
+    in the version that stood under the header; older versions in the file are for :func:`verify_file_at`.
+    """
+    verified = bundles.verify(data, trust)
+    return [_any_item(item, verified, None, data) for item in verified.items]
+
+
+def verify_file_at(data: bytes, trust: TrustRoot, at_ms: int) -> list[VerifiedItem]:
+    """As :func:`verify_file`, with every record in the version that was in force at ``at_ms``.
+
+    Also raises ``answer-time`` and the steps of ``proof.past.in_force``.
+    """
+    verified = bundles.verify(data, trust)
+    return [_any_item(item, verified, at_ms, data) for item in verified.items]
+
+
+def _any_item(item: bundles.Item, verified: Verified, at_ms: int | None, data: bytes) -> VerifiedItem:
+    if isinstance(item, Logged):
+        return _receipt_of(item, verified, data)
+    try:
+        key: Key[Any] = Key(item.path, codec_of(item.path))
+    except DecodeError as error:
+        raise VerificationError("answer-record", error.detail) from None
+    return _opened(key, item, verified, at_ms, data, versions_allowed=True)
+
+
+def _opened(
+    key: Key[R],
+    item: Present | Absent,
+    verified: Verified,
+    at_ms: int | None,
+    data: bytes,
+    *,
+    versions_allowed: bool = False,
+) -> VerifiedRecord[R]:
+    """Return what a proven item says about ``key``, now or at ``at_ms``."""
+    if at_ms is not None and at_ms >= verified.time_ms:
+        # The block of the header itself, and all later ones, may have changed the record at that time or after.
+        raise VerificationError("answer-time", f"the proof knows the time before {verified.time_ms}, not {at_ms}")
+    if isinstance(item, Absent):
+        return VerifiedRecord(key.path, None, None, at_ms, verified.header, verified.header_hash, data)
+    current = _decode(key.codec, item.record)
+    record: R | None = current
+    if at_ms is not None:
+        if not hasattr(current, "standing"):
+            raise VerificationError("answer-time", f"records such as {key.path!r} have no history")
+        record = in_force(current, item.versions, at_ms, key.codec, _subject)
+    elif item.versions and not versions_allowed:
+        raise VerificationError("answer-versions", "old versions were not asked for")
+    return VerifiedRecord(key.path, record, current, at_ms, verified.header, verified.header_hash, data)
+
+
+def _decode(codec: Codec[R], record: bytes) -> R:
+    try:
+        return codec.decode(record)
+    except DecodeError as error:
+        raise VerificationError("answer-record", error.detail) from None
+
+
+def _subject(record: Record) -> tuple[Any, ...]:
+    """Return what a record is about, which none of its versions may change."""
+    return tuple(getattr(record, field, None) for field in SUBJECT_FIELDS)
+
+
+def _only_logged(verified: Verified) -> Logged:
+    """Return the one receipt of a bundle. Raises ``answer-count``, ``answer-kind``."""
+    if len(verified.items) != 1:
+        raise VerificationError("answer-count", f"one receipt was asked for, {len(verified.items)} items came")
+    item = verified.items[0]
+    if not isinstance(item, Logged):
+        raise VerificationError("answer-kind", "a record of the state is no receipt")
+    return item
+
+
+def _receipt_of(item: Logged, verified: Verified, data: bytes) -> VerifiedReceipt:
+    """Return the proven receipt of a logged item. Raises ``answer-receipt``."""
+    identifier = bundles.logged_id(item)
+    try:
+        receipt = RECEIPT.decode(item.receipt)
+        transaction = TRANSACTION.decode(SIGNED_TRANSACTION.decode(item.transaction).body)
+    except DecodeError as error:
+        raise VerificationError("answer-receipt", error.detail) from None
+    if receipt.transaction_id != identifier or receipt.height >= verified.header.height:
+        raise VerificationError("answer-receipt", "the receipt names another transaction, or a later block")
+    return VerifiedReceipt(
+        identifier, transaction, receipt, item.proof.index, verified.header, verified.header_hash, data
+    )

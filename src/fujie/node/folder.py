@@ -1,0 +1,221 @@
+"""A data folder: where everything of one node lies (docs/operations.md, "Data folder").
+
+    .fujie/
+      node.json                 what the folder is: format, kind of store, which version founded it
+      trust.json                the pinned trust root, written when the chain was founded
+      chain/                    the store, and the lock that one process holds
+      keys/validator.key        signs blocks; 0600
+      keys/*.key  wallets/*.json    keys and wallets made here with `fujie key new` and `fujie wallet new`
+      demo/seed, demo/keys, demo/wallets    the parties of the demonstration
+      log/node.log              rotated; holds no key and no payment
+
+Small files are replaced whole (write, fsync, rename), so a crash leaves the old or the new one.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from fujie import __version__
+from fujie.core.errors import OperationalError
+from fujie.proof.trust import TrustRoot, decode_trust, encode_trust
+from fujie.store.opening import StoreKind
+
+FOLDER_FORMAT: Final = 1
+HOME_VARIABLE: Final = "FUJIE_HOME"
+HOME_DEFAULT: Final = ".fujie"
+PORT_VARIABLE: Final = "FUJIE_PORT"
+PORT_DEFAULT: Final = 8156
+
+World = Literal["demo", "plain"]
+
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What ``node.json`` says. ``world``: founded with the demonstration's members, or plain."""
+
+    format: int
+    store: StoreKind
+    world: World
+    created_by: str
+
+
+class Folder:
+    """Paths of a data folder and the small files in it. Creates nothing by itself."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.chain = home / "chain"
+        self.validator_key = home / "keys" / "validator.key"
+        self.log = home / "log" / "node.log"
+        self.demo_seed = home / "demo" / "seed"
+        self._description = home / "node.json"
+        self._trust = home / "trust.json"
+
+    @property
+    def key_folders(self) -> tuple[Path, Path]:
+        """Where key files are looked for: those made here, then those of the demonstration."""
+        return self.home / "keys", self.home / "demo" / "keys"
+
+    @property
+    def wallet_folders(self) -> tuple[Path, Path]:
+        """Where wallet profiles are looked for: those made here, then those of the demonstration."""
+        return self.home / "wallets", self.home / "demo" / "wallets"
+
+    @property
+    def trust_path(self) -> Path:
+        """The pinned trust root."""
+        return self._trust
+
+    def describe(self) -> Description | None:
+        """Return what the folder is, or None where nothing was founded.
+
+        Raises :class:`OperationalError` for a description that does not read, or of another format.
+        """
+        data = read_file(self._description)
+        if data is None:
+            return None
+        try:
+            found = msgspec.json.decode(data, type=Description)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise OperationalError(
+                f"{self._description} is not the description of a data folder.",
+                "Restore it from a backup, or give another folder with FUJIE_HOME.",
+            ) from None
+        if found.format != FOLDER_FORMAT:
+            raise OperationalError(
+                f"The data folder {self.home} has format {found.format}; this version of Fujie reads {FOLDER_FORMAT}.",
+                f"Open it with the version that founded it, {found.created_by}.",
+            )
+        return found
+
+    def require(self) -> Description:
+        """Return what the folder is. Raises :class:`OperationalError` where nothing was founded."""
+        found = self.describe()
+        if found is None:
+            raise OperationalError(
+                f"There is no data folder at {self.home}.",
+                "Start one with `fujie up` (demonstration) or `fujie init` (empty chain), or set FUJIE_HOME.",
+            )
+        return found
+
+    def write_description(self, store: StoreKind, world: World) -> None:
+        """Write what the folder is."""
+        description = Description(format=FOLDER_FORMAT, store=store, world=world, created_by=__version__)
+        write_file(self._description, msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
+
+    def trust(self) -> TrustRoot:
+        """Return the pinned trust root. Raises :class:`OperationalError` without one."""
+        data = read_file(self._trust)
+        if data is None:
+            raise OperationalError(
+                f"There is no trust root at {self._trust}.", "Name one with --trust, or start a node with `fujie up`."
+            )
+        return decode_trust(data)
+
+    def write_trust(self, root: TrustRoot) -> None:
+        """Pin the trust root."""
+        write_file(self._trust, encode_trust(root))
+
+    def key_file(self, name: str) -> Path:
+        """Return the key file called ``name``. Raises :class:`OperationalError` when there is none."""
+        return _find(self.key_folders, check_name(name), ".key", "key", "`fujie key show` lists them")
+
+    def wallet_file(self, name: str) -> Path:
+        """Return the wallet profile called ``name``. Raises :class:`OperationalError` when there is none."""
+        return _find(self.wallet_folders, check_name(name), ".json", "wallet", "`fujie wallet list` lists them")
+
+    def key_files(self) -> Iterator[Path]:
+        """Yield every key file, by folder and name."""
+        return _all(self.key_folders, ".key")
+
+    def wallet_files(self) -> Iterator[Path]:
+        """Yield every wallet profile, by folder and name."""
+        return _all(self.wallet_folders, ".json")
+
+
+def home_folder(given: Path | None = None) -> Folder:
+    """Return the folder that was ``given``, or that FUJIE_HOME names, or ``.fujie`` in the current directory."""
+    return Folder(given or Path(os.environ.get(HOME_VARIABLE) or HOME_DEFAULT))
+
+
+def port_from_environment() -> int:
+    """Return the port that FUJIE_PORT names, or 8156. Raises :class:`OperationalError` for what is no port."""
+    text = os.environ.get(PORT_VARIABLE) or str(PORT_DEFAULT)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
+        raise OperationalError(f"FUJIE_PORT is {text[:20]!a}, which is no port.", "Give a number from 1 to 65535.")
+    return int(text)
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it can name a key or wallet file: lower-case letters, digits and inner hyphens."""
+    if _NAME.fullmatch(name) is None:
+        raise OperationalError(
+            f"{name[:64]!a} is not a name for a key or wallet.", "Use lower-case letters, digits and inner hyphens."
+        )
+    return name
+
+
+def read_file(path: Path) -> bytes | None:
+    """Return what is in a small file, or None when it does not exist. Raises :class:`OperationalError`."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OperationalError(
+            f"{path} does not read: {error.strerror}.", "Check who owns it and may read it."
+        ) from error
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a small file durably, whole or not at all, making its folder. Raises :class:`OperationalError`."""
+    # The folder of secrets is closed as well: names of keys say whom one deals with.
+    folder_mode = 0o700 if mode == 0o600 else 0o755
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise OperationalError(
+            f"{path} cannot be written: {error.strerror}.", "Check the path, the space on the disk and who may write."
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _find(folders: tuple[Path, ...], name: str, suffix: str, what: str, hint: str) -> Path:
+    for folder in folders:
+        path = folder / f"{name}{suffix}"
+        if path.is_file():
+            return path
+    raise OperationalError(f"There is no {what} called {name} in {folders[0].parent}.", f"{hint[0].upper()}{hint[1:]}.")
+
+
+def _all(folders: tuple[Path, ...], suffix: str) -> Iterator[Path]:
+    for folder in folders:
+        if folder.is_dir():
+            yield from sorted(path for path in folder.iterdir() if path.suffix == suffix and path.name[0] != ".")
