@@ -153,7 +153,7 @@ def _tampered_inclusions(tree: StateTree, path: str, salted: str) -> list[Case]:
         with_proof("siblings in another order", "state-root", leaves, bitmap, siblings[32:64] + siblings[:32] + siblings[64:]),
         _inclusion("root altered", "state-root", tree, path, root=flip(tree.root, 0)),
         _inclusion("value digest altered", "state-leaf", tree, path, proof=StateProof(_alter_value(leaves, path), bitmap, siblings)),
-        _inclusion("depth of another chain", "state-path", tree, path, depth=9),
+        _inclusion("depth of another chain", "state-bucket", tree, path, depth=9),
     ]
 
 

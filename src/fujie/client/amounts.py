@@ -29,7 +29,9 @@ def parse_amount(text: str, decimals: int) -> int:
         raise ValueError(f"an instrument has 0 to {DECIMALS_MAX} decimals, not {decimals}")
     found = _AMOUNT.fullmatch(text) if len(text) <= AMOUNT_CHARACTERS_MAX else None
     if found is None:
-        raise AmountError(f"{text[:40]!r} is not an amount.", f"Write digits and a point, such as {_example(decimals)}.")
+        raise AmountError(
+            f"{text[:40]!r} is not an amount.", f"Write digits and a point, such as {_example(decimals)}."
+        )
     whole, fraction = found[1], found[2] or ""
     if len(fraction) > decimals:
         raise AmountError(

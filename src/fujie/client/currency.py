@@ -40,9 +40,7 @@ class CurrencyVerbs(Session):
         """Return all that was ever issued and redeemed of an instrument."""
         return self.read(queries.SupplyQuery(code))
 
-    def limits(
-        self, instrument: str, wallet_class: int, *, at_ms: int | None = None
-    ) -> VerifiedRecord[ClassLimits]:
+    def limits(self, instrument: str, wallet_class: int, *, at_ms: int | None = None) -> VerifiedRecord[ClassLimits]:
         """Return the dated limits of a class of wallets."""
         return self.read(queries.LimitsQuery(instrument, wallet_class), at_ms=at_ms)
 
@@ -93,9 +91,7 @@ class CurrencyVerbs(Session):
     ) -> Outcome:
         """Admit an account as operating institution of an instrument. The issuer signs."""
         seed = secrets.token_bytes(SALT_SEED_BYTES)
-        return self.submit(
-            operations.AdmitInstitution(institution, instrument, quota_minor, seed), signers=signers
-        )
+        return self.submit(operations.AdmitInstitution(institution, instrument, quota_minor, seed), signers=signers)
 
     def set_institution_quota(
         self, institution: str, instrument: str, quota_minor: int, *, signers: Signers | None = None
@@ -189,9 +185,7 @@ class CurrencyVerbs(Session):
         """Freeze a wallet for a legal ``basis``. ``authority``, its institution or a regulator, signs."""
         return self.submit(operations.FreezeWallet(wallet, authority, scope, basis), signers=signers)
 
-    def unfreeze_wallet(
-        self, wallet: bytes, authority: str, basis: str, *, signers: Signers | None = None
-    ) -> Outcome:
+    def unfreeze_wallet(self, wallet: bytes, authority: str, basis: str, *, signers: Signers | None = None) -> Outcome:
         """Lift the freeze that ``authority``, who signs, put on a wallet itself."""
         return self.submit(operations.UnfreezeWallet(wallet, authority, basis), signers=signers)
 

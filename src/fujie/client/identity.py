@@ -5,10 +5,12 @@ from typing import Final
 
 from fujie.client.session import Outcome, Session, Signers
 from fujie.client.verifier import VerifiedRecord
+from fujie.core.errors import Refused
 from fujie.core.policy import KeyPolicy
 from fujie.modules.identity import operations, queries
 from fujie.modules.identity.events import Allocated
 from fujie.modules.identity.operations import CodebookRange, NamedItem, NumberedItem
+from fujie.modules.identity.reasons import IdentityReason
 from fujie.modules.identity.records import (
     Alias,
     CodebookEdition,
@@ -88,9 +90,7 @@ class IdentityVerbs(Session):
         signers: Signers | None = None,
     ) -> Outcome:
         """Make an edition of a codebook known. The root authority signs."""
-        return self.submit(
-            operations.RegisterCodebook(edition, series, root, size, title, source), signers=signers
-        )
+        return self.submit(operations.RegisterCodebook(edition, series, root, size, title, source), signers=signers)
 
     # -- authority
 
@@ -131,13 +131,15 @@ class IdentityVerbs(Session):
         Refused with ``VERSION_NUMBER_DIFFERS`` when somebody else changed the record in between.
         """
         known = self.resolve(identifier).record
+        if known is None:
+            raise Refused(IdentityReason.IDENTIFIER_UNKNOWN)  # proven absent; the ledger would say the same
         operation = operations.UpdateRecord(
             identifier,
-            0 if known is None else known.standing.number,
-            name if name is not None or known is None else known.name,
-            tuple(sorted(attributes)) if attributes is not None else () if known is None else known.attributes,
-            content if content is not None else NO_CONTENT if known is None else known.content,
-            within if within is not None else "" if known is None else known.within,
+            known.standing.number,
+            known.name if name is None else name,
+            known.attributes if attributes is None else tuple(sorted(attributes)),
+            known.content if content is None else content,
+            known.within if within is None else within,
         )
         return self.submit(operation, signers=signers)
 

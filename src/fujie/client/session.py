@@ -40,6 +40,8 @@ QUEUE_FULL_WAITS_MAX: Final = 60  # times that a batch waits for a full queue, h
 CATCH_UP_S: Final = 3.0  # how long a read waits for the block that proves what this client has just written
 _CATCH_UP_STEP_S: Final = 0.02
 
+_READ_REASONS: Final[Mapping[int, Reason]] = {int(reason): reason for reason in ReadReason}
+
 Signers = Sequence[Signer]
 Progress = Callable[[int, int], None]
 """Called with how many of how many transactions have an outcome."""
@@ -227,9 +229,7 @@ class Session:
 
     # -- reading
 
-    def read(
-        self, query: Query, *, grant: bytes | None = None, at_ms: int | None = None
-    ) -> VerifiedRecord[Any]:
+    def read(self, query: Query, *, grant: bytes | None = None, at_ms: int | None = None) -> VerifiedRecord[Any]:
         """Return what provably answers ``query``, now or at ``at_ms``. ``grant`` where not everyone may read."""
         return self.read_many([query], grant=grant, at_ms=at_ms)[0]
 
@@ -293,7 +293,8 @@ class Session:
         found = self.receipt(transaction_id)
         if found is None:
             raise OperationalError(
-                f"The node knows no transaction {transaction_id.hex()}.", "Check the id, or submit the transaction again."
+                f"The node knows no transaction {transaction_id.hex()}.",
+                "Check the id, or submit the transaction again.",
             )
         return found.bundle
 
@@ -340,7 +341,7 @@ class Session:
             raise VerificationError("answer-receipt", error.detail) from None
         if receipt.transaction_id != identifier or receipt.code != answer.code:
             raise VerificationError("answer-receipt", "the receipt is of another transaction, or has another code")
-        return Outcome(identifier, receipt.code, receipt, answer.index, transaction)
+        return Outcome(identifier, receipt.code, receipt, answer.log_index, transaction)
 
     def _proven(self, outcome: Outcome) -> Outcome:
         """Return ``outcome`` with the proof of its receipt. What is proven replaces what the node said."""
@@ -370,10 +371,7 @@ class Session:
 
 def reason_of(code: int) -> Reason | None:
     """Return the reason with this number: of a room, of a transaction, or of reading. None for 0 and unknown ones."""
-    found = catalog.reason(code)
-    if found is None and code in ReadReason.__members__.values():
-        found = ReadReason(code)
-    return found
+    return catalog.reason(code) or _READ_REASONS.get(code)
 
 
 def sign_body(body: bytes, signer: Signer) -> bytes:

@@ -16,8 +16,8 @@ from fujie.core.units import Height, TimeMs
 class TransportOutcome(NamedTuple):
     """What the node says became of one transaction; nothing of it is verified yet.
 
-    With ``receipt`` (canonical bytes) the ledger carried it out or refused it, durably, at ``height``, and ``index`` is
-    its place in the log. Without, it was turned away with reason number ``code`` and nothing of it is stored;
+    With ``receipt`` (canonical bytes) the ledger carried it out or refused it, durably, at ``height``, and
+    ``log_index`` is its place in the log. Without, it was turned away with reason number ``code`` and nothing of it is stored;
     ``transaction_id`` may then be empty.
     """
 
@@ -25,7 +25,7 @@ class TransportOutcome(NamedTuple):
     code: int
     receipt: bytes | None
     height: int | None
-    index: int | None
+    log_index: int | None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -141,16 +141,10 @@ class Verifier:
                 "answer-count", f"{len(queries)} questions were asked, {len(verified.items)} are answered"
             )
         keys = [query.key() for query in queries]
-        for key, item in zip(keys, verified.items, strict=True):
-            if isinstance(item, Logged):
-                raise VerificationError("answer-kind", "a receipt is no answer to a query of the state")
-            if item.path != key.path:
-                raise VerificationError("answer-path", f"asked was {key.path!r}, the answer is about {item.path!r}")
+        answers = [(key, _about(key, item)) for key, item in zip(keys, verified.items, strict=True)]
         self._check_freshness(verified.header)
         self._observe(verified, floor, data)
-        return [
-            _opened(key, item, verified, at_ms, data) for key, item in zip(keys, verified.items, strict=True)
-        ]
+        return [_opened(key, item, verified, at_ms, data) for key, item in answers]
 
     def check_receipt(self, transaction: bytes, data: bytes, *, floor: SeenHead | None = None) -> VerifiedReceipt:
         """Return the receipt that the bundle ``data`` proves for the canonical signed ``transaction``.
@@ -270,6 +264,15 @@ def _decode(codec: Codec[R], record: bytes) -> R:
 def _subject(record: Record) -> tuple[Any, ...]:
     """Return what a record is about, which none of its versions may change."""
     return tuple(getattr(record, field, None) for field in SUBJECT_FIELDS)
+
+
+def _about(key: Key[Any], item: bundles.Item) -> Present | Absent:
+    """Return ``item`` as an answer about ``key``. Raises ``answer-kind``, ``answer-path``."""
+    if isinstance(item, Logged):
+        raise VerificationError("answer-kind", "a receipt is no answer to a query of the state")
+    if item.path != key.path:
+        raise VerificationError("answer-path", f"asked was {key.path!r}, the answer is about {item.path!r}")
+    return item
 
 
 def _only_logged(verified: Verified) -> Logged:

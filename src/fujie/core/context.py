@@ -1,10 +1,9 @@
 """What a rule may know besides the state: the block it runs in and the transaction it runs for."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, gc=False):
     """Given to every transition. ``time_ms`` is the time of the block, the only clock of a rule."""
 
     chain_id: str

@@ -302,4 +302,3 @@ def _quoted(text: object) -> str:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:40]) + (", …" if len(names) > 40 else "")
-

@@ -18,3 +18,17 @@ class TransactionReason(Reason):
     ADMISSION_QUEUE_FULL = 10, "The node has as many transactions waiting as it accepts; try again shortly."
     EXECUTION_FAILED = 11, "The node quarantined the transaction because carrying it out failed unexpectedly."
 
+
+class ReadReason(Reason):
+    """Why a read is refused (numbers 101 to 199), in order of precedence. A read leaves no receipt."""
+
+    QUERY_MALFORMED = 101, "The bytes are not one canonical query, or a read asks for none or too many."
+    GRANT_REQUIRED = 102, "Not everyone may read this, and the request carries no read grant."
+    GRANT_MALFORMED = 103, "The bytes are not one canonical signed read grant."
+    GRANT_CHAIN_ID_DIFFERS = 104, "The read grant is meant for another chain."
+    GRANT_SIGNATURE_INVALID = 105, "A signature of the read grant does not verify under its public key."
+    GRANT_EXPIRED = 106, "The expiry of the read grant lies at or before the time of the newest block."
+    GRANT_EXPIRY_TOO_FAR = 107, "The expiry of the read grant lies further ahead than a grant may last."
+    READER_POLICY_NOT_SATISFIED = 108, "The signatures do not satisfy the key policy of the reader, or there is none."
+    READER_SUSPENDED = 109, "The account that reads, or its organisation, is suspended."
+    READER_NOT_ENTITLED = 110, "The reader is none of those who may read this."

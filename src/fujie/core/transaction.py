@@ -6,12 +6,14 @@ The types are generic in the operations and events, because the rooms that defin
 ``modules.catalog`` closes them.
 """
 
+from hashlib import sha256
 from typing import Annotated, Generic, NamedTuple, TypeVar
 
+import msgspec
 from msgspec import Meta
 
 from fujie.core.encoding import Codec, Record, encode
-from fujie.core.hashing import TAG_SIGNED_TRANSACTION, TAG_TRANSACTION_ID, digest
+from fujie.core.hashing import TAG_SIGNED_TRANSACTION, TAG_TRANSACTION_ID
 from fujie.core.limits import KEYS_MAX, OPERATIONS_MAX, TRANSACTION_BYTES_MAX
 from fujie.core.room import Event, Operation
 from fujie.core.signing import Signer
@@ -57,7 +59,7 @@ class Receipt(Record, Generic[Ev], tag=1):
     events: tuple[Ev, ...]
 
 
-class VerifiedTransaction(NamedTuple):
+class VerifiedTransaction(msgspec.Struct, frozen=True, gc=False):
     """A transaction whose form and signatures were checked (``engine.admission``); the machine trusts no other."""
 
     id: bytes
@@ -80,7 +82,7 @@ SIGNED_TRANSACTION: Codec[SignedTransaction] = Codec(SignedTransaction)
 
 def transaction_id(body: bytes) -> bytes:
     """Return the 32-byte id of a transaction with this canonical body."""
-    return digest(TAG_TRANSACTION_ID, body)
+    return sha256(TAG_TRANSACTION_ID + body).digest()
 
 
 def signing_message(identifier: bytes) -> bytes:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from fujie.core.state import Key, Leaf
 from fujie.core.transaction import Receipt
@@ -10,7 +12,7 @@ from fujie.engine.executor import Head
 from fujie.proof.bundle import Bundle
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of a submitted transaction.
 
     With a ``receipt``, the ledger carried it out or refused it, durably, at ``receipt.height``; ``log_index`` is its place

@@ -65,6 +65,9 @@ class LogEntry(Record, tag=1):
 HEAD: Final[Codec[Head]] = Codec(Head)
 LOG_ENTRY: Final[Codec[LogEntry]] = Codec(LogEntry)
 
+_SALTED: Final = b"\x20"  # length of a salt
+_UNSALTED: Final = b"\x00"
+
 Undo = dict[bytes, Leaf | None]  # key hash → what stood there before the block
 
 
@@ -178,9 +181,10 @@ class Executor:
         digests: dict[bytes, bytes | None] = {}
         undo: Undo = {}
         before = self.live.leaf
-        for path, (key, (record, salt)) in result.changes.items():
+        for path, (key, leaf) in result.changes.items():
             key_hash = key.hash
-            tail = len(salt).to_bytes(1, "big") + salt + encode(record)
+            salt = leaf.salt
+            tail = (_SALTED + salt if salt else _UNSALTED) + encode(leaf.record)
             place = path.encode()
             leaves[key_hash] = len(place).to_bytes(2, "big") + place + tail
             digests[key_hash] = sha256(TAG_VALUE + tail).digest()

@@ -37,7 +37,7 @@ class LiveState:
         found: Any = self._cache.get(key.path, _UNKNOWN)
         if found is _UNKNOWN:
             found = self.leaf(key)
-        return None if found is None else found[0]
+        return None if found is None else found.record
 
     def peek(self, key: Key[Any]) -> Leaf | None:
         """As :meth:`leaf`, for other threads: what was read is not cached."""

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fujie.core.context import Context
-from fujie.core.encoding import Record
 from fujie.core.errors import Refused
 from fujie.core.reasons import TransactionReason
 from fujie.core.room import Event
@@ -31,7 +30,7 @@ class BlockResult(NamedTuple):
     the order of the transactions; ``remembered`` is id → expiry of those whose sender was entitled to send them.
     """
 
-    changes: dict[str, tuple[Key[Record], Leaf]]
+    changes: dict[str, tuple[Key[Any], Leaf]]
     archive: dict[bytes, bytes]
     receipts: list[Receipt[Any]]
     remembered: dict[bytes, int]

@@ -14,7 +14,6 @@ Small files are replaced whole (write, fsync, rename), so a crash leaves the old
 
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -22,6 +21,7 @@ from typing import Final, Literal
 import msgspec
 
 from fujie import __version__
+from fujie.client.files import OWNER_ONLY, read_bounded, write_atomically
 from fujie.core.errors import OperationalError
 from fujie.proof.trust import TrustRoot, decode_trust, encode_trust
 from fujie.store.opening import StoreKind
@@ -31,6 +31,7 @@ HOME_VARIABLE: Final = "FUJIE_HOME"
 HOME_DEFAULT: Final = ".fujie"
 PORT_VARIABLE: Final = "FUJIE_PORT"
 PORT_DEFAULT: Final = 8156
+SMALL_FILE_BYTES_MAX: Final = 1_048_576
 
 World = Literal["demo", "plain"]
 
@@ -164,47 +165,23 @@ def check_name(name: str) -> str:
 
 def read_file(path: Path) -> bytes | None:
     """Return what is in a small file, or None when it does not exist. Raises :class:`OperationalError`."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise OperationalError(
-            f"{path} does not read: {error.strerror}.", "Check who owns it and may read it."
-        ) from error
+    return read_bounded(path, SMALL_FILE_BYTES_MAX) if path.exists() else None
 
 
 def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a small file durably, whole or not at all, making its folder. Raises :class:`OperationalError`."""
-    # The folder of secrets is closed as well: names of keys say whom one deals with.
-    folder_mode = 0o700 if mode == 0o600 else 0o755
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    make_folder(path.parent, private=mode == OWNER_ONLY)
+    write_atomically(path, data, mode=mode)
+
+
+def make_folder(path: Path, private: bool = False) -> None:
+    """Make a folder; a ``private`` one is closed to others, because names of keys say whom one deals with."""
     try:
-        path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        path.mkdir(mode=0o700 if private else 0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise OperationalError(
-            f"{path} cannot be written: {error.strerror}.", "Check the path, the space on the disk and who may write."
+            f"The folder {path} cannot be made: {error.strerror}.", "Check the path and who may write to it."
         ) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _find(folders: tuple[Path, ...], name: str, suffix: str, what: str, hint: str) -> Path:

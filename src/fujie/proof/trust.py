@@ -40,6 +40,9 @@ def encode_trust(root: TrustRoot) -> bytes:
 def decode_trust(data: bytes) -> TrustRoot:
     """Return the trust root in a file's text. Raises :class:`VerificationError` (step ``trust-root``)."""
     try:
+        # A tag may be missing where a type stands alone, so it is asked for first.
+        if not isinstance(fields := msgspec.json.decode(data), dict) or "format" not in fields:
+            raise VerificationError("trust-root", "not a trust root file: no format is named")
         return msgspec.json.decode(data, type=TrustRoot)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise VerificationError("trust-root", f"not a trust root file: {error}") from None

@@ -63,7 +63,15 @@ def test_records_of_a_choice_are_named() -> None:
 
 
 def test_what_may_be_null_may_be_left_out() -> None:
-    item = {"type": "named_item", "node": "1", "kind": "city", "name": "A", "attributes": [], "content": "", "within": ""}
+    item = {
+        "type": "named_item",
+        "node": "1",
+        "kind": "city",
+        "name": "A",
+        "attributes": [],
+        "content": "",
+        "within": "",
+    }
     form = {"type": "allocate", "namespace": "ZZ.156", "item": item}
     assert from_json(OPERATION.type, form).item.controllers is None
 

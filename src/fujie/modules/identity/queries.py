@@ -4,7 +4,7 @@ The functions take State and StateRead alike. Money needs an identifier only thr
 hands it as a read-only protocol.
 """
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from fujie.core import identifiers
 from fujie.core.errors import Refused
@@ -32,7 +32,7 @@ from fujie.modules.identity.records import (
 from fujie.modules.membership import queries as membership
 from fujie.modules.membership.queries import Readable
 
-AGENCY_CHARACTERS = 2
+AGENCY_CHARACTERS: Final = 2
 """Characters of a prefix that is no identifier but the agency, under which the countries stand."""
 
 

@@ -221,12 +221,12 @@ def test_payment_reads_what_it_says_it_touches():
     made = world()
     read: set[str] = set()
 
-    class Listening(BlockOverlay):
+    class Listening(Overlay):
         def get(self, key: Any) -> Any:
             read.add(key.path)
             return super().get(key)
 
-    state, context = Overlay(Listening(made.bench)), made.bench.context(holder(RICH))
+    state, context = Listening(BlockOverlay(made.bench)), made.bench.context(holder(RICH))
     operation = ops.Pay(wallet_id(RICH), wallet_id(FRIEND), "CNY", 1)
     handler = ROOM_V1.handlers[ops.Pay]
     handler.authorise(state, context, operation)

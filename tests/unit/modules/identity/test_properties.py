@@ -38,13 +38,24 @@ from tests.unit.modules.identity.registry import (
     from_codebook,
     named,
     numbered,
+    run,
     town,
 )
 
 GAS = f"{SHIJIAZHUANG}.GAS"
 EVERYONE = [ROOT, COUNTRY, CITY, OFFICE]
 QUOTAS = st.integers(0, 4)
-TARGETS = st.sampled_from([GAS, f"{GAS}.A", f"{GAS}.B", f"{GAS}.1", f"{GAS}.A.A", f"{GAS}.A.1", SHIJIAZHUANG])
+POST, LAMP = f"{GAS}.A", f"{GAS}.B"  # delegated from the beginning: names within a small quota, and numbers
+START = AllocateMany(
+    GAS,
+    (
+        named("A", delegation=replace(FREELY, quota=3)),
+        named("B", delegation=replace(BY_NUMBER, width=1, quota=12), controllers=policy_of([CITY])),
+    ),
+)
+TARGETS = st.sampled_from(
+    [GAS, POST, POST, LAMP, LAMP, f"{POST}.A", f"{POST}.1", f"{LAMP}.1", f"{LAMP}.2", SHIJIAZHUANG]
+)
 TERMS = st.builds(
     lambda terms, quota: replace(terms, quota=quota),
     st.sampled_from([replace(BY_NUMBER, width=1), FREELY, BY_CODEBOOK]),
@@ -60,29 +71,35 @@ ITEMS = st.one_of(
     ),
     st.builds(lambda terms: numbered(delegation=terms), st.none() | TERMS),
 )
-OPERATIONS: st.SearchStrategy[Operation] = st.one_of(
+NUMBERS = st.lists(st.just(numbered()), min_size=1, max_size=5)
+ALLOCATIONS: st.SearchStrategy[Operation] = st.one_of(
     st.builds(Allocate, TARGETS, ITEMS),
     st.builds(
-        lambda prefix, items: AllocateMany(prefix, tuple(items)), TARGETS, st.lists(ITEMS, min_size=1, max_size=4)
+        lambda prefix, items: AllocateMany(prefix, tuple(items)), TARGETS, st.lists(ITEMS, min_size=1, max_size=3)
     ),
+    st.builds(lambda items: AllocateMany(LAMP, tuple(items)), NUMBERS),
     st.sampled_from([from_codebook(SHIJIAZHUANG, "130102"), from_codebook(SHIJIAZHUANG, "130104", "130102")]),
+)
+CHANGES: st.SearchStrategy[Operation] = st.one_of(
     st.builds(Delegate, TARGETS, TERMS),
     st.builds(AmendDelegation, TARGETS, TERMS),
     st.builds(RotateRegistrar, TARGETS, CONTROLLERS),
     st.builds(RotateControllers, TARGETS, CONTROLLERS),
-    st.builds(lambda target, number: UpdateRecord(target, number, "N", (), b"", ""), TARGETS, st.integers(1, 4)),
+    st.builds(lambda target, number: UpdateRecord(target, number, "N", (), b"", ""), TARGETS, st.integers(1, 3)),
     st.builds(Retire, TARGETS),
     st.builds(Suspend, TARGETS),
     st.builds(Restore, TARGETS),
     st.builds(BindAlias, TARGETS, st.just("OID"), st.sampled_from(["1", "2"]), st.just(b"")),
     st.builds(ReleaseAlias, TARGETS, st.just("OID"), st.sampled_from(["1", "2"])),
 )
+OPERATIONS = st.one_of(ALLOCATIONS, ALLOCATIONS, CHANGES)
 
 
-@given(st.lists(OPERATIONS, max_size=25))
+@given(st.lists(OPERATIONS, min_size=5, max_size=30))
 def test_no_sequence_breaks_the_distribution_rule(operations):
     bench = town()
-    given_out = {"ZZ.156", "ZZ.156.13", SHIJIAZHUANG, GAS}
+    run(bench, START, by=OFFICE)
+    given_out = {"ZZ.156", "ZZ.156.13", SHIJIAZHUANG, GAS, POST, LAMP}
     retired: set[str] = set()
     for operation in operations:
         try:

@@ -1,0 +1,142 @@
+"""GET /status, /health, /genesis, /blocks, /problems: the chain and the node as a whole."""
+
+import re
+import time
+from importlib.metadata import version
+from typing import Any, Final
+
+from fujie.api import media
+from fujie.api.problems import RETRY_AFTER_S, Kind, Problem, advice_for, describe, status_of
+from fujie.api.serving import Answer, AnyRequest, ServedEngine, Serving, bytes_answer, json_answer, wanted
+from fujie.core.encoding import encode
+from fujie.core.errors import OperationalError
+from fujie.core.json_form import to_json
+from fujie.core.limits import HEARTBEAT_MS
+from fujie.core.units import HEIGHT_MAX
+from fujie.engine.embedded import load_block
+from fujie.engine.live_state import PassingState
+from fujie.modules.catalog import REASONS, record_at
+from fujie.modules.membership import queries as membership
+from fujie.modules.membership.queries import Visibility
+from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
+from fujie.proof.validators import decode_validator_set
+from fujie.store.layout import Table
+
+READY_AGE_MS_MAX: Final = 2 * HEARTBEAT_MS  # a live engine makes a block at every heartbeat; two missed is a fault
+VERSION: Final = version("fujie")
+
+_HEIGHT: Final = re.compile(r"[1-9][0-9]{0,15}")
+
+
+async def status(serving: Serving, request: AnyRequest) -> Answer:
+    """Say where the chain and the node stand. A hint for programs and people: nothing is proven by it."""
+    engine = serving.engine
+    head, proven = engine.head, engine.proven
+    state = PassingState(engine.executor.live)
+    rooms = {name: membership.active_version(state, name, head.height + 1) for name in membership.room_names(state)}
+    return json_answer(
+        {
+            "chain_id": engine.chain_id,
+            "height": head.height,
+            "time_ms": head.time_ms,
+            "app_hash": head.app_hash.hex(),
+            "log_size": head.log_size,
+            "proven_height": decode_light_block(proven.light_block).header.height,
+            "pending": engine.pending,
+            "rooms": {name: number for name, number in rooms.items() if number},
+            "version": VERSION,
+        }
+    )
+
+
+async def live(serving: Serving, request: AnyRequest) -> Answer:
+    """Say that the process answers; whether it should be sent work, :func:`ready` says."""
+    return json_answer({"status": "live"})
+
+
+async def ready(serving: Serving, request: AnyRequest) -> Answer:
+    """Say whether the node serves: its ledger runs and its newest block is younger than two heartbeats.
+
+    Problems: NOT_READY.
+    """
+    engine = serving.engine
+    age_ms = time.time_ns() // 1_000_000 - engine.head.time_ms
+    if engine.failure is not None:
+        raise Problem(Kind.NOT_READY, "The ledger has stopped; its operator finds why in the log.")
+    if age_ms > READY_AGE_MS_MAX:
+        raise Problem(Kind.NOT_READY, f"The newest block is {age_ms} ms old.", retry_after_s=RETRY_AFTER_S)
+    return json_answer({"status": "ready", "height": engine.head.height, "age_ms": max(age_ms, 0)})
+
+
+async def genesis(serving: Serving, request: AnyRequest) -> Answer:
+    """Return what the chain began with. Problems, in order: NOT_ACCEPTABLE, GENESIS_RESTRICTED.
+
+    The genesis of a restricted chain holds the salts of what only its members may read.
+    """
+    engine = serving.engine
+    form = wanted(request, (media.JSON, media.GENESIS))
+    if membership.parameters(PassingState(engine.executor.live)).visibility is not Visibility.PUBLIC:
+        raise Problem(Kind.GENESIS_RESTRICTED)
+    founding = engine.executor.genesis
+    if form == media.GENESIS:
+        return bytes_answer(encode(founding), media.GENESIS, file_name=f"{engine.chain_id}.genesis")
+    leaves = [
+        {"path": leaf.path, "salt": leaf.salt.hex(), "record": to_json(record_at(leaf.path, leaf.record))}
+        for leaf in founding.leaves
+    ]
+    page = {"chain_id": engine.chain_id, "name": founding.name, "time_ms": founding.time_ms, "leaves": leaves}
+    return json_answer(page | {"archive": [data.hex() for data in founding.archive]})
+
+
+async def block(serving: Serving, request: AnyRequest) -> Answer:
+    """Return header, commit and validators of the block at a height, or of the newest for ``latest``.
+
+    Problems, in order: MALFORMED (no height), NOT_ACCEPTABLE, BLOCK_ABSENT.
+    """
+    height = str(request.path_params["height"])
+    if height != "latest" and _HEIGHT.fullmatch(height) is None:
+        raise Problem(Kind.MALFORMED, "A height is a whole number from 1, or the word latest.")
+    form = wanted(request, (media.JSON, media.LIGHT_BLOCK))
+    if height == "latest":
+        data = serving.engine.proven.light_block
+        found = decode_light_block(data)
+    else:
+        found = light_block(serving.engine, int(height))
+        data = encode_light_block(found)
+    if form == media.LIGHT_BLOCK:
+        return bytes_answer(data, media.LIGHT_BLOCK)
+    return json_answer(to_json(found))
+
+
+async def problems(serving: Serving, request: AnyRequest) -> Answer:
+    """List every problem that the interface can answer with."""
+    return json_answer(list(problem_pages().values()))
+
+
+async def problem(serving: Serving, request: AnyRequest) -> Answer:
+    """Explain a problem type by its name. Problems: NOT_FOUND."""
+    page = problem_pages().get(str(request.path_params["name"]))
+    if page is None:
+        raise Problem(Kind.NOT_FOUND)
+    return json_answer(page)
+
+
+def light_block(engine: ServedEngine, height: int) -> LightBlock:
+    """Return the light block at ``height``. Raises :class:`Problem` BLOCK_ABSENT."""
+    if not 1 <= height <= min(engine.head.height, HEIGHT_MAX):
+        raise Problem(Kind.BLOCK_ABSENT)
+    header, commit, _ = load_block(engine.executor, height)
+    validators = engine.executor.store.get(Table.VALIDATORS, header.validators_hash)
+    if validators is None:
+        raise OperationalError(
+            f"The validators of block {height} are missing in the store.", "Run `fujie check`, and restore a snapshot."
+        )
+    return LightBlock(header, commit, decode_validator_set(validators))
+
+
+def problem_pages() -> dict[str, Any]:
+    """Return every problem this interface can answer with, by name."""
+    pages = {kind.name: describe(kind.name, kind.title, kind.status, kind.advice, None) for kind in Kind}
+    for reason in REASONS.values():
+        pages[reason.name] = describe(reason.name, reason.sentence, status_of(reason), advice_for(reason), int(reason))
+    return pages

@@ -1,0 +1,206 @@
+"""GET /ids/{identifier}: the question that a city's chain is asked most, so the one route without a framework around it.
+
+A plain ASGI callable in front of Litestar: at ten thousand answers a second, routing and response objects would cost
+more than the proof. Encoded bundles are kept for as long as the header that proves them is the newest.
+"""
+
+import re
+from collections import OrderedDict
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import parse_qs, quote
+
+import msgspec
+
+from fujie.api import media
+from fujie.api.problems import Kind, Problem, answer_for
+from fujie.api.reading import record_at_time, require_proven
+from fujie.api.serving import ServedEngine
+from fujie.core import identifiers
+from fujie.core.encoding import encode
+from fujie.core.identifiers import IdentifierError
+from fujie.core.json_form import to_json
+from fujie.engine.proving import Proven
+from fujie.engine.reading import answer
+from fujie.modules.identity.queries import IdentityQuery
+from fujie.modules.identity.state_keys import identity
+from fujie.proof.bundle import BUNDLE_SUFFIX, Bundle, Present
+from fujie.proof.light_block import decode_light_block
+
+PREFIX: Final = "/ids/"
+CACHE_BYTES_MAX: Final = 33_554_432  # about 15,000 bundles
+_ENTRY_BYTES: Final = 400  # what an entry costs besides its bundle
+_QUERY_CHARACTERS_MAX: Final = 200
+
+_BUNDLE_ACCEPT: Final = media.BUNDLE.encode()
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
+_FRACTION: Final = re.compile(r"\.(\d+)")
+
+_BUNDLE_HEADERS: Final = (
+    (b"content-type", _BUNDLE_ACCEPT),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-cache"),
+    (b"vary", b"accept"),
+)
+
+_Start = dict[str, Any]  # an ASGI message
+
+
+class Resolver:
+    """Answers with the record of an identifier, or with the proof that there is none.
+
+    As a bundle (``Accept: application/vnd.fujie.bundle``, or ``<identifier>.fujie`` for a file) both are 200: the proof
+    is the answer. As JSON, an absence is a problem that links to its proof. ``versionTime`` (RFC 3339) asks for the
+    record that was in force then.
+
+    Problems, in order: METHOD_NOT_ALLOWED, IDENTIFIER_MALFORMED, MALFORMED (query), NOT_ACCEPTABLE,
+    TIME_NOT_PROVEN_YET, IDENTIFIER_ABSENT, UNAVAILABLE.
+    """
+
+    def __init__(self, engine: ServedEngine) -> None:
+        self._engine = engine
+        self._under: Proven | None = None
+        self._cache: OrderedDict[str, tuple[_Start, _Start]] = OrderedDict()
+        self._cache_bytes = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one HTTP request for a path below ``/ids/``."""
+        text = scope["path"][len(PREFIX) :]
+        try:
+            if scope["method"] not in ("GET", "HEAD"):
+                raise Problem(Kind.METHOD_NOT_ALLOWED)
+            accept = None
+            for name, value in scope["headers"]:
+                if name == b"accept":
+                    accept = value if accept is None else accept + b"," + value
+            if accept == _BUNDLE_ACCEPT and not scope["query_string"]:
+                start, body = self._kept(text)
+            else:
+                start, body = self._chosen(text, accept, scope["query_string"])
+        except Exception as error:  # noqa: BLE001 - the edge: whatever it is becomes a problem document
+            start, body = _problem(error, scope["path"])
+        await send(start)
+        await send(body)
+
+    def _kept(self, text: str) -> tuple[_Start, _Start]:
+        """Return the bundle for an identifier under the newest header, made once for each header."""
+        newest = self._engine.proven
+        cache = self._cache
+        if newest is not self._under:
+            cache.clear()
+            self._cache_bytes = 0
+            self._under = newest
+        kept = cache.get(text)
+        if kept is not None:
+            cache.move_to_end(text)
+            return kept
+        made = _bundle_messages(self._prove(text))
+        cache[text] = made
+        self._cache_bytes += len(made[1]["body"]) + _ENTRY_BYTES
+        while self._cache_bytes > CACHE_BYTES_MAX:
+            self._cache_bytes -= len(cache.popitem(last=False)[1][1]["body"]) + _ENTRY_BYTES
+        return made
+
+    def _chosen(self, text: str, accept: bytes | None, query: bytes) -> tuple[_Start, _Start]:
+        """Return the answer in whatever form, and as of whatever time, is asked for."""
+        as_file = text.endswith(BUNDLE_SUFFIX)
+        text = text.removesuffix(BUNDLE_SUFFIX)
+        identifier = _parse(text)
+        time_ms = _version_time(query)
+        form = media.BUNDLE
+        if not as_file:
+            form = media.wanted_type(None if accept is None else accept.decode("latin-1"), (media.JSON, media.BUNDLE))
+        bundle = self._prove(identifier)
+        if time_ms is not None:
+            require_proven(bundle, time_ms)
+            bundle = answer(self._engine, [encode(IdentityQuery(identifier))], time_ms=time_ms)
+        if form == media.JSON:
+            return _json_messages(_page(identifier, bundle, time_ms, query))
+        return _bundle_messages(bundle, identifier + BUNDLE_SUFFIX if as_file else "")
+
+    def _prove(self, text: str) -> Bundle:
+        return self._engine.prove([identity(_parse(text))])
+
+
+def _parse(text: str) -> str:
+    try:
+        return identifiers.parse(text)
+    except IdentifierError as error:
+        raise Problem(Kind.IDENTIFIER_MALFORMED, str(error), fault=error.fault, position=error.position) from None
+
+
+def _version_time(query: bytes) -> int | None:
+    """Return the time in milliseconds that ``versionTime`` names, or None. Raises :class:`Problem` MALFORMED."""
+    if not query:
+        return None
+    text = query.decode("latin-1")
+    if len(text) > _QUERY_CHARACTERS_MAX:
+        raise Problem(Kind.MALFORMED, "The query is too long; the only parameter is versionTime.")
+    try:
+        # A plus sign of an offset arrives as itself or encoded; form decoding would make a space of the former.
+        parameters = parse_qs(text.replace("+", "%2B"), keep_blank_values=True, strict_parsing=True)
+    except ValueError:
+        raise Problem(Kind.MALFORMED, "The only parameter is versionTime, once.") from None
+    times = parameters.pop("versionTime", [])
+    if parameters or len(times) != 1:
+        raise Problem(Kind.MALFORMED, "The only parameter is versionTime, once.")
+    try:
+        if _RFC3339.fullmatch(times[0]) is None or not times[0].isascii():
+            raise ValueError
+        # Record times are whole milliseconds, so what lies below them decides nothing.
+        moment = datetime.fromisoformat(_FRACTION.sub(lambda found: "." + (found[1] + "000")[:3], times[0]))
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise Problem(Kind.MALFORMED, "versionTime is a time as RFC 3339 writes it: 2026-01-31T08:00:00Z.") from None
+    milliseconds = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+    return max(milliseconds, 0)  # before 1970 there was nothing, as at 1970
+
+
+def _page(identifier: str, bundle: Bundle, time_ms: int | None, query: bytes) -> dict[str, Any]:
+    """Return what people are told; raises :class:`Problem` IDENTIFIER_ABSENT."""
+    item = bundle.items[0]
+    proof = f"{PREFIX}{identifier}{BUNDLE_SUFFIX}"
+    if query:
+        proof += "?" + quote(query.decode("latin-1"), safe="=&%:.-+")
+    header = decode_light_block(bundle.light_block).header
+    about: dict[str, Any] = {
+        "chain_id": bundle.chain_id,
+        "height": header.height,
+        "time_ms": header.time_ms,
+        "proof": proof,
+    }
+    record = record_at_time(item, time_ms) if isinstance(item, Present) else None
+    if record is None:
+        detail = "" if time_ms is None else "Nothing was allocated here at that time; the link `proof` proves it."
+        raise Problem(Kind.IDENTIFIER_ABSENT, detail, identifier=identifier, **about)
+    return {"identifier": identifier, "record": to_json(record), **about}
+
+
+def _bundle_messages(bundle: Bundle, file_name: str = "") -> tuple[_Start, _Start]:
+    body = encode(bundle)
+    headers = [*_BUNDLE_HEADERS, (b"content-length", b"%d" % len(body))]
+    if file_name:
+        headers.append((b"content-disposition", f'attachment; filename="{file_name}"'.encode("ascii")))
+    return _messages(200, headers, body)
+
+
+def _json_messages(page: dict[str, Any]) -> tuple[_Start, _Start]:
+    body = msgspec.json.encode(page)
+    headers = [(b"content-type", media.JSON.encode()), *_BUNDLE_HEADERS[1:], (b"content-length", b"%d" % len(body))]
+    return _messages(200, headers, body)
+
+
+def _problem(error: Exception, path: str) -> tuple[_Start, _Start]:
+    told = answer_for(error, path)
+    headers = [(name.encode(), value.encode()) for name, value in told.headers.items()]
+    headers += [(b"content-length", b"%d" % len(told.body)), (b"vary", b"accept")]
+    if told.status == 405:
+        headers.append((b"allow", b"GET, HEAD"))
+    return _messages(told.status, headers, told.body)
+
+
+def _messages(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[_Start, _Start]:
+    return (
+        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    )

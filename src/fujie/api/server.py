@@ -1,0 +1,106 @@
+"""The HTTP server inside the node's process: uvicorn beside the engine's threads.
+
+The event loop and the ledger share one interpreter. Python hands it over every ``sys.getswitchinterval()`` seconds (5 ms
+by default), so a request that arrives while a block is made would wait up to 5 ms at each of its steps. See
+:data:`SWITCH_INTERVAL_S` for what a shorter interval costs and gains.
+"""
+
+import socket
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+
+from fujie.core.errors import OperationalError
+
+HOST_DEFAULT: Final = "127.0.0.1"  # one's own machine only; a node that serves others says so in its configuration
+BACKLOG: Final = 2_048  # connections that may wait to be accepted
+KEEP_ALIVE_S: Final = 75  # longer than the idle time of common proxies (60 s), so that they close first
+STOP_TIMEOUT_S: Final = 10  # for requests in hand when the node stops
+
+SWITCH_INTERVAL_S: Final = 0.0005
+
+
+def serve(
+    app: Any,
+    host: str = HOST_DEFAULT,
+    port: int = 0,
+    on_ready: Callable[[str], None] | None = None,
+    stop_event: threading.Event | None = None,
+) -> None:
+    """Serve an ASGI application until ``stop_event`` is set; then finish the requests in hand and return.
+
+    Blocks the calling thread, any thread. ``on_ready`` is called with the base address once connections are accepted;
+    port 0 lets the system choose one. Signals are the caller's: it sets ``stop_event``, which is seen within 0.1 s.
+
+    Raises :class:`OperationalError` when the address cannot be bound.
+    """
+    listener = _listen(host, port)
+    with listener:
+        place = f"[{host}]" if ":" in host else host
+        address = f"http://{place}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,  # an address line per request would name what holders read
+            server_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        )
+        before_s = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        try:
+            _Server(config, address, on_ready, stop_event or threading.Event()).run([listener])
+        finally:
+            sys.setswitchinterval(before_s)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that stops at an event and leaves signals alone."""
+
+    def __init__(
+        self, config: uvicorn.Config, address: str, on_ready: Callable[[str], None] | None, stop_event: threading.Event
+    ) -> None:
+        super().__init__(config)
+        self._address = address
+        self._on_ready = on_ready
+        self._stop_event = stop_event
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signal handlers as they are."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, and say so."""
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready(self._address)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell whether to stop; asked ten times a second."""
+        return await super().on_tick(counter) or self._stop_event.is_set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise OperationalError(
+            f"The address {host}:{port} cannot be served: {error.strerror}.",
+            "Stop what uses the port, or choose another with FUJIE_PORT.",
+        ) from error
+    return listener

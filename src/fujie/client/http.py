@@ -1,0 +1,262 @@
+"""The transport over HTTP (docs/spec/08-http.md): bounded in time and size, retried where that is safe.
+
+Every request may be sent twice: submitting is repeat-safe by the ledger, the rest changes nothing. The server is not
+trusted with anything but carrying bytes; redirects are not followed, because none is ever needed.
+"""
+
+import ipaddress
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import httpx
+import msgspec
+
+from fujie.client.session import reason_of
+from fujie.client.transport import Status, TransportOutcome
+from fujie.core.encoding import Codec, encode
+from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
+from fujie.modules.catalog import RECEIPT
+
+TRANSACTIONS_TYPE: Final = "application/vnd.fujie.transactions+msgpack"
+OUTCOMES_TYPE: Final = "application/vnd.fujie.outcomes+msgpack"
+READ_TYPE: Final = "application/vnd.fujie.read+msgpack"
+BUNDLE_TYPE: Final = "application/vnd.fujie.bundle"
+PROBLEM_TYPE: Final = "application/problem+json"
+JSON_TYPE: Final = "application/json"
+RECEIPT_ABSENT: Final = "RECEIPT_ABSENT"  # the problem type of an unknown transaction; any other 404 is a wrong URL
+
+ANSWER_BYTES_MAX: Final = 67_108_864  # 10,000 outcomes with receipts are 3 MB, 500 proofs 2 MB; a bulk of bulks 30 MB
+PROBLEM_BYTES_MAX: Final = 65_536
+STATUS_BYTES_MAX: Final = 65_536
+CONNECT_TIMEOUT_S: Final = 5.0
+ANSWER_TIMEOUT_S: Final = 60.0  # a full queue ahead of a submission takes a few seconds
+TRIES_MAX: Final = 5
+PAUSE_FIRST_S: Final = 0.1  # doubled at each try, with a random part so that clients do not come back in step
+PAUSE_MAX_S: Final = 5.0  # also of what Retry-After may ask for
+
+_RETRIED: Final = frozenset({429, 502, 503, 504})
+
+_Outcome = tuple[bytes, int, bytes | None, int | None]
+_OUTCOMES: Final[Codec[list[_Outcome]]] = Codec(list[_Outcome])
+
+
+class _Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of an RFC 9457 problem that a client acts on. ``reason`` is the number of a reason, where a rule refuses."""
+
+    type: str = ""
+    title: str = ""
+    detail: str = ""
+    reason: int | None = None
+
+
+class _Answer(NamedTuple):
+    status: int
+    content_type: str
+    body: bytes
+
+
+class HttpTransport:
+    """Implements ``client.transport.Transport`` over HTTP/1.1 to the node at ``url``. Any thread may call any method.
+
+    ``url`` is ``https://host[:port][/path]``. Plain ``http`` is for loopback, or with ``plain_http`` for a network that
+    is protected otherwise: proofs keep answers honest there, but not private.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        plain_http: bool = False,
+        tries: int = TRIES_MAX,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Connect at the first request. Raises :class:`OperationalError` for a URL that cannot be used."""
+        try:
+            parsed = httpx.URL(url)
+        except (httpx.InvalidURL, TypeError, ValueError):
+            raise OperationalError(f"{url!r} is not a URL.", "Write one such as http://127.0.0.1:8156.") from None
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise OperationalError(f"{url!r} is not a URL of a node.", "Write one such as http://127.0.0.1:8156.")
+        local = _is_loopback(parsed.host)
+        if parsed.scheme == "http" and not local and not plain_http:
+            raise OperationalError(
+                f"{url} would send what only you may read over an open line.", "Use https, or allow plain HTTP."
+            )
+        self._url = str(parsed).rstrip("/")
+        self._tries = tries
+        self._answer_timeout_s = answer_timeout_s
+        self._answer_bytes_max = answer_bytes_max
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(answer_timeout_s, connect=CONNECT_TIMEOUT_S),
+            follow_redirects=False,
+            trust_env=not local,  # no proxy stands between a machine and itself
+            headers=dict(headers or {}),
+        )
+
+    def submit(self, transactions: Sequence[bytes]) -> list[TransportOutcome]:
+        """See ``Transport``. Raises :class:`VerificationError` (``decode``) for an answer that cannot be read."""
+        body = encode(list(transactions))
+        try:
+            answer = self._ask("POST", "/transactions", OUTCOMES_TYPE, body, TRANSACTIONS_TYPE)
+        except Refused as refused:  # one refusal for all of them: the queue is full
+            return [TransportOutcome(b"", int(refused.reason), None, None, None)] * len(transactions)
+        return [_outcome(*outcome) for outcome in _OUTCOMES.decode(answer.body)]
+
+    def dry_run(self, transaction: bytes) -> TransportOutcome:
+        """See ``Transport``. Raises as :meth:`submit`."""
+        answer = self._ask("POST", "/dry-run", OUTCOMES_TYPE, encode([transaction]), TRANSACTIONS_TYPE)
+        outcomes = _OUTCOMES.decode(answer.body)
+        if len(outcomes) != 1:
+            raise VerificationError("answer-count", f"one dry run was asked for, {len(outcomes)} are answered")
+        return _outcome(*outcomes[0])
+
+    def read(self, queries: Sequence[bytes], grant: bytes | None = None, time_ms: int | None = None) -> bytes:
+        """See ``Transport``."""
+        body = encode([list(queries), grant, time_ms])
+        return self._ask("POST", "/read", BUNDLE_TYPE, body, READ_TYPE).body
+
+    def receipt(self, transaction_id: bytes) -> bytes | None:
+        """See ``Transport``."""
+        answer = self._ask("GET", f"/receipts/{transaction_id.hex()}", BUNDLE_TYPE, missing_allowed=True)
+        return None if answer.status == httpx.codes.NOT_FOUND else answer.body
+
+    def status(self) -> Status:
+        """See ``Transport``. Raises :class:`VerificationError` (``decode``) for an answer that cannot be read."""
+        answer = self._ask("GET", "/status", JSON_TYPE, bytes_max=STATUS_BYTES_MAX)
+        try:
+            return msgspec.json.decode(answer.body, type=Status)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise DecodeError(f"not a node's status: {error}") from None
+
+    def close(self) -> None:
+        """See ``Transport``."""
+        self._client.close()
+
+    # -- inside
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        accept: str,
+        body: bytes | None = None,
+        content_type: str = "",
+        *,
+        missing_allowed: bool = False,
+        bytes_max: int | None = None,
+    ) -> _Answer:
+        """Send a request, again where that may help, and return the answer with its content type checked.
+
+        Raises ``Refused`` for a problem that names a reason, :class:`OperationalError` for every other one.
+        """
+        headers = {"Accept": f"{accept}, {PROBLEM_TYPE}"}
+        if content_type:
+            headers["Content-Type"] = content_type
+        bytes_max = self._answer_bytes_max if bytes_max is None else bytes_max
+        for attempt in range(1, self._tries + 1):
+            try:
+                answer, retry_after = self._send(method, path, headers, body, bytes_max)
+            except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
+                if attempt == self._tries:
+                    raise self._unreachable(error) from None
+                retry_after = None
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+                raise self._unreachable(error) from None
+            except RuntimeError:  # httpx says so when the client was closed
+                raise OperationalError("The connection was closed.", "Make a new client.") from None
+            else:
+                if answer.status not in _RETRIED or attempt == self._tries:
+                    return self._checked(answer, accept, missing_allowed)
+            pause = PAUSE_FIRST_S * 2 ** (attempt - 1) * (1 + random.random())
+            time.sleep(min(max(pause, retry_after or 0.0), PAUSE_MAX_S))
+        raise AssertionError("the last try returns or raises")
+
+    def _send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, bytes_max: int
+    ) -> tuple[_Answer, float | None]:
+        """Send once; return the answer, read no further than ``bytes_max``, and the seconds of its Retry-After."""
+        give_up = time.monotonic() + 2 * self._answer_timeout_s  # a server that drips bytes does not hold us for ever
+        with self._client.stream(method, self._url + path, content=body, headers=headers) as response:
+            chunks: list[bytes] = []
+            size = 0
+            for chunk in response.iter_bytes():
+                size += len(chunk)
+                if size > bytes_max:
+                    raise OperationalError(
+                        f"{self._url} answers with more than {bytes_max} bytes.", "Ask for less at a time."
+                    )
+                if time.monotonic() > give_up:
+                    raise OperationalError(f"{self._url} answers too slowly.", "Try again later, or ask another node.")
+                chunks.append(chunk)
+            answer = _Answer(
+                response.status_code,
+                response.headers.get("content-type", "").partition(";")[0].strip().lower(),
+                b"".join(chunks),
+            )
+            return answer, _seconds(response.headers.get("retry-after", ""))
+
+    def _checked(self, answer: _Answer, accept: str, missing_allowed: bool) -> _Answer:
+        """Return an answer that is one; raise what the others say."""
+        if 300 <= answer.status < 400:
+            raise OperationalError(
+                f"{self._url} sends this client elsewhere (status {answer.status}).",
+                "Redirects are not followed; check the URL of the node.",
+            )
+        if answer.status == httpx.codes.OK:
+            if answer.content_type != accept:
+                raise OperationalError(
+                    f"{self._url} answers with {answer.content_type or 'no content type'!r} instead of {accept}.",
+                    "Check that the URL is that of a Fujie node of this version.",
+                )
+            return answer
+        problem = _problem(answer)
+        if missing_allowed and problem.type.endswith(f"/{RECEIPT_ABSENT}"):
+            return answer
+        if problem.reason is not None and (reason := reason_of(problem.reason)) is not None:
+            raise Refused(reason)
+        told = " ".join(text for text in (problem.title, problem.detail) if text) or "no explanation"
+        raise OperationalError(
+            f"{self._url} answers with status {answer.status}: {told[:500]!r}.",
+            "Check the request, or ask another node.",
+        )
+
+    def _unreachable(self, error: Exception) -> OperationalError:
+        """Return the error for a node that does not answer, or not as HTTP demands."""
+        return OperationalError(
+            f"{self._url} does not answer as it should ({type(error).__name__}: {error}).",
+            "Check that the node runs (`make up`) and that the URL is right; nothing is lost by trying again.",
+        )
+
+
+def _outcome(identifier: bytes, code: int, receipt: bytes | None, index: int | None) -> TransportOutcome:
+    """Return what travelled as an outcome; the height stands in the receipt."""
+    height = None if receipt is None else RECEIPT.decode(receipt).height
+    return TransportOutcome(identifier, code, receipt, height, index)
+
+
+def _problem(answer: _Answer) -> _Problem:
+    """Return the RFC 9457 problem in an answer; an empty one where it is something else."""
+    if answer.content_type == PROBLEM_TYPE and len(answer.body) <= PROBLEM_BYTES_MAX:
+        try:
+            return msgspec.json.decode(answer.body, type=_Problem)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+    return _Problem()
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Return the seconds of a Retry-After header; None without one, or for one that gives a date (RFC 9110, 10.2.3)."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 9 else None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

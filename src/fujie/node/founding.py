@@ -1,0 +1,101 @@
+"""Founding a chain in a data folder, and opening the one that is there.
+
+Founding writes the description, then the trust root, then the store in one batch. A crash in between leaves no chain, and
+founding again begins anew with the same keys; a trust root therefore always belongs to the chain beside it.
+"""
+
+import time
+from collections.abc import Iterable
+
+from fujie.core.encoding import Record
+from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.signing import Signer
+from fujie.engine.embedded import EmbeddedEngine
+from fujie.engine.executor import Executor, found
+from fujie.machine import genesis as genesis_form
+from fujie.machine.genesis import Genesis, chain_id, compose
+from fujie.modules.membership.records import Parameters, Validators
+from fujie.modules.membership.state_keys import PARAMETERS_KEY, VALIDATORS_KEY
+from fujie.node.folder import Folder, World
+from fujie.proof.trust import TrustRoot
+from fujie.proof.validators import Validator, ValidatorSet, validator_set_hash
+from fujie.store.base import Store
+from fujie.store.layout import META_HEAD, Table
+from fujie.store.opening import StoreKind, open_store
+
+Parts = Iterable[tuple[str, Record]]
+
+
+def is_founded(folder: Folder) -> bool:
+    """Tell whether the folder holds a chain. Takes the folder's lock for a moment."""
+    description = folder.describe()
+    if description is None:
+        return False
+    store = open_store(description.store, folder.chain)
+    try:
+        return store.get(Table.META, META_HEAD) is not None
+    finally:
+        store.close()
+
+
+def found_chain(folder: Folder, store: StoreKind, world: World, name: str, parts: Parts) -> None:
+    """Found a chain that begins with ``parts``. See :func:`found_from`. Raises ``Refused`` for parts that break a rule."""
+    found_from(folder, store, world, compose(name, time.time_ns() // 1_000_000, parts))
+
+
+def found_from(folder: Folder, kind: StoreKind, world: World, genesis: Genesis) -> None:
+    """Found the chain of ``genesis`` in ``folder`` and pin its trust root.
+
+    Raises :class:`OperationalError` when the folder holds a chain already, or another process has it.
+    """
+    store = open_store(kind, folder.chain)
+    try:
+        if store.get(Table.META, META_HEAD) is not None:
+            raise OperationalError(
+                f"The data folder {folder.home} holds a chain already.", "Open it, or choose an empty folder."
+            )
+        folder.write_description(kind, world)
+        folder.write_trust(trust_root(genesis))
+        found(store, genesis)
+    finally:
+        store.close()
+
+
+def trust_root(genesis: Genesis) -> TrustRoot:
+    """Return the trust root of a chain that begins with ``genesis``."""
+    validators: Validators | None = None
+    parameters: Parameters | None = None
+    for key, leaf in genesis_form.founded(genesis):
+        if key.path == VALIDATORS_KEY.path and isinstance(leaf.record, Validators):
+            validators = leaf.record
+        elif key.path == PARAMETERS_KEY.path and isinstance(leaf.record, Parameters):
+            parameters = leaf.record
+    if validators is None or parameters is None:
+        raise VerificationError("genesis-order", "the genesis has no validators or no parameters")
+    members = ValidatorSet.of(Validator(member.public_key, member.power) for member in validators.members)
+    return TrustRoot(
+        chain_id=chain_id(genesis),
+        validators_hash=validator_set_hash(members).hex(),
+        state_tree_depth=parameters.state_tree_depth,
+    )
+
+
+def open_engine(folder: Folder, validator: Signer, *, worker: bool = True) -> EmbeddedEngine:
+    """Start the embedded engine on the chain of ``folder``.
+
+    Raises :class:`OperationalError` when there is none, another process has the folder, the pinned trust root is of
+    another chain, or the validator's key is not the one that the chain was founded with.
+    """
+    description = folder.require()
+    store: Store = open_store(description.store, folder.chain)
+    try:
+        executor = Executor(store)
+        if executor.chain_id != folder.trust().chain_id:
+            raise OperationalError(
+                f"The trust root {folder.trust_path} is of another chain than the one in {folder.chain}.",
+                "Restore the file that was written when this chain was founded.",
+            )
+        return EmbeddedEngine(executor, validator, worker=worker)
+    except BaseException:
+        store.close()
+        raise

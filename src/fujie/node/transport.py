@@ -1,0 +1,60 @@
+"""The transport of embedded use: calls the engine in this process, and moves the same bytes as HTTP would."""
+
+from collections.abc import Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Final
+
+from fujie.client.transport import Status, TransportOutcome
+from fujie.core.encoding import encode
+from fujie.core.errors import OperationalError
+from fujie.engine.base import Outcome
+from fujie.engine.reading import ReadingEngine, answer
+
+SUBMIT_TIMEOUT_S: Final = 120.0  # two full queues take a few seconds; beyond this the ledger hangs
+
+
+class LocalTransport:
+    """Implements ``client.transport.Transport`` over an engine that somebody else owns and closes."""
+
+    def __init__(self, engine: ReadingEngine) -> None:
+        self._engine = engine
+
+    def submit(self, transactions: Sequence[bytes]) -> list[TransportOutcome]:
+        """See ``Transport``."""
+        future = self._engine.submit(transactions)
+        try:
+            return [_outcome(outcome) for outcome in future.result(SUBMIT_TIMEOUT_S)]
+        except FutureTimeout:
+            raise OperationalError(
+                f"The ledger gave no answer within {SUBMIT_TIMEOUT_S:.0f} s.",
+                "Submit the same bytes again; nothing is carried out twice.",
+            ) from None
+
+    def dry_run(self, transaction: bytes) -> TransportOutcome:
+        """See ``Transport``."""
+        return _outcome(self._engine.dry_run(transaction))
+
+    def read(self, queries: Sequence[bytes], grant: bytes | None = None, time_ms: int | None = None) -> bytes:
+        """See ``Transport``."""
+        return encode(answer(self._engine, queries, grant, time_ms))
+
+    def receipt(self, transaction_id: bytes) -> bytes | None:
+        """See ``Transport``."""
+        bundle = self._engine.prove_receipt(transaction_id)
+        return None if bundle is None else encode(bundle)
+
+    def status(self) -> Status:
+        """See ``Transport``."""
+        head = self._engine.head
+        return Status(chain_id=self._engine.chain_id, height=head.height, time_ms=head.time_ms)
+
+    def close(self) -> None:
+        """Nothing to free: the engine belongs to whoever opened it."""
+
+
+def _outcome(outcome: Outcome) -> TransportOutcome:
+    """Return an engine's outcome in the bytes that travel."""
+    receipt = outcome.receipt
+    if receipt is None:
+        return TransportOutcome(outcome.transaction_id, outcome.code, None, None, None)
+    return TransportOutcome(outcome.transaction_id, outcome.code, encode(receipt), receipt.height, outcome.log_index)
