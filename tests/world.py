@@ -41,7 +41,7 @@ from fujie.modules.identity.records import Delegation, Rule
 from fujie.modules.membership import genesis as membership
 from fujie.modules.membership import invariants as membership_invariants
 from fujie.modules.membership.operations import Propose, Vote
-from fujie.modules.membership.records import Action, ParameterValues, Role, Validator, Visibility
+from fujie.modules.membership.records import Action, ParameterValues, Role, SetQuota, Validator, Visibility
 from fujie.proof.trust import TrustRoot
 from fujie.store.base import Store
 from fujie.store.layout import Table
@@ -101,14 +101,17 @@ def open_wallet(number: int, wallet_class: int = 1) -> OpenWallet:
     """Return the opening of wallet ``number``."""
     seed = sha256(b"world salt %d" % number).digest()
     policy = single(holder(number).public_key)
-    return OpenWallet(
-        "institution", wallet_id(number), INSTRUMENT, wallet_class, WalletKind.PERSONAL, policy, seed
-    )
+    return OpenWallet("institution", wallet_id(number), INSTRUMENT, wallet_class, WalletKind.PERSONAL, policy, seed)
 
 
 def allocate(node: str) -> Allocate:
     """Return the allocation of a node under the country, which the root authority signs."""
     return Allocate(CITY, NamedItem(node, "city", f"City {node}", (), b"", "", None, None))
+
+
+def membership_action() -> Action:
+    """Return an action that rewrites a record with a history, and changes no other rule."""
+    return SetQuota("institution", 1_000_000)
 
 
 class Signing:
@@ -173,9 +176,7 @@ def _membership(_limits: Sequence[LimitEntry], values: ParameterValues, rooms: C
             membership.GenesisAccount(
                 "central-bank", "world", threshold(2, keys), (Role.CENTRAL_BANK, Role.GOVERNOR), 0
             ),
-            membership.GenesisAccount(
-                "institution", "world", single(INSTITUTION.public_key), (Role.INSTITUTION,), 0
-            ),
+            membership.GenesisAccount("institution", "world", single(INSTITUTION.public_key), (Role.INSTITUTION,), 0),
             membership.GenesisAccount(
                 "root", "world", single(ROOT.public_key), (Role.GOVERNOR, Role.ROOT_AUTHORITY), 0
             ),

@@ -126,7 +126,7 @@ def table(cls: type[msgspec.Struct]) -> str:
 
 def _first_sentence(cls: type) -> str:
     """Return the first paragraph of a docstring on one line, in plain Markdown."""
-    text = " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
+    text = " ".join((inspect.getdoc(getattr(cls, "__origin__", cls)) or "").split("\n\n")[0].split())
     text = re.sub(r":class:`~?([\w.]+)`", r"\1", text)
     return text.replace("``", "`")
 

@@ -61,9 +61,11 @@ def test_room_follows_the_plan(room):
     assert problems_of(room) == []
 
 
-def test_reason_numbers_are_unique_over_everything():
-    numbers = Counter(reason.number for path in python_files(PACKAGE) for reason in reasons_of(path))
-    assert [number for number, count in numbers.items() if count > 1] == []
+def test_reason_numbers_and_names_are_unique_over_everything():
+    reasons = [reason for path in python_files(PACKAGE) for reason in reasons_of(path)]
+    numbers = Counter(reason.number for reason in reasons)
+    names = Counter(reason.name for reason in reasons)
+    assert [each for counts in (numbers, names) for each, count in counts.items() if count > 1] == []
 
 
 def test_reasons_outside_the_rooms_stay_below_one_thousand():

@@ -105,7 +105,11 @@ def genesis_parts(visibility: Visibility = Visibility.PUBLIC) -> list[tuple[str,
                 (),
                 (
                     identity.CountryGenesis(
-                        "156", "China", (), None, Delegation(Rule.FREE, True, 10**9, 0, "", single(REGISTRAR.public_key))
+                        "156",
+                        "China",
+                        (),
+                        None,
+                        Delegation(Rule.FREE, True, 10**9, 0, "", single(REGISTRAR.public_key)),
                     ),
                 ),
             ),
@@ -121,14 +125,18 @@ def genesis_parts(visibility: Visibility = Visibility.PUBLIC) -> list[tuple[str,
     ]
 
 
-def open_chain(folder: Path | None, visibility: Visibility = Visibility.PUBLIC, kind: StoreKind = "sqlite") -> EmbeddedEngine:
+def open_chain(
+    folder: Path | None, visibility: Visibility = Visibility.PUBLIC, kind: StoreKind = "sqlite"
+) -> EmbeddedEngine:
     """Found the chain in ``folder`` and open it, with one city and two funded wallets. Verifies in this process."""
     assert folder is not None
     store = open_store(kind, folder)
     found(store, compose("town", time.time_ns() // 1_000_000 - 1, genesis_parts(visibility)))
     engine = EmbeddedEngine(Executor(store), VALIDATOR, worker=False)
     wallet = [
-        OpenWallet("institution", WALLETS[name], INSTRUMENT, 1, WalletKind.PERSONAL, single(holder.public_key), bytes(32))
+        OpenWallet(
+            "institution", WALLETS[name], INSTRUMENT, 1, WalletKind.PERSONAL, single(holder.public_key), bytes(32)
+        )
         for name, holder in (("anna", ANNA), ("ben", BEN))
     ]
     funds = [Distribute("institution", wallet_id, INSTRUMENT, FUNDS_MINOR) for wallet_id in WALLETS.values()]

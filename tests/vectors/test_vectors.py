@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fujie.core import identifiers, signing
+from fujie.core import identifier_forms, identifiers, signing
 from fujie.core.codebook import ENTRY_CODEC, expected_identifier, leaf_digest, verify_entries
 from fujie.core.encoding import encode
 from fujie.core.errors import Refused, VerificationError
@@ -176,9 +176,9 @@ def check_trust_root(vector: Vector) -> None:
 def check_identifier(vector: Vector) -> None:
     try:
         if vector["form"] == "people":
-            assert identifiers.parse_people_form(vector["text"]) == vector["identifier"]
+            assert identifier_forms.parse_people_form(vector["text"]) == vector["identifier"]
         else:
-            assert identifiers.with_check(identifiers.parse(vector["text"])) == vector["people"]
+            assert identifier_forms.with_check(identifiers.parse(vector["text"])) == vector["people"]
     except identifiers.IdentifierError as error:
         raise VerificationError(error.fault.value, error.detail) from None
 

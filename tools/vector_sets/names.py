@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from fujie.codebook import Codebook
-from fujie.core import identifiers
+from fujie.core import identifier_forms, identifiers
 from fujie.core.codebook import CodebookEntry, expected_identifier, leaf_digest
 from fujie.core.encoding import encode
 from tools.vector_sets.common import VALID, Case, VectorSet, case, flip, vector_set
@@ -31,11 +31,11 @@ _BAD: Final = {
 def build_identifiers() -> VectorSet:
     """Return vectors/identifiers.json."""
     cases: list[Case] = [
-        case(text, VALID, form="identifier", text=text, people=identifiers.with_check(text)) for text in _GOOD
+        case(text, VALID, form="identifier", text=text, people=identifier_forms.with_check(text)) for text in _GOOD
     ]
     cases.append(case("128 bytes", VALID, form="identifier", **_long()))
     cases += [case(f"refused: {fault}", fault, form="identifier", text=text) for fault, text in _BAD.items()]
-    good = identifiers.with_check("ZZ.156.1301")
+    good = identifier_forms.with_check("ZZ.156.1301")
     cases += [
         case("form for people", VALID, form="people", text=good, identifier="ZZ.156.1301"),
         case("one digit mistaken", "check", form="people", text=good.replace("1301", "1302")),
@@ -52,7 +52,7 @@ def build_identifiers() -> VectorSet:
 
 def _long() -> dict[str, str]:
     text = ("ZZ.156" + "." + "A" * 32 + "." + "B" * 32 + "." + "C" * 32 + "." + "9" * 22)[:128]
-    return {"text": text, "people": identifiers.with_check(text)}
+    return {"text": text, "people": identifier_forms.with_check(text)}
 
 
 def build_codebook() -> VectorSet:

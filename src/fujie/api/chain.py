@@ -136,7 +136,7 @@ def light_block(engine: ServedEngine, height: int) -> LightBlock:
 
 def problem_pages() -> dict[str, Any]:
     """Return every problem this interface can answer with, by name."""
-    pages = {kind.name: describe(kind.name, kind.title, kind.status, kind.advice, None) for kind in Kind}
+    pages = {kind.name: describe(kind.name, kind.title, kind.status, kind.advice) for kind in Kind}
     for reason in REASONS.values():
-        pages[reason.name] = describe(reason.name, reason.sentence, status_of(reason), advice_for(reason), int(reason))
+        pages[reason.name] = describe(reason.name, reason.sentence, status_of(reason), advice_for(reason), reason)
     return pages

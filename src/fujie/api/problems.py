@@ -136,11 +136,16 @@ def status_of(reason: Reason) -> int:
     return 403 if isinstance(reason, ReadReason) or reason is TransactionReason.POLICY_NOT_SATISFIED else 422
 
 
-def describe(name: str, title: str, status: int, advice: str, reason: int | None) -> dict[str, Any]:
-    """Return what ``/problems/<NAME>`` says."""
-    page: dict[str, Any] = {"type": f"/problems/{name}", "title": title, "status": status, "advice": advice}
+def describe(name: str, title: str, status: int, advice: str, reason: Reason | None = None) -> dict[str, Any]:
+    """Return what ``/problems/<NAME>`` says; ``reason`` where a rule of the ledger stands behind it."""
+    page: dict[str, Any] = {
+        "type": f"/problems/{name}",
+        "title": title,
+        "status": status,
+        "advice": advice,
+    }
     if reason is not None:
-        page["reason"] = reason
+        page["reason"] = {"number": int(reason), "sentence": reason.sentence}
     return page
 
 

@@ -73,7 +73,7 @@ class Resolver:
             for name, value in scope["headers"]:
                 if name == b"accept":
                     accept = value if accept is None else accept + b"," + value
-            if accept == _BUNDLE_ACCEPT and not scope["query_string"]:
+            if accept == _BUNDLE_ACCEPT and not scope["query_string"] and not text.endswith(BUNDLE_SUFFIX):
                 start, body = self._kept(text)
             else:
                 start, body = self._chosen(text, accept, scope["query_string"])

@@ -1,8 +1,8 @@
 """The HTTP server inside the node's process: uvicorn beside the engine's threads.
 
-The event loop and the ledger share one interpreter. Python hands it over every ``sys.getswitchinterval()`` seconds (5 ms
-by default), so a request that arrives while a block is made would wait up to 5 ms at each of its steps. See
-:data:`SWITCH_INTERVAL_S` for what a shorter interval costs and gains.
+The event loop and the ledger share one interpreter. Python takes it from a thread that computes only after
+``sys.getswitchinterval()`` (5 ms by default), so a request that arrives while a block is made waits up to 5 ms before
+its few 0.1 ms of work begin. See :data:`SWITCH_INTERVAL_S`.
 """
 
 import socket
@@ -22,6 +22,13 @@ KEEP_ALIVE_S: Final = 75  # longer than the idle time of common proxies (60 s), 
 STOP_TIMEOUT_S: Final = 10  # for requests in hand when the node stops
 
 SWITCH_INTERVAL_S: Final = 0.0005
+"""How long a computing thread keeps the interpreter while another wants it, in seconds.
+
+Resolving over 16 connections beside 2,000 payments/s, runs taken in turn on two cores that other work kept busy: 3,000
+and 6,100 answers/s (p99 24 and 18 ms) at Python's 5 ms, 4,500 and 9,500 (p99 21 and 13 ms) at 0.5 ms, 6,200 (p99 15 ms)
+at 0.1 ms; all payments were made in time in each. Two runs at one setting differ as much as the settings do, so this
+says which way it goes and not how far.
+"""
 
 
 def serve(

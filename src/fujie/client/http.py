@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import httpx
 import msgspec
 
-from fujie.client.session import reason_of
+from fujie.client.outcomes import reason_of
 from fujie.client.transport import Status, TransportOutcome
 from fujie.core.encoding import Codec, encode
 from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
@@ -94,7 +94,7 @@ class HttpTransport:
             timeout=httpx.Timeout(answer_timeout_s, connect=CONNECT_TIMEOUT_S),
             follow_redirects=False,
             trust_env=not local,  # no proxy stands between a machine and itself
-            headers=dict(headers or {}),
+            headers={"Accept-Encoding": "identity", **(headers or {})},  # what unpacks without bound is never asked for
         )
 
     def submit(self, transactions: Sequence[bytes]) -> list[TransportOutcome]:
@@ -183,7 +183,9 @@ class HttpTransport:
         with self._client.stream(method, self._url + path, content=body, headers=headers) as response:
             chunks: list[bytes] = []
             size = 0
-            for chunk in response.iter_bytes():
+            if response.headers.get("content-encoding", "identity").lower() != "identity":
+                raise OperationalError(f"{self._url} answers with packed bytes.", "Check what stands before the node.")
+            for chunk in response.iter_raw():
                 size += len(chunk)
                 if size > bytes_max:
                     raise OperationalError(

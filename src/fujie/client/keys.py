@@ -4,6 +4,7 @@ A key file is JSON that a person may read: the public key, a label and how the s
 written whole or not at all, never over another file, for its owner only. Nothing here puts a secret into a message.
 """
 
+import secrets
 import stat
 from hashlib import sha256
 from pathlib import Path
@@ -13,18 +14,20 @@ import msgspec
 from msgspec import Meta
 
 from fujie.client.files import OWNER_ONLY, read_bounded, write_atomically
-from fujie.core.errors import OperationalError
-from fujie.core.sealing import (
+from fujie.client.sealing import (
     MEMORY_BYTES_MAX,
     MEMORY_BYTES_MIN,
     MODERATE,
+    NONCE_BYTES,
     OPERATIONS_MAX,
     OPERATIONS_MIN,
+    SALT_BYTES,
     Cost,
     Sealed,
     seal,
     unseal,
 )
+from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer, new_seed, public_key
 
 KEY_FILE_BYTES_MAX: Final = 4_096
@@ -216,7 +219,8 @@ def _content(seed: bytes, passphrase: str | None, label: str, cost: Cost) -> _Ke
     if passphrase is None:
         secret = _PlainSecret(seed.hex())
     else:
-        sealed = seal(seed + _binding(label, public), passphrase, cost)
+        salt, nonce = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(NONCE_BYTES)
+        sealed = seal(seed + _binding(label, public), passphrase, salt, nonce, cost)
         argon2id = _Argon2id(sealed.cost.operations, sealed.cost.memory_bytes, sealed.salt.hex())
         secret = _SealedSecret(argon2id, sealed.nonce.hex(), sealed.data.hex())
     content = _KeyFile(label, public.hex(), secret)

@@ -3,34 +3,33 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final
 
+from fujie.client.outcomes import Outcome, reason_of, refusal_of
+from fujie.client.transactions import batches
 from fujie.client.transport import Status, Transport, TransportOutcome
 from fujie.client.verifier import VerifiedReceipt, VerifiedRecord, Verifier, system_clock_ms
 from fujie.core.encoding import encode
-from fujie.core.errors import DecodeError, OperationalError, Reason, Refused, VerificationError
+from fujie.core.errors import DecodeError, OperationalError, VerificationError
 from fujie.core.grant import Grant, sign_grant
-from fujie.core.limits import BLOCK_BYTES_MAX, BULK_ITEMS_MAX, HEARTBEAT_MS, SUBMIT_BATCH_MAX
+from fujie.core.limits import BULK_ITEMS_MAX, HEARTBEAT_MS, SUBMIT_BATCH_MAX
 from fujie.core.query import Query
-from fujie.core.reasons import ReadReason, TransactionReason
+from fujie.core.reasons import TransactionReason
 from fujie.core.room import Operation
 from fujie.core.signing import Signer
 from fujie.core.transaction import (
     SIGNED_TRANSACTION,
-    Receipt,
-    SignedTransaction,
     Transaction,
     sign_transaction,
-    signing_message,
     transaction_id,
 )
-from fujie.modules import catalog
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.modules.membership.queries import ParametersQuery
 from fujie.modules.membership.records import Parameters
 from fujie.proof.trust import TrustRoot
+
+__all__ = ["Outcome", "Progress", "Session", "Signers", "reason_of"]
 
 NONCE_BYTES: Final = 16
 STATUS_AGE_S_MAX: Final = 10.0  # how long a node's clock is carried on by ours before it is asked again
@@ -40,49 +39,9 @@ QUEUE_FULL_WAITS_MAX: Final = 60  # times that a batch waits for a full queue, h
 CATCH_UP_S: Final = 3.0  # how long a read waits for the block that proves what this client has just written
 _CATCH_UP_STEP_S: Final = 0.02
 
-_READ_REASONS: Final[Mapping[int, Reason]] = {int(reason): reason for reason in ReadReason}
-
 Signers = Sequence[Signer]
 Progress = Callable[[int, int], None]
 """Called with how many of how many transactions have an outcome."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a transaction.
-
-    With ``receipt`` the ledger carried it out (``code`` 0) or refused it, durably. Without, it was turned away and
-    nothing of it is stored. ``verified`` holds the proof where it was awaited; without it the rest is the node's word.
-    ``transaction`` is the canonical signed transaction, fit to be submitted again.
-    """
-
-    transaction_id: bytes
-    code: int
-    receipt: Receipt[Any] | None
-    log_index: int | None
-    transaction: bytes
-    verified: VerifiedReceipt | None = None
-
-    @property
-    def reason(self) -> Reason | None:
-        """Why it was refused; None for success, and for a reason that this version does not know."""
-        return reason_of(self.code)
-
-    @property
-    def event(self) -> Any:
-        """The event of the first operation. Only of a transaction that was carried out."""
-        assert self.receipt is not None, "a transaction without receipt was not carried out"
-        return self.receipt.events[0]
-
-
-class RefusedTransaction(Refused):
-    """The ledger refused the transaction. ``outcome`` holds the receipt of the refusal, if it has one."""
-
-    def __init__(self, reason: Reason, outcome: Outcome) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
 
 
 class Session:
@@ -101,12 +60,14 @@ class Session:
         *,
         verifier: Verifier | None = None,
         clock: Callable[[], int] = system_clock_ms,
+        catch_up_s: float = CATCH_UP_S,
     ) -> None:
         self.transport = transport
         self.trust = trust
         self.signers = tuple(signers)
         self.verifier = verifier if verifier is not None else Verifier(trust, clock)
         self._clock = clock
+        self._catch_up_s = catch_up_s
         self._lock = threading.Lock()
         self._status: tuple[float, Status] | None = None  # monotonic seconds when it was asked, and the answer
         self._window_ms: int | None = None
@@ -190,7 +151,7 @@ class Session:
         if prove and outcome.receipt is not None:
             outcome = self._proven(outcome)
         if outcome.code:
-            raise _refusal(outcome)
+            raise refusal_of(outcome)
         return outcome
 
     def submit_many(
@@ -213,7 +174,7 @@ class Session:
         if total is None:
             total = len(transactions) if isinstance(transactions, Sequence) else 0
         outcomes: list[Outcome] = []
-        for batch in _batches(transactions, batch_size):
+        for batch in batches(transactions, batch_size):
             answered = self._submit_batch(batch)
             if prove:
                 answered = [self._proven(outcome) if outcome.receipt else outcome for outcome in answered]
@@ -238,13 +199,13 @@ class Session:
     ) -> list[VerifiedRecord[Any]]:
         """Return what provably answers each of ``queries`` (1 to ``BULK_ITEMS_MAX``), all under one header.
 
-        An answer that does not show yet what this client has written before is asked for again, for ``CATCH_UP_S``;
-        then raises ``stale-head``.
+        An answer that does not show yet what this client has written before is asked for again, for
+        ``catch_up_s`` seconds; then raises ``stale-head``.
         """
         if not 1 <= len(queries) <= BULK_ITEMS_MAX:
             raise ValueError(f"one read has 1 to {BULK_ITEMS_MAX} queries")
         asked = [encode(query) for query in queries]
-        give_up = time.monotonic() + CATCH_UP_S
+        give_up = time.monotonic() + self._catch_up_s
         while True:
             floor = self.verifier.seen()
             written = self._written_height
@@ -367,52 +328,3 @@ class Session:
                 raise VerificationError("answer-record", "a chain without parameters cannot be")
             self._window_ms = found.transaction_window_ms
         return self._window_ms
-
-
-def reason_of(code: int) -> Reason | None:
-    """Return the reason with this number: of a room, of a transaction, or of reading. None for 0 and unknown ones."""
-    return catalog.reason(code) or _READ_REASONS.get(code)
-
-
-def sign_body(body: bytes, signer: Signer) -> bytes:
-    """Return the 64-byte signature of ``signer`` under the canonical ``body`` of a transaction."""
-    return signer.sign(signing_message(transaction_id(body)))
-
-
-def assemble(body: bytes, signatures: Mapping[bytes, bytes]) -> bytes:
-    """Return the signed transaction of ``body`` and the signatures, by public key, that were collected for it.
-
-    Raises :class:`DecodeError` for bytes that are no body, and :class:`OperationalError` when a signature is missing.
-    """
-    keys = TRANSACTION.decode(body).public_keys
-    missing = [key.hex() for key in keys if key not in signatures]
-    if missing:
-        raise OperationalError(
-            f"The transaction still lacks the signature of {', '.join(missing)}.", "Have the holder of the key sign it."
-        )
-    return encode(SignedTransaction(body, tuple(signatures[key] for key in keys)))
-
-
-def _refusal(outcome: Outcome) -> Exception:
-    """Return the error for an outcome that is no success."""
-    reason = outcome.reason
-    if reason is None:
-        return OperationalError(
-            f"The ledger refused with reason {outcome.code}, which this version of Fujie does not know.",
-            "Install a newer version.",
-        )
-    return RefusedTransaction(reason, outcome)
-
-
-def _batches(transactions: Iterable[bytes], size: int) -> Iterable[list[bytes]]:
-    """Yield ``transactions`` in lists of at most ``size`` and ``BLOCK_BYTES_MAX`` bytes."""
-    batch: list[bytes] = []
-    length = 0
-    for transaction in transactions:
-        if batch and (len(batch) == size or length + len(transaction) > BLOCK_BYTES_MAX):
-            yield batch
-            batch, length = [], 0
-        batch.append(transaction)
-        length += len(transaction)
-    if batch:
-        yield batch

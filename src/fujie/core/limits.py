@@ -32,6 +32,9 @@ VERSION_PATH_MAX: Final = 128  # old versions in one proof of the past; among 10
 IDENTIFIER_BYTES_MAX: Final = 128  # fits a QR code of version 6 with room for a host name
 IDENTIFIER_NODES_MAX: Final = 12
 IDENTIFIER_NODE_BYTES_MAX: Final = 32
+CHAIN_ID_BYTES_MAX: Final = 50  # CometBFT's bound
+HOST_BYTES_MAX: Final = 253  # RFC 1035, section 2.3.4, without the root's dot
+HTTP_FORM_BYTES_MAX: Final = 8 + HOST_BYTES_MAX + 6 + 5 + IDENTIFIER_BYTES_MAX  # https://host:port/ids/identifier
 
 # Read grants: long enough for a working day of a stream, short enough that a lost one dies by itself.
 READ_GRANT_MS_MAX: Final = 86_400_000

@@ -16,20 +16,18 @@ from fujie.core.hashing import TAG_KEY, TAG_SALT_FIRST, TAG_SALT_NEXT, digest, v
 T = TypeVar("T", bound=Record)
 
 
-class Key(Generic[T]):
+class Key(msgspec.Struct, Generic[T], gc=False, eq=False):
     """Path of a record in state, and the type of what stands there.
 
     ``path`` is readable ASCII such as ``currency/wallet/0f…``; ``salted`` says whether the leaf's digest hides a record
-    of low entropy behind a 32-byte salt (on for money, off for what the public may read anyway).
+    of low entropy behind a 32-byte salt (on for money, off for what the public may read anyway). Several are built for
+    every payment, so the class is one that is quick to build, and a key keeps its hash.
     """
 
-    __slots__ = ("_hash", "codec", "path", "salted")
-
-    def __init__(self, path: str, codec: Codec[T], salted: bool = False) -> None:
-        self.path = path
-        self.codec = codec
-        self.salted = salted
-        self._hash: bytes | None = None
+    path: str
+    codec: Codec[T]
+    salted: bool = False
+    _hash: bytes | None = None
 
     @property
     def hash(self) -> bytes:
@@ -128,7 +126,7 @@ class BlockOverlay:
 class Overlay:
     """The writes of one transaction over a :class:`BlockOverlay`; merged when it succeeds, dropped when refused."""
 
-    __slots__ = ("_archive", "_base", "_below", "_block", "_kept", "_seeds", "_writes")
+    __slots__ = ("_archive", "_base", "_below", "_block", "_kept", "_kept_archive", "_kept_seeds", "_seeds", "_writes")
 
     def __init__(self, block: BlockOverlay) -> None:
         self._block = block
@@ -136,6 +134,8 @@ class Overlay:
         self._below = block.leaves
         self._base = block.base.get
         self._kept: dict[str, tuple[Key[Any], Record]] = {}
+        self._kept_seeds: dict[str, bytes] = {}
+        self._kept_archive: dict[bytes, bytes] = {}
         self._writes: dict[str, tuple[Key[Any], Record]] = {}
         self._seeds: dict[str, bytes] = {}
         self._archive: dict[bytes, bytes] = {}
@@ -194,12 +194,16 @@ class Overlay:
     def keep(self) -> None:
         """Keep what is written so far whatever follows: :meth:`drop` goes back to here."""
         self._kept = dict(self._writes)
+        if self._seeds:
+            self._kept_seeds = dict(self._seeds)
+        if self._archive:
+            self._kept_archive = dict(self._archive)
 
     def drop(self) -> None:
         """Forget what was written since :meth:`keep`."""
         self._writes = self._kept
-        self._seeds = {}
-        self._archive = {}
+        self._seeds = self._kept_seeds
+        self._archive = self._kept_archive
 
 
 def hashes(keys: Iterable[Key[Record]]) -> list[bytes]:

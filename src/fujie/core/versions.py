@@ -68,9 +68,7 @@ def succeed(state: State, context: Context, record: V, codec: Codec[V]) -> Stand
     skip = b""
     if target:
         skip = previous if target == old.number else _digest_of(state, old, target, codec)
-    return Standing(
-        number, context.height, context.time_ms, old.created_height, old.created_ms, previous, skip
-    )
+    return Standing(number, context.height, context.time_ms, old.created_height, old.created_ms, previous, skip)
 
 
 def _digest_of(state: State, standing: Standing, target: int, codec: Codec[V]) -> bytes:

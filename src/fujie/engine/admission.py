@@ -4,11 +4,12 @@ Form, size, key order and signatures are checked here, in batches, in a process 
 of a payment and shares nothing with the state. The worker gets bytes and answers with one reason number for each.
 """
 
-import multiprocessing
+import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
-from multiprocessing.connection import Connection
-from typing import Any, Final
+from multiprocessing.connection import Connection, Pipe
+from typing import Final
 
 from fujie.core.encoding import encode
 from fujie.core.errors import DecodeError, Refused
@@ -19,6 +20,13 @@ from fujie.core.transaction import SIGNED_TRANSACTION, VerifiedTransaction, sign
 from fujie.modules.catalog import TRANSACTION
 
 ACCEPTED: Final = 0
+
+_PROGRAM: Final = """
+import sys
+sys.path[:] = sys.argv[2:]
+from fujie.engine.admission import serve
+serve(int(sys.argv[1]))
+"""
 
 
 def verify_transaction(raw: bytes) -> VerifiedTransaction:
@@ -64,11 +72,21 @@ class VerifierProcess:
     """A worker process that verifies batches in the order in which they were sent."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")  # fork would copy the threads' locks of a running node
-        self.results, theirs = context.Pipe()
-        self._process: Any = context.Process(target=_serve, args=(theirs,), name="fujie-verifier", daemon=True)
-        self._process.start()
+        # Neither of multiprocessing's ways will do: fork copies the locks of a running node, and spawn runs the main
+        # program again, which need not be made for that when the ledger is embedded in it.
+        self.results, theirs = Pipe()
+        descriptor = theirs.fileno()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, str(descriptor), *sys.path],
+            pass_fds=(descriptor,),
+            stdin=subprocess.DEVNULL,
+        )
         theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """The number of the worker process."""
+        return self._process.pid
 
     def send(self, batch: Sequence[bytes]) -> None:
         """Send a batch; blocks while the worker is busy with as much as the pipe holds."""
@@ -81,18 +99,21 @@ class VerifierProcess:
     def close(self) -> None:
         """Stop the worker."""
         self.results.close()
-        self._process.join(timeout=5)
-        if self._process.is_alive():
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
             self._process.kill()
+            self._process.wait()
 
 
-def _serve(connection: Connection) -> None:
-    """Verify batches until the other end closes."""
+def serve(descriptor: int) -> None:
+    """Verify batches that come in over the socket ``descriptor`` until its other end closes. The worker's main program."""
     import signal
 
     import msgspec
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches the whole group; the node ends us
+    connection: Connection = Connection(descriptor)
     decoder = msgspec.msgpack.Decoder(list[bytes])
     while True:
         try:

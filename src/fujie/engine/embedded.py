@@ -25,7 +25,7 @@ from fujie.core.transaction import VerifiedBlock, VerifiedTransaction
 from fujie.core.units import Count, Digest
 from fujie.engine.admission import decode_verified, verify_transaction
 from fujie.engine.base import Outcome
-from fujie.engine.executor import Executor, Head, Staged
+from fujie.engine.executor import Executor, Head, Staged, StateTooOld
 from fujie.engine.intake import Intake, Waiting, turned_away
 from fujie.engine.proving import Proven, prove_keys, prove_receipt, read_leaf
 from fujie.machine.schedule import UnknownRules
@@ -104,6 +104,7 @@ class EmbeddedEngine:
         self._consensus_hash = consensus_params_hash(BLOCK_BYTES_MAX, -1)
         self._intake = Intake(use_worker=worker)
         self._changed = self._intake.changed
+        self._unproven = False  # whether the newest block changed something that no header commits to yet
         self._tip, light_block, last_was_empty = self._load_tip()
         if light_block is None or not last_was_empty:
             # The newest state is not proven yet: its block came right before a crash, or there was none so far.
@@ -149,14 +150,23 @@ class EmbeddedEngine:
             verified = verify_transaction(transaction)
         except Refused as refused:
             return turned_away(refused.reason)
-        head = self.executor.head
-        block = VerifiedBlock(self.chain_id, head.height + 1, self._next_time(head), (verified,))
-        receipt = self.executor.rehearse(block).receipts[0]
-        return Outcome(verified.id, receipt.code, receipt, None)
+        while True:
+            head = self.executor.head
+            block = VerifiedBlock(self.chain_id, head.height + 1, self._next_time(head), (verified,))
+            try:
+                receipt = self.executor.rehearse(block).receipts[0]
+            except StateTooOld:
+                continue  # several blocks were made meanwhile
+            except OperationalError:
+                raise
+            except Exception:
+                log.exception("transaction %s fails unexpectedly in a dry run", verified.id.hex())
+                return turned_away(TransactionReason.EXECUTION_FAILED, verified.id)
+            return Outcome(verified.id, receipt.code, receipt, None)
 
     def read(self, key: Key[Any]) -> Leaf | None:
         """See ``Engine``."""
-        return read_leaf(self.executor, self._proven, key)
+        return read_leaf(self.executor, lambda: self._proven, key)
 
     def prove(self, keys: Sequence[Key[Any]]) -> Bundle:
         """See ``Engine``."""
@@ -204,12 +214,12 @@ class EmbeddedEngine:
         while True:
             with self._changed:
                 due_s = (self.executor.head.time_ms + self._heartbeat_ms - self._clock_ms()) / 1000
-                self._changed.wait_for(lambda: intake.verified or intake.closing, max(due_s, 0.0))
-                if intake.closing:
+                self._changed.wait_for(lambda: intake.verified or intake.stopping, max(due_s, 0.0))
+                if intake.stopping:
                     return
                 waiting = intake.take()
             self._make_block(waiting)
-            if waiting and not intake.verified:
+            if self._unproven and not intake.verified:
                 self._make_block(())
 
     def _make_block(self, waiting: Sequence[Waiting]) -> None:
@@ -223,10 +233,6 @@ class EmbeddedEngine:
         refused: dict[int, int] = dict.fromkeys(failed, int(TransactionReason.EXECUTION_FAILED))
         if failed or not all(receipt.authorised for receipt in result.receipts):
             # Whoever sent these was not entitled to: they wrote nothing, and are not worth a place in a block.
-            kept = [transaction for position, transaction in enumerate(transactions) if position not in refused]
-            block = block._replace(transactions=tuple(kept))
-            if failed:
-                result = executor.apply(block)
             places = [position for position in range(len(transactions)) if position not in refused]
             for position, receipt in zip(places, result.receipts, strict=True):
                 if not receipt.authorised:
@@ -236,30 +242,37 @@ class EmbeddedEngine:
             )
             result = executor.apply(block)
         if block.transactions or not waiting:
-            self._commit(block, result, executor.stage(block, result))
+            staged = executor.stage(block, result)
+            try:
+                self._commit(block, result, staged)
+            except BaseException:
+                executor.discard(staged)
+                raise
         self._answer(waiting, transactions, result, refused)
 
     def _apply(self, block: VerifiedBlock) -> tuple[BlockResult, list[int]]:
-        """Carry a block out; also return the places of transactions that raise what they must not.
+        """Carry a block out but for transactions that raise what they must not; also return the places of those.
 
         Such a transaction is a fault of the program, not of its sender. It is kept out, with its traceback in the log,
         so that the ledger lives on for everybody else.
         """
-        try:
-            return self.executor.apply(block), []
-        except (OperationalError, Refused):
-            raise
-        except Exception:
-            failed = []
-            for position, transaction in enumerate(block.transactions):
-                try:
-                    self.executor.apply(block._replace(transactions=(transaction,)))
-                except Exception:
-                    log.exception("transaction %s is quarantined", transaction.id.hex())
-                    failed.append(position)
-            if not failed:
+        kept = list(enumerate(block.transactions))
+        failed: list[int] = []
+        while True:
+            rest = block._replace(transactions=tuple(transaction for _, transaction in kept))
+            try:
+                return self.executor.apply(rest), failed
+            except (OperationalError, Refused):
                 raise
-            return BlockResult({}, {}, [], {}), failed
+            except Exception:
+                culprits = dict(self.executor.failing(rest))
+                if not culprits:
+                    raise
+            for number, error in culprits.items():
+                position, transaction = kept[number]
+                log.error("transaction %s is quarantined", transaction.id.hex(), exc_info=error)
+                failed.append(position)
+            kept = [pair for number, pair in enumerate(kept) if number not in culprits]
 
     def _commit(self, block: VerifiedBlock, result: BlockResult, staged: Staged) -> None:
         """Sign the header of ``block``, make everything durable, show it."""
@@ -292,6 +305,7 @@ class EmbeddedEngine:
         executor.commit(staged)
         # The point of no return lies behind: readers may see the block, callers hear of it.
         self._tip = _Tip(block_id, commit, results)
+        self._unproven = bool(block.transactions)
         with self._changed:
             self._proven = Proven(encode_light_block(LightBlock(header, commit, self._validators)), before)
             self._changed.notify_all()

@@ -10,12 +10,11 @@ call them from FinalizeBlock and Commit, and recovery replays through them: what
 
 import threading
 from collections import deque
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from fujie.core.encoding import Codec, Record, encode
-from fujie.core.errors import OperationalError
+from fujie.core.errors import OperationalError, Refused
 from fujie.core.hashing import (
     TAG_LOG_ENTRY,
     TAG_LOG_SALT,
@@ -24,14 +23,14 @@ from fujie.core.hashing import (
     digest,
 )
 from fujie.core.limits import PROVEN_ROOTS_KEPT
-from fujie.core.state import Key, Leaf
+from fujie.core.state import BlockOverlay, Key, Leaf
 from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, VerifiedBlock
 from fujie.core.units import Count, Digest, Height, TimeMs
 from fujie.engine.live_state import CACHED_LEAVES_DEFAULT, LiveState, PassingState
 from fujie.engine.replay_window import ReplayWindow
 from fujie.machine import genesis as genesis_form
 from fujie.machine.schedule import SCHEDULE, Schedule
-from fujie.machine.transition import BlockResult, apply_block, touched_keys
+from fujie.machine.transition import BlockResult, apply_block, apply_transaction, touched_keys
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.modules.membership import queries as membership
 from fujie.modules.membership.state_keys import PARAMETERS_KEY
@@ -41,6 +40,7 @@ from fujie.store.state_tree import CACHE_BYTES_DEFAULT, StagedTree, StateTree, p
 from fujie.store.transaction_log import StagedLog, TransactionLog
 
 FOLDER_FORMAT: Final = b"1"
+WINDOW_MS_MAX: Final = 3_600_000  # the longest transaction window that a vote can set (membership)
 
 
 class Head(Record, tag=1):
@@ -69,6 +69,13 @@ _SALTED: Final = b"\x20"  # length of a salt
 _UNSALTED: Final = b"\x00"
 
 Undo = dict[bytes, Leaf | None]  # key hash → what stood there before the block
+
+
+class StateTooOld(OperationalError):
+    """A state was asked for that is neither the current one nor one of the last few."""
+
+    def __init__(self, root: bytes) -> None:
+        super().__init__(f"The state with root {root.hex()} is too old to be read.", "Ask for the newest proven state.")
 
 
 class Staged(NamedTuple):
@@ -171,8 +178,34 @@ class Executor:
         return apply_block(self.live, block, self.schedule)
 
     def rehearse(self, block: VerifiedBlock) -> BlockResult:
-        """Carry ``block`` out on the committed state, from any thread, and leave no trace, not even in the cache."""
-        return apply_block(PassingState(self.live), block, self.schedule)
+        """Carry ``block`` out on the committed state, from any thread, and leave no trace, not even in the cache.
+
+        What is read is of one state from first to last, whatever is committed meanwhile. Raises :class:`StateTooOld`
+        when that were too many blocks.
+        """
+        root = self.head.state_root
+        state = PassingState(self.live, lambda key: self.leaf_under(key, root))
+        return apply_block(state, block, self.schedule)
+
+    def failing(self, block: VerifiedBlock) -> list[tuple[int, Exception]]:
+        """Return the places of transactions that raise what they must not, and what they raise.
+
+        For a block at which :meth:`apply` raised. Each is carried out after those before it that do not raise.
+        """
+        overlay = BlockOverlay(self.live)
+        handlers = self.schedule.handlers(overlay, block.height)
+        window_ms = membership.parameters(overlay).transaction_window_ms
+        result = BlockResult(overlay.leaves, overlay.archive, [], {})
+        failed: list[tuple[int, Exception]] = []
+        for position, transaction in enumerate(block.transactions):
+            try:
+                apply_transaction(overlay, handlers, window_ms, block, transaction, result)
+            except (OperationalError, Refused):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller quarantines the transaction and logs it
+                failed.append((position, error))
+                result.remembered.pop(transaction.id, None)
+        return failed
 
     def stage(self, block: VerifiedBlock, result: BlockResult) -> Staged:
         """Hash what ``result`` changes and gather everything to write, readers seeing nothing of it."""
@@ -195,7 +228,8 @@ class Executor:
         log.write_into(batch)
         tree = self.tree.stage(digests)
         tree.write_into(batch)
-        head = Head(block.height, block.time_ms, app_hash(tree.root, log.root, log.size), tree.root, log.root, log.size)
+        commitment = app_hash(tree.root, log.root, log.size)
+        head = Head(block.height, block.time_ms, commitment, tree.root, log.root, log.size)
         batch.put(Table.META, META_HEAD, encode(head))
         return Staged(head, result, batch, tree, log, undo)
 
@@ -225,18 +259,24 @@ class Executor:
     # -- reading
 
     def leaf_under(self, key: Key[Any], root: bytes) -> Leaf | None:
-        """Return what stood at ``key`` under the state root ``root``: the current one or one of the last few."""
+        """Return what stood at ``key`` under the state root ``root``: the current one or one of the last few.
+
+        Raises :class:`StateTooOld` for any other root.
+        """
         key_hash = key.hash
+        # The newest value first, what replaced it second: a block that is committed in between is then among the latter.
+        newest = self.live.peek(key)
         with self._lock:
-            newer: Sequence[tuple[bytes, Undo]] = ()
-            if root != self.head.state_root or (self._undo and self._undo[-1][0] == root):
-                newer = tuple(self._undo)
+            newer = tuple(self._undo)
+            current = self.head.state_root
         known = False
         for before, undo in newer:
             known = known or before == root
             if known and key_hash in undo:
                 return undo[key_hash]
-        return self.live.peek(key)
+        if not known and root != current:
+            raise StateTooOld(root)
+        return newest
 
     def entry(self, index: int) -> LogEntry | None:
         """Return log entry ``index``, or None beyond the end."""
@@ -280,7 +320,7 @@ class Executor:
 
     def _rebuild_window(self) -> None:
         """Remember again what the newest log entries say was carried out and has not expired."""
-        window_ms = membership.parameters(self.live).transaction_window_ms
+        window_ms = self._longest_window_ms()
         index = self.log.size - 1
         while index >= 0:
             entry = self.entry(index)
@@ -292,3 +332,17 @@ class Executor:
                 body = TRANSACTION.decode_trusted(SIGNED_TRANSACTION.decode_trusted(entry.transaction).body)
                 self.window.remember({receipt.transaction_id: body.expires_at_ms})
             index -= 1
+
+    def _longest_window_ms(self) -> int:
+        """Return the longest transaction window under which something may have been carried out that has not expired.
+
+        A vote that shortens the window does not shorten the expiry of what was carried out before.
+        """
+        parameters = membership.parameters(self.live)
+        longest_ms = parameters.transaction_window_ms
+        while parameters.standing.previous and parameters.standing.since_ms + WINDOW_MS_MAX > self.head.time_ms:
+            data = self.live.archived(parameters.standing.previous)
+            assert data is not None, "an old version that is linked is always archived"
+            parameters = PARAMETERS_KEY.codec.decode_trusted(data)
+            longest_ms = max(longest_ms, parameters.transaction_window_ms)
+        return longest_ms

@@ -31,6 +31,9 @@ class Batch:
 
     def __init__(self, size: int) -> None:
         self.future: Future[list[Outcome]] = Future()
+        # What is submitted cannot be called back, so cancelling the future does nothing: a caller that has gone away
+        # must not be able to stop the thread that answers.
+        self.future.set_running_or_notify_cancel()
         self.outcomes: list[Any] = [None] * size
         self.missing = size
 
@@ -57,6 +60,11 @@ class Intake:
         self._open: dict[int, Batch] = {}  # batches without all their outcomes, by identity
         self._use_worker = use_worker
         self._worker: VerifierProcess | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is taken in: the engine closes, or one of its threads failed."""
+        return self.closing or self.failure is not None
 
     # -- for callers
 
@@ -139,8 +147,8 @@ class Intake:
         under_way: deque[list[Waiting]] = deque()
         while True:
             with self.changed:
-                self.changed.wait_for(lambda: self._submitted or under_way or self.closing)
-                if self.closing:
+                self.changed.wait_for(lambda: self._submitted or under_way or self.stopping)
+                if self.stopping:
                     return
                 batch = [self._submitted.popleft() for _ in range(min(len(self._submitted), VERIFY_BATCH_MAX))]
             if batch and not under_way and (len(batch) <= VERIFY_INLINE_MAX or not self._use_worker):
@@ -158,7 +166,9 @@ class Intake:
             except (EOFError, OSError):
                 # The worker was killed. Nothing is lost: what it had not answered is verified here, and by the next.
                 log.warning("the verifier process ended; another one takes over")
-                self._worker = None
+                if self._worker is not None:
+                    self._worker.close()
+                    self._worker = None
                 while under_way:
                     again = under_way.popleft()
                     self._take_verdicts(again, bytes([verdict(item.raw) for item in again]))

@@ -1,6 +1,6 @@
 """The state of the last committed block, as rules and readers see it: a cache of hot records in front of the store."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fujie.core.encoding import Record
@@ -83,10 +83,10 @@ class LiveState:
 
 
 class PassingState:
-    """The live state for a thread that does not own it: reads like it, and caches nothing."""
+    """The live state for a thread that does not own it: reads by ``leaf`` if it is given, and caches nothing."""
 
-    def __init__(self, live: LiveState) -> None:
-        self.leaf = live.peek
+    def __init__(self, live: LiveState, leaf: Callable[[Key[Any]], Leaf | None] | None = None) -> None:
+        self.leaf = leaf or live.peek
         self.archived = live.archived
         self.remembers = live.remembers
 

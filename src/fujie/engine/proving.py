@@ -12,7 +12,7 @@ from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.core.state import Key, Leaf
 from fujie.core.transaction import SIGNED_TRANSACTION, transaction_id
-from fujie.engine.executor import Executor, Head, log_salt
+from fujie.engine.executor import Executor, Head, StateTooOld, log_salt
 from fujie.modules.catalog import TRANSACTION
 from fujie.proof.bundle import Absent, Bundle, Item, Logged, Present
 from fujie.proof.merkle_state import StateProof, value_digest
@@ -27,9 +27,14 @@ class Proven(NamedTuple):
     head: Head
 
 
-def read_leaf(executor: Executor, proven: Proven, key: Key[Any]) -> Leaf | None:
-    """Return what stands at ``key`` in the proven state."""
-    return executor.leaf_under(key, proven.head.state_root)
+def read_leaf(executor: Executor, proven: Callable[[], Proven], key: Key[Any]) -> Leaf | None:
+    """Return what stands at ``key`` in the newest proven state."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return executor.leaf_under(key, proven().head.state_root)
+        except StateTooOld:
+            continue  # many blocks were made since the line above
+    raise OperationalError("The state changes faster than it can be read.", "Try again.")
 
 
 def prove_keys(executor: Executor, proven: Callable[[], Proven], keys: Sequence[Key[Any]]) -> Bundle:

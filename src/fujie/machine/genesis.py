@@ -13,13 +13,16 @@ from msgspec import Meta
 from fujie.core.context import Context
 from fujie.core.encoding import Codec, Record, encode
 from fujie.core.errors import OperationalError, VerificationError
-from fujie.core.hashing import TAG_GENESIS, ZERO_DIGEST, digest, version_digest
+from fujie.core.hashing import DIGEST_BYTES, TAG_GENESIS, ZERO_DIGEST, digest, version_digest
 from fujie.core.state import BlockOverlay, Key, Leaf, Overlay
 from fujie.core.units import TimeMs
 from fujie.machine.schedule import SCHEDULE, Schedule
 from fujie.modules.catalog import codec_of
+from fujie.modules.membership.state_keys import GOVERNORS_KEY, PARAMETERS_KEY, ROOMS_KEY, VALIDATORS_KEY
 
 GENESIS_NONCE: Final = bytes(16)  # the salts of leaves that genesis itself creates come from seeds, never from this
+
+_NEEDED: Final = frozenset(key.path for key in (GOVERNORS_KEY, PARAMETERS_KEY, ROOMS_KEY, VALIDATORS_KEY))
 
 ChainName = Annotated[str, Meta(min_length=1, max_length=17, pattern=r"\A[a-z][a-z0-9-]*\Z")]
 
@@ -105,15 +108,20 @@ def export(
 def load(data: bytes) -> Genesis:
     """Return the genesis of canonical bytes.
 
-    Raises :class:`VerificationError` (steps ``decode``, ``genesis-order``, and ``decode`` again for each record): bytes
-    that are no genesis, leaves not ascending, a record that is not the canonical one of its path.
+    Raises :class:`VerificationError`, with the steps ``decode``: bytes that are no genesis; ``genesis-order``: leaves not
+    ascending; ``genesis-salt``: a salt that is neither empty nor 32 bytes; ``decode`` again: a record that is not the
+    canonical one of its path; ``genesis-membership``: a record is missing without which no chain runs.
     """
     genesis = GENESIS.decode(data)
     paths = [leaf.path for leaf in genesis.leaves]
     if paths != sorted(set(paths)) or list(genesis.archive) != sorted(set(genesis.archive)):
         raise VerificationError("genesis-order", "leaves or old versions do not ascend")
     for leaf in genesis.leaves:
+        if len(leaf.salt) not in (0, DIGEST_BYTES):
+            raise VerificationError("genesis-salt", f"the salt of {leaf.path} has {len(leaf.salt)} bytes")
         codec_of(leaf.path).decode(leaf.record)
+    if missing := _NEEDED.difference(paths):
+        raise VerificationError("genesis-membership", f"without {', '.join(sorted(missing))} no chain runs")
     return genesis
 
 

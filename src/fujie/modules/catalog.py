@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, Union
 from fujie.core.encoding import Codec, Record
 from fujie.core.errors import DecodeError, Reason
 from fujie.core.query import Query
-from fujie.core.reasons import TransactionReason
+from fujie.core.reasons import ReadReason, TransactionReason
 from fujie.core.room import Event, Operation
 from fujie.core.transaction import Receipt, Transaction
 from fujie.modules.currency import events as currency_events
@@ -59,6 +59,7 @@ REASONS: Final[Mapping[int, Reason]] = {
     int(reason): reason
     for family in (
         TransactionReason,
+        ReadReason,
         *_declared(Reason, membership_reasons, identity_reasons, currency_reasons),
     )
     for reason in family  # type: ignore[attr-defined]  # every Reason subclass is an enumeration

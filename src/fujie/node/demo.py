@@ -53,14 +53,14 @@ def fill(engine: Engine, world: DemoWorld, progress: Progress | None = None) -> 
     """
     began = time.monotonic()
     missing = [step for step in world.steps() if engine.read(step.done) is None]
-    total = sum(step.count for step in missing)
+    total = sum(step.identifiers for step in missing)
     if progress is not None and missing:
         progress.start(total)
     for group, steps in groupby(missing, key=lambda step: step.group):
         for batch in _batches(list(steps)):
             _submit(engine, batch)
             if progress is not None:
-                progress.advance(group, sum(step.count for step in batch))
+                progress.advance(group, sum(step.identifiers for step in batch))
     return Filled(len(missing), total, time.monotonic() - began)
 
 

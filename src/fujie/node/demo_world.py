@@ -101,13 +101,13 @@ WALLETS: Final = (
 
 
 class Step(NamedTuple):
-    """One transaction of the demonstration. It is done when something stands at ``done``; ``count`` is what it allocates."""
+    """One transaction of the demonstration. It is done when something stands at ``done``; ``identifiers`` is how many it allocates."""
 
     group: str
     done: Key[Any]
     operations: tuple[Operation, ...]
     signers: list[Signer]
-    count: int
+    identifiers: int
 
 
 class DemoKeys:
@@ -185,7 +185,9 @@ def public_limits(instrument: str = INSTRUMENT) -> tuple[GenesisLimits, ...]:
     classes = msgspec.json.decode(file.read_bytes())["classes"]
     return tuple(
         GenesisLimits(
-            instrument, each["wallet_class"], tuple(msgspec.convert(_fields(entry), LimitEntry) for entry in each["entries"])
+            instrument,
+            each["wallet_class"],
+            tuple(msgspec.convert(_fields(entry), LimitEntry) for entry in each["entries"]),
         )
         for each in classes
     )

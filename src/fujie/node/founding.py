@@ -22,6 +22,7 @@ from fujie.proof.validators import Validator, ValidatorSet, validator_set_hash
 from fujie.store.base import Store
 from fujie.store.layout import META_HEAD, Table
 from fujie.store.opening import StoreKind, open_store
+from fujie.store.reading import open_for_reading
 
 Parts = Iterable[tuple[str, Record]]
 
@@ -99,3 +100,28 @@ def open_engine(folder: Folder, validator: Signer, *, worker: bool = True) -> Em
     except BaseException:
         store.close()
         raise
+
+
+def read_genesis(folder: Folder) -> tuple[bytes, Genesis]:
+    """Return the genesis of the chain in ``folder``, as bytes and read. Raises :class:`OperationalError` without a chain."""
+    store = open_for_reading(folder.require().store, folder.chain)
+    try:
+        data = store.get(Table.GENESIS, b"genesis")
+    finally:
+        store.close()
+    if data is None:
+        raise OperationalError("The data folder holds no chain.", "Start one with `fujie up`, or check the path.")
+    return data, genesis_form.load(data)
+
+
+def require_validator(genesis: Genesis, public_key: bytes) -> None:
+    """Raise :class:`OperationalError` unless ``public_key`` is the one validator of ``genesis``, as embedded use needs."""
+    for key, leaf in genesis_form.founded(genesis):
+        if key.path == VALIDATORS_KEY.path and isinstance(leaf.record, Validators):
+            if [member.public_key for member in leaf.record.members] == [public_key]:
+                return
+            break
+    raise OperationalError(
+        "The validator key of this data folder is not the one that the genesis names.",
+        "Put the validator's key file into keys/validator.key before you found the chain.",
+    )

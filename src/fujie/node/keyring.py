@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from fujie.client.files import OWNER_ONLY
 from fujie.client.keys import KeyFile, create_key, load_key, save_key
 from fujie.core.errors import OperationalError
 from fujie.core.policy import KeyPolicy
 from fujie.core.signing import SEED_BYTES, Signer, new_seed
 from fujie.node.demo_world import DemoKeys
-from fujie.node.folder import OWNER_ONLY, Folder, make_folder, read_file, write_file
+from fujie.node.folder import Folder, make_folder, read_file, write_file
 
-PASSPHRASE_VARIABLE: Final = "FUJIE_PASSPHRASE"
+PASSPHRASE_VARIABLE: Final = "FUJIE_PASSPHRASE"  # noqa: S105 - the name of the variable, not its content
 
 AskPassphrase = Callable[[Path], str | None]
 

@@ -42,6 +42,8 @@ INSTRUMENT: Final = "XTS"
 PREFIX: Final = "ZZ.000"
 """Its root prefix: an agency and a country that ISO 3166 leaves to users; anything may be allocated under it."""
 
+GENESIS_FILE_BYTES_MAX: Final = 268_435_456  # a chain of a million records, exported
+
 OPERATIONS_PER_MINUTE: Final = 1_000_000  # whoever owns the file needs no protection from himself
 
 

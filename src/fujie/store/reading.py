@@ -7,14 +7,26 @@ RocksDB folder cannot, so there the lock of the data folder is taken, and the no
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
 from fujie.core.errors import OperationalError
 from fujie.store.layout import Table
 from fujie.store.opening import STORE_NAMES, FolderLock, StoreKind
 
-SCAN_ROWS = 1_024  # rows fetched at a time
+SCAN_ROWS: Final = 1_024  # rows fetched at a time
+
+
+def _statements(sql: str) -> dict[Table, str]:
+    """Return ``sql`` for every table, in place of the word ``this_table``."""
+    return {table: sql.replace("this_table", table.sql_name) for table in Table}
+
+
+_ANY: Final = _statements("SELECT 1 FROM this_table LIMIT 1")
+_GET: Final = _statements("SELECT value FROM this_table WHERE key = ?")
+_SCAN: Final = _statements("SELECT key, value FROM this_table WHERE key >= ? ORDER BY key")
+_SCAN_TO: Final = _statements("SELECT key, value FROM this_table WHERE key >= ? AND key < ? ORDER BY key")
+_LAST: Final = _statements("SELECT key, value FROM this_table ORDER BY key DESC LIMIT 1")
 
 
 class ReadOnlyStore(Protocol):
@@ -60,24 +72,20 @@ class _SqliteMoment:
                 f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, isolation_level=None, timeout=30.0
             )
             self._connection.execute("BEGIN")
-            self._connection.execute(f"SELECT 1 FROM {Table.META.sql_name} LIMIT 1").fetchone()  # the moment is now
+            self._connection.execute(_ANY[Table.META]).fetchone()  # the moment is now
         except sqlite3.Error as error:
             self.close()
             raise self._failure(error) from error
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """See :class:`ReadOnlyStore`."""
-        row = self._execute(f"SELECT value FROM {table.sql_name} WHERE key = ?", (key,)).fetchone()
+        row = self._execute(_GET[table], (key,)).fetchone()
         return None if row is None else row[0]
 
     def scan(self, table: Table, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """See :class:`ReadOnlyStore`."""
-        sql = f"SELECT key, value FROM {table.sql_name} WHERE key >= ?"
-        cursor = (
-            self._execute(f"{sql} ORDER BY key", (start,))
-            if end is None
-            else self._execute(f"{sql} AND key < ? ORDER BY key", (start, end))
-        )
+        sql, bounds = (_SCAN[table], (start,)) if end is None else (_SCAN_TO[table], (start, end))
+        cursor = self._execute(sql, bounds)
         try:
             while rows := cursor.fetchmany(SCAN_ROWS):
                 yield from rows
@@ -88,8 +96,7 @@ class _SqliteMoment:
 
     def last(self, table: Table) -> tuple[bytes, bytes] | None:
         """See :class:`ReadOnlyStore`."""
-        sql = f"SELECT key, value FROM {table.sql_name} ORDER BY key DESC LIMIT 1"
-        row: tuple[bytes, bytes] | None = self._execute(sql, ()).fetchone()
+        row: tuple[bytes, bytes] | None = self._execute(_LAST[table], ()).fetchone()
         return row
 
     def close(self) -> None:

@@ -4,13 +4,14 @@ Independent of ``state_tree`` and ``transaction_log``, which keep the same trees
 loading of a snapshot compare the two.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 from fujie.core.hashing import DIGEST_BYTES, TAG_BUCKET, TAG_STATE_NODE
-from fujie.proof.merkle_log import EMPTY_ROOT, leaf_hash, node_hash
+from fujie.proof.merkle_log import EMPTY_ROOT, node_hash
 from fujie.proof.merkle_state import bucket_number, empty_digests
-from fujie.store.transaction_log import TILE_HEIGHT, TILE_NODES
+from fujie.store.layout import Table
+from fujie.store.transaction_log import TILE_HEIGHT, TILE_NODES, tile_key
 
 
 class StateFold:
@@ -52,42 +53,59 @@ class StateFold:
             self._leaves = []
 
 
-class LogFold:
-    """Folds the commitments of log entries, from the first, into tiles and the log root."""
+class LogTiles:
+    """The stored tiles of a log of ``size`` entries, from entry ``first`` on, checked against one another.
 
-    def __init__(self) -> None:
-        self._tips: list[list[bytes]] = []
-        self._numbers: list[int] = []
-        self.size = 0
+    Together with the entries it is all of the log's tree: entries must hash to the nodes of level 0 (:meth:`node`), and
+    the tiles to the root (:meth:`problems`). ``first`` is 0 unless the log was loaded from a snapshot.
+    """
 
-    def add(self, commitment: bytes) -> Iterator[tuple[int, int, bytes]]:
-        """Take the next entry (32 bytes); yield (level, number, nodes joined) of every tile that becomes full."""
-        self.size += 1
-        node = leaf_hash(commitment)
+    def __init__(self, get: Callable[[Table, bytes], bytes | None], first: int, size: int) -> None:
+        self._get = get
+        self._first = first
+        self._size = size
+        self._kept: tuple[int, bytes] = (-1, b"")
+
+    def node(self, index: int) -> bytes:
+        """Return what stands for entry ``index`` in level 0 (32 bytes, or none when it is missing)."""
+        number, place = divmod(index, TILE_NODES)
+        if self._kept[0] != number:
+            self._kept = (number, self._tile(0, number))
+        return self._kept[1][place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
+
+    def problems(self, root: bytes) -> Iterator[tuple[int, int, str]]:
+        """Yield (level, tile number, what is wrong) wherever the tiles do not add up to ``root`` (32 bytes)."""
+        tips: list[list[bytes]] = []
         level = 0
-        while True:
-            if level == len(self._tips):
-                self._tips.append([])
-                self._numbers.append(0)
-            tip = self._tips[level]
-            tip.append(node)
-            if len(tip) < TILE_NODES:
-                return
-            yield level, self._numbers[level], b"".join(tip)
-            node = subtree_root(tip)
-            self._tips[level] = []
-            self._numbers[level] += 1
+        while (nodes := self._size >> TILE_HEIGHT * level) > 0:
+            tips.append([])
+            for number in range(self._first >> TILE_HEIGHT * (level + 1), (nodes - 1) // TILE_NODES + 1):
+                tile = split_nodes(self._tile(level, number))
+                wanted = min(TILE_NODES, nodes - number * TILE_NODES)
+                if len(tile) != wanted or any(len(node) != DIGEST_BYTES for node in tile):
+                    yield level, number, f"{len(tile)} nodes instead of {wanted}"
+                elif wanted < TILE_NODES:
+                    tips[-1] = tile
+                elif subtree_root(tile) != self._node_above(level, number):
+                    yield level, number, "its root is not what stands for it one level above"
+            level += 1
+        if root_of_tips(tips) != root:
+            yield level, 0, "the tiles lead to another root"
+
+    def keys(self) -> Iterator[bytes]:
+        """Yield the key of every tile that must be there."""
+        level = 0
+        while (nodes := self._size >> TILE_HEIGHT * level) > 0:
+            for number in range(self._first >> TILE_HEIGHT * (level + 1), (nodes - 1) // TILE_NODES + 1):
+                yield tile_key(level, number)
             level += 1
 
-    def partial(self) -> Iterator[tuple[int, int, bytes]]:
-        """Yield (level, number, nodes joined) of the tiles that are growing."""
-        for level, (number, tip) in enumerate(zip(self._numbers, self._tips, strict=True)):
-            if tip:
-                yield level, number, b"".join(tip)
+    def _node_above(self, level: int, number: int) -> bytes:
+        above, place = divmod(number, TILE_NODES)
+        return self._tile(level + 1, above)[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
 
-    def root(self) -> bytes:
-        """Return the 32-byte root over all entries taken."""
-        return root_of_tips(self._tips)
+    def _tile(self, level: int, number: int) -> bytes:
+        return self._get(Table.LOG_TILES, tile_key(level, number)) or b""
 
 
 def root_of_tips(tips: list[list[bytes]]) -> bytes:

@@ -1,8 +1,9 @@
 """The fast store: RocksDB, through the package ``rocksdict``.
 
 All tables stand in one key space, each behind its one-byte prefix, so that a block is one write batch. A commit syncs
-the write-ahead log. The options favour point reads: whole-key bloom filters, a hash index inside of blocks, a block
-cache; memory is bounded by the block cache and the memtables, about 512 MiB in all.
+the write-ahead log. The options favour point reads of small records: whole-key bloom filters, small blocks, a large block cache, and no
+compression, which random salts and hashes do not yield to (a read of a million records' worth: 4.3 µs against 6.3 with
+LZ4). Memory is bounded by the block cache and the memtables, about 768 MiB in all.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,11 +17,11 @@ from fujie.store.base import WriteBatch
 from fujie.store.layout import Table
 
 MIB: Final = 2**20
-BLOCK_CACHE_BYTES: Final = 256 * MIB
+BLOCK_CACHE_BYTES: Final = 512 * MIB
 MEMTABLE_BYTES: Final = 64 * MIB
 MEMTABLES_MAX: Final = 3  # one that fills, two that are written out
 LOG_BYTES_MAX: Final = 256 * MIB  # of write-ahead log: what a restart after a crash reads again
-BLOCK_BYTES: Final = 8 * 1024
+BLOCK_BYTES: Final = 4 * 1024
 BLOOM_BITS_PER_KEY: Final = 10  # one percent of false positives
 OPEN_FILES_MAX: Final = 512
 
@@ -140,7 +141,6 @@ def _options() -> rocksdict.Options:
     blocks.set_block_cache(rocksdict.Cache(BLOCK_CACHE_BYTES))
     blocks.set_block_size(BLOCK_BYTES)
     blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, False)
-    blocks.set_data_block_index_type(rocksdict.DataBlockIndexType.binary_and_hash())
     # Index and filter blocks count against the cache, so that memory stays bounded as the database grows.
     blocks.set_cache_index_and_filter_blocks(True)
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
@@ -154,7 +154,7 @@ def _options() -> rocksdict.Options:
     options.set_max_total_wal_size(LOG_BYTES_MAX)
     options.set_max_open_files(OPEN_FILES_MAX)
     options.set_max_background_jobs(2)
-    options.set_compression_type(rocksdict.DBCompressionType.lz4())
+    options.set_compression_type(rocksdict.DBCompressionType.none())
     options.set_level_compaction_dynamic_level_bytes(True)
     options.set_bytes_per_sync(MIB)
     options.set_keep_log_file_num(4)

@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fujie.core import identifiers
+from fujie.core import identifier_forms, identifiers
 from fujie.core.identifiers import Fault, IdentifierError
-from fujie.core.limits import IDENTIFIER_BYTES_MAX, IDENTIFIER_NODE_BYTES_MAX, IDENTIFIER_NODES_MAX
+from fujie.core.limits import (
+    HTTP_FORM_BYTES_MAX,
+    IDENTIFIER_BYTES_MAX,
+    IDENTIFIER_NODE_BYTES_MAX,
+    IDENTIFIER_NODES_MAX,
+)
 
 ALPHABET = string.digits + string.ascii_uppercase
 LONGEST_NODE = "A" * IDENTIFIER_NODE_BYTES_MAX
@@ -27,10 +32,10 @@ origins = st.one_of(
 )
 forms = st.one_of(
     valid,
-    valid.map(identifiers.with_check),
-    st.builds(identifiers.to_did, chain_ids, valid),
-    st.builds(identifiers.to_urn, chain_ids, valid),
-    st.builds(identifiers.to_http, origins, valid),
+    valid.map(identifier_forms.with_check),
+    st.builds(identifier_forms.to_did, chain_ids, valid),
+    st.builds(identifier_forms.to_urn, chain_ids, valid),
+    st.builds(identifier_forms.to_http, origins, valid),
 )
 
 
@@ -243,21 +248,21 @@ def holds(text: str) -> bool:
 
 
 def test_check_characters_of_the_standard_example():
-    assert identifiers.mod_1271_36("ISO79") == "3W"
+    assert identifier_forms.mod_1271_36("ISO79") == "3W"
 
 
 def test_check_characters_of_a_city():
-    assert identifiers.with_check("ZZ.156.1301") == "ZZ.156.1301-X1"
+    assert identifier_forms.with_check("ZZ.156.1301") == "ZZ.156.1301-X1"
 
 
 @given(st.text(ALPHABET, max_size=130))
 def test_check_characters_fulfil_the_definition(text):
-    assert holds(text + identifiers.mod_1271_36(text))
+    assert holds(text + identifier_forms.mod_1271_36(text))
 
 
 @pytest.mark.parametrize("identifier", SAMPLE)
 def test_check_characters_find_every_substitution(identifier):
-    whole = identifier.replace(".", "") + identifiers.check_characters(identifier)
+    whole = identifier.replace(".", "") + identifier_forms.check_characters(identifier)
     for position, right in enumerate(whole):
         for wrong in ALPHABET:
             if wrong != right:
@@ -266,7 +271,7 @@ def test_check_characters_find_every_substitution(identifier):
 
 @pytest.mark.parametrize("identifier", SAMPLE)
 def test_check_characters_find_every_swap_of_neighbours(identifier):
-    whole = identifier.replace(".", "") + identifiers.check_characters(identifier)
+    whole = identifier.replace(".", "") + identifier_forms.check_characters(identifier)
     for position in range(len(whole) - 1):
         left, right = whole[position], whole[position + 1]
         if left != right:
@@ -283,28 +288,28 @@ def test_check_characters_find_every_two_character_mistake_there_can_be():
 
 @given(valid, st.integers(0, 200), st.sampled_from(ALPHABET))
 def test_people_form_refuses_every_substitution(identifier, position, wrong):
-    text = identifiers.with_check(identifier)
+    text = identifier_forms.with_check(identifier)
     position %= len(text)
     if text[position] in (".", "-", wrong):
         return
     with pytest.raises(IdentifierError):
-        identifiers.parse_people_form(text[:position] + wrong + text[position + 1 :])
+        identifier_forms.parse_people_form(text[:position] + wrong + text[position + 1 :])
 
 
 @given(valid, st.integers(0, 200))
 def test_people_form_refuses_every_swap_of_neighbours(identifier, position):
-    text = identifiers.with_check(identifier)
+    text = identifier_forms.with_check(identifier)
     position %= len(text) - 1
     left, right = text[position], text[position + 1]
     # A moved dot is the known gap: the check characters are computed without dots.
     if left == right or "." in (left, right):
         return
     with pytest.raises(IdentifierError):
-        identifiers.parse_people_form(text[:position] + right + left + text[position + 2 :])
+        identifier_forms.parse_people_form(text[:position] + right + left + text[position + 2 :])
 
 
 def test_check_characters_do_not_see_dots():
-    assert identifiers.check_characters("ZZ.156.13.01") == identifiers.check_characters("ZZ.156.1301")
+    assert identifier_forms.check_characters("ZZ.156.13.01") == identifier_forms.check_characters("ZZ.156.1301")
 
 
 @pytest.mark.parametrize(
@@ -325,7 +330,7 @@ def test_check_characters_do_not_see_dots():
 )
 def test_refuses_bad_people_forms(text, fault, position):
     with pytest.raises(IdentifierError) as caught:
-        identifiers.parse_people_form(text)
+        identifier_forms.parse_people_form(text)
     assert (caught.value.fault, caught.value.position) == (fault, position)
     assert "X1" not in str(caught.value)
 
@@ -335,27 +340,27 @@ def test_refuses_bad_people_forms(text, fault, position):
 
 @given(valid)
 def test_people_form_round_trips(identifier):
-    assert identifiers.parse_people_form(identifiers.with_check(identifier)) == identifier
+    assert identifier_forms.parse_people_form(identifier_forms.with_check(identifier)) == identifier
 
 
 @given(chain_ids, valid)
 def test_did_and_urn_round_trip(chain_id, identifier):
-    assert identifiers.parse_did(identifiers.to_did(chain_id, identifier)) == (chain_id, identifier)
-    assert identifiers.parse_urn(identifiers.to_urn(chain_id, identifier)) == (chain_id, identifier)
+    assert identifier_forms.parse_did(identifier_forms.to_did(chain_id, identifier)) == (chain_id, identifier)
+    assert identifier_forms.parse_urn(identifier_forms.to_urn(chain_id, identifier)) == (chain_id, identifier)
 
 
 @given(origins, valid)
 def test_http_form_round_trips(origin, identifier):
-    assert identifiers.parse_http(identifiers.to_http(origin, identifier)) == (origin, identifier)
+    assert identifier_forms.parse_http(identifier_forms.to_http(origin, identifier)) == (origin, identifier)
 
 
 @given(mutations)
 def test_whatever_a_form_parser_accepts_is_the_one_spelling(text):
     for parse, build in [
-        (identifiers.parse_did, lambda parts: identifiers.to_did(*parts)),
-        (identifiers.parse_urn, lambda parts: identifiers.to_urn(*parts)),
-        (identifiers.parse_http, lambda parts: identifiers.to_http(*parts)),
-        (identifiers.parse_people_form, identifiers.with_check),
+        (identifier_forms.parse_did, lambda parts: identifier_forms.to_did(*parts)),
+        (identifier_forms.parse_urn, lambda parts: identifier_forms.to_urn(*parts)),
+        (identifier_forms.parse_http, lambda parts: identifier_forms.to_http(*parts)),
+        (identifier_forms.parse_people_form, identifier_forms.with_check),
     ]:
         found = outcome(parse, text)
         if isinstance(found, IdentifierError):
@@ -388,7 +393,7 @@ def test_whatever_a_form_parser_accepts_is_the_one_spelling(text):
     ],
 )
 def test_refuses_bad_dids_and_urns(text, fault, position):
-    pairs = [(identifiers.parse_did, text), (identifiers.parse_urn, text.replace("did:fujie", "urn:fujie"))]
+    pairs = [(identifier_forms.parse_did, text), (identifier_forms.parse_urn, text.replace("did:fujie", "urn:fujie"))]
     for parse, form in pairs:
         with pytest.raises(IdentifierError) as caught:
             parse(form)
@@ -439,30 +444,30 @@ def test_refuses_bad_dids_and_urns(text, fault, position):
         ("https://host/ids/ZZ.156#x", Fault.FOREIGN_CHARACTER, 23),
         ("https://host/ids/ZZ%2E156", Fault.FOREIGN_CHARACTER, 19),
         ("https://host/ids/zz.156", Fault.LOWER_CASE, 17),
-        ("https://" + "a" * 500, Fault.TOO_LONG, identifiers.HTTP_FORM_BYTES_MAX),
+        ("https://" + "a" * 500, Fault.TOO_LONG, HTTP_FORM_BYTES_MAX),
     ],
 )
 def test_refuses_bad_http_forms(text, fault, position):
     with pytest.raises(IdentifierError) as caught:
-        identifiers.parse_http(text)
+        identifier_forms.parse_http(text)
     assert (caught.value.fault, caught.value.position) == (fault, position)
 
 
 def test_the_longest_http_form_fits_its_bound():
     host = ".".join(["a" * 63] * 3 + ["a" * 61])
     identifier = "ZZ.156." + ".".join([LONGEST_NODE, LONGEST_NODE, LONGEST_NODE, "A" * 22])
-    form = identifiers.to_http(f"https://{host}:65535", identifier)
-    assert len(form) == identifiers.HTTP_FORM_BYTES_MAX
-    assert identifiers.parse_http(form) == (f"https://{host}:65535", identifier)
+    form = identifier_forms.to_http(f"https://{host}:65535", identifier)
+    assert len(form) == HTTP_FORM_BYTES_MAX
+    assert identifier_forms.parse_http(form) == (f"https://{host}:65535", identifier)
 
 
 @pytest.mark.parametrize("origin", ["https://host/", "https://host/ids", "host", "https://HOST", "http://host", ""])
 def test_builds_no_http_form_on_a_bad_origin(origin):
     with pytest.raises(IdentifierError):
-        identifiers.to_http(origin, "ZZ.156")
+        identifier_forms.to_http(origin, "ZZ.156")
 
 
-@pytest.mark.parametrize("build", [identifiers.to_did, identifiers.to_urn])
+@pytest.mark.parametrize("build", [identifier_forms.to_did, identifier_forms.to_urn])
 def test_builds_no_form_of_a_bad_chain_id_or_identifier(build):
     for chain_id, identifier in [("", "ZZ.156"), ("a:b", "ZZ.156"), ("A", "ZZ.156"), ("a" * 51, "ZZ.156"), ("a", "zz")]:
         with pytest.raises(IdentifierError):

@@ -80,7 +80,7 @@ class IdentityGenesis(Record, tag=1):
 def found(state: State, context: Context, part: IdentityGenesis) -> None:
     """Write the first state of the room; membership is founded already.
 
-    Refuses with GENESIS_INCONSISTENT: an account that is missing or lacks the role, names or numbers that do not ascend,
+    Refuses with IDENTITY_GENESIS_INCONSISTENT: an account that is missing or lacks the role, names or numbers that do not ascend,
     keys or attributes that are unsound, terms that contradict one another or name a series that is not there.
     """
     _require_consistent(state, part)
@@ -133,7 +133,7 @@ def _require_consistent(state: State, part: IdentityGenesis) -> None:
         and all(_is_sound(country, series) for country in part.countries)
     )
     if not consistent:
-        raise Refused(IdentityReason.GENESIS_INCONSISTENT)
+        raise Refused(IdentityReason.IDENTITY_GENESIS_INCONSISTENT)
 
 
 def _is_sound(country: CountryGenesis, series: list[str]) -> bool:

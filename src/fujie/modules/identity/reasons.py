@@ -21,7 +21,7 @@ class IdentityReason(Reason):
     CODEBOOK_EDITION_WITHDRAWN = 2009, "The codebook edition was withdrawn."
     CODEBOOK_EDITION_EXISTS = 2010, "A codebook edition with this name is registered already."
 
-    KEY_POLICY_UNSOUND = 2011, "The keys must ascend, be sound Ed25519 points, and be enough for their threshold."
+    CONTROLLER_POLICY_UNSOUND = 2011, "The keys must ascend, be sound Ed25519 points, and be enough for their threshold."
     ATTRIBUTES_NOT_ASCENDING = 2012, "The keys of the attributes must ascend and be distinct."
     DELEGATION_UNSOUND = 2013, "The terms of a delegation contradict one another."
     CODEBOOK_SERIES_UNKNOWN = 2014, "No edition of the codebook series of a delegation is registered."
@@ -50,7 +50,7 @@ class IdentityReason(Reason):
     ALIASES_EXHAUSTED = 2035, "The identifier has as many live aliases as one may have."
 
     NAME_FIXED_BY_CODEBOOK = 2036, "The name was decided by a codebook and cannot be changed by an update."
-    NOTHING_WOULD_CHANGE = 2037, "The ledger already stands as the operation demands."
+    IDENTIFIER_WOULD_NOT_CHANGE = 2037, "The ledger already stands as the operation demands."
     CHILDREN_LIVE = 2038, "Identifiers directly under this one are not retired yet."
 
-    GENESIS_INCONSISTENT = 2039, "The genesis of the room contradicts itself or that of membership."
+    IDENTITY_GENESIS_INCONSISTENT = 2039, "The genesis of the room contradicts itself or that of membership."

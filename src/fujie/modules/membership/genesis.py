@@ -99,7 +99,7 @@ def found(state: State, context: Context, part: MembershipGenesis) -> None:
     """Write the records that the chain begins with.
 
     Refuses, in order: KEY_POLICY_UNSOUND, VALIDATOR_KEY_UNSOUND, ORGANISATION_ACCOUNTS_EXHAUSTED, REGISTER_FULL (too
-    many governors), TOO_FEW_GOVERNORS_WOULD_REMAIN (fewer than the threshold), GENESIS_INCONSISTENT (a list out of
+    many governors), TOO_FEW_GOVERNORS_WOULD_REMAIN (fewer than the threshold), MEMBERSHIP_GENESIS_INCONSISTENT (a list out of
     order, an organisation that is named but not founded, a validator without power, membership itself not running).
     """
     governors = tuple(account.name for account in part.accounts if Role.GOVERNOR in account.roles)
@@ -118,7 +118,7 @@ def found(state: State, context: Context, part: MembershipGenesis) -> None:
     if len(governors) < part.parameters.governance_threshold:
         raise Refused(MembershipReason.TOO_FEW_GOVERNORS_WOULD_REMAIN)
     if not _is_consistent(part):
-        raise Refused(MembershipReason.GENESIS_INCONSISTENT)
+        raise Refused(MembershipReason.MEMBERSHIP_GENESIS_INCONSISTENT)
     # From here nothing may refuse.
 
     standing = first(context)

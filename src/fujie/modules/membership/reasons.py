@@ -37,4 +37,4 @@ class MembershipReason(Reason):
     VALIDATOR_SET_WOULD_BE_EMPTY = 1026, "The last validator cannot be removed."
     TOO_FEW_GOVERNORS_WOULD_REMAIN = 1027, "Fewer governors than the threshold would be able to vote afterwards."
 
-    GENESIS_INCONSISTENT = 1028, "The genesis of the room contradicts itself."
+    MEMBERSHIP_GENESIS_INCONSISTENT = 1028, "The genesis of the room contradicts itself."

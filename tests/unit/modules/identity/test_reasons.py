@@ -178,10 +178,10 @@ ROWS = [
     Row(R.CODEBOOK_EDITION_WITHDRAWN, "allocate", after(WITHDRAWN, then=from_codebook(SHIJIAZHUANG, "130102")), CITY),
     Row(R.CODEBOOK_EDITION_WITHDRAWN, "withdraw again", after(WITHDRAWN, then=WITHDRAWN[0]), ROOT),
     Row(R.CODEBOOK_EDITION_EXISTS, "the same edition", plain(register(book().edition, SERIES)[0]), ROOT),
-    Row(R.KEY_POLICY_UNSOUND, "controllers of small order", plain(Allocate(GAS, named("A", controllers=unsound()))), OFFICE),
-    Row(R.KEY_POLICY_UNSOUND, "2 of 1", plain(RotateControllers(GAS, KeyPolicy(2, NEW.keys))), OFFICE),
-    Row(R.KEY_POLICY_UNSOUND, "keys out of order", plain(RotateRegistrar(GAS, KeyPolicy(1, NEW.keys * 2))), OFFICE),
-    Row(R.KEY_POLICY_UNSOUND, "registrar in a delegation", plain(Delegate(GAS, replace(FREELY, controllers=unsound()))), CITY),
+    Row(R.CONTROLLER_POLICY_UNSOUND, "controllers of small order", plain(Allocate(GAS, named("A", controllers=unsound()))), OFFICE),
+    Row(R.CONTROLLER_POLICY_UNSOUND, "2 of 1", plain(RotateControllers(GAS, KeyPolicy(2, NEW.keys))), OFFICE),
+    Row(R.CONTROLLER_POLICY_UNSOUND, "keys out of order", plain(RotateRegistrar(GAS, KeyPolicy(1, NEW.keys * 2))), OFFICE),
+    Row(R.CONTROLLER_POLICY_UNSOUND, "registrar in a delegation", plain(Delegate(GAS, replace(FREELY, controllers=unsound()))), CITY),
     Row(R.ATTRIBUTES_NOT_ASCENDING, "allocate", plain(Allocate(GAS, named("A", attributes=ATTRIBUTES))), OFFICE),
     Row(R.ATTRIBUTES_NOT_ASCENDING, "twice the same", plain(update(attributes=(("a", "1"), ("a", "2")))), OFFICE),
     Row(R.ATTRIBUTES_NOT_ASCENDING, "by codebook", plain(from_codebook(SHIJIAZHUANG, "130102", attributes=ATTRIBUTES)), CITY),
@@ -235,10 +235,10 @@ ROWS = [
     Row(R.ALIAS_TAKEN, "one code in two countries", after((Allocate("ZZ", named("157", controllers=NEW, delegation=BY_CODEBOOK)), ROOT), then=from_codebook("ZZ.157", "130000")), OWNER),
     Row(R.ALIASES_EXHAUSTED, "the seventeenth", full_of_aliases, CITY),
     Row(R.NAME_FIXED_BY_CODEBOOK, "rename a city", plain(update(SHIJIAZHUANG, name="Stonehome")), CITY),
-    Row(R.NOTHING_WOULD_CHANGE, "update", plain(update(name="Asset GAS")), OFFICE),
-    Row(R.NOTHING_WOULD_CHANGE, "rotate", plain(RotateControllers(GAS, policy_of([OFFICE]))), OFFICE),
-    Row(R.NOTHING_WOULD_CHANGE, "registrar", plain(RotateRegistrar(GAS, None)), OFFICE),
-    Row(R.NOTHING_WOULD_CHANGE, "amend", plain(AmendDelegation(GAS, FREELY)), CITY),
+    Row(R.IDENTIFIER_WOULD_NOT_CHANGE, "update", plain(update(name="Asset GAS")), OFFICE),
+    Row(R.IDENTIFIER_WOULD_NOT_CHANGE, "rotate", plain(RotateControllers(GAS, policy_of([OFFICE]))), OFFICE),
+    Row(R.IDENTIFIER_WOULD_NOT_CHANGE, "registrar", plain(RotateRegistrar(GAS, None)), OFFICE),
+    Row(R.IDENTIFIER_WOULD_NOT_CHANGE, "amend", plain(AmendDelegation(GAS, FREELY)), CITY),
     Row(R.CHILDREN_LIVE, "retire", after(*put("A"), then=Retire(GAS)), OFFICE),
 ]  # fmt: skip
 
@@ -266,11 +266,11 @@ def test_genesis_refuses(claim, changes):
     bench = membership()
     with pytest.raises(Refused) as refusal:
         bench.found(ROOM_V1, genesis(**changes))
-    assert refusal.value.reason is R.GENESIS_INCONSISTENT
+    assert refusal.value.reason is R.IDENTITY_GENESIS_INCONSISTENT
 
 
 def test_every_reason_has_a_row():
-    assert {row.reason for row in ROWS if isinstance(row.reason, R)} | {R.GENESIS_INCONSISTENT} == set(R)
+    assert {row.reason for row in ROWS if isinstance(row.reason, R)} | {R.IDENTITY_GENESIS_INCONSISTENT} == set(R)
 
 
 def test_rows_descend_the_precedence():

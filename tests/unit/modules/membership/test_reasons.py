@@ -342,7 +342,7 @@ TABLE = [
     ),
 ]
 
-OUTSIDE_OPERATIONS = {R.GENESIS_INCONSISTENT}  # test_genesis
+OUTSIDE_OPERATIONS = {R.MEMBERSHIP_GENESIS_INCONSISTENT}  # test_genesis
 
 
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case.reason.name}: {case.claim}")
@@ -406,23 +406,23 @@ GENESES: list[tuple[Reason, str, Callable[[], genesis.MembershipGenesis]]] = [
     ),
     (R.REGISTER_FULL, "too many governors", lambda: replace(part(), accounts=part().accounts[:1] * 65)),
     (R.TOO_FEW_GOVERNORS_WOULD_REMAIN, "no governor", lambda: replace(part(), accounts=part().accounts[1:])),
-    (R.GENESIS_INCONSISTENT, "accounts descend", lambda: replace(part(), accounts=part().accounts[::-1])),
-    (R.GENESIS_INCONSISTENT, "organisation twice", lambda: replace(part(), organisations=part().organisations * 2)),
-    (R.GENESIS_INCONSISTENT, "roles descend", lambda: with_account(roles=(Role.INSTITUTION, Role.AUDITOR))),
-    (R.GENESIS_INCONSISTENT, "account of nobody", lambda: with_account(organisation="nobody")),
+    (R.MEMBERSHIP_GENESIS_INCONSISTENT, "accounts descend", lambda: replace(part(), accounts=part().accounts[::-1])),
+    (R.MEMBERSHIP_GENESIS_INCONSISTENT, "organisation twice", lambda: replace(part(), organisations=part().organisations * 2)),
+    (R.MEMBERSHIP_GENESIS_INCONSISTENT, "roles descend", lambda: with_account(roles=(Role.INSTITUTION, Role.AUDITOR))),
+    (R.MEMBERSHIP_GENESIS_INCONSISTENT, "account of nobody", lambda: with_account(organisation="nobody")),
     (
-        R.GENESIS_INCONSISTENT,
+        R.MEMBERSHIP_GENESIS_INCONSISTENT,
         "validator without power",
         lambda: replace(part(), validators=(Validator(VALIDATOR, 0, "bank"),)),
     ),
     (
-        R.GENESIS_INCONSISTENT,
+        R.MEMBERSHIP_GENESIS_INCONSISTENT,
         "validator of nobody",
         lambda: replace(part(), validators=(Validator(VALIDATOR, 1, "nobody"),)),
     ),
-    (R.GENESIS_INCONSISTENT, "membership not running", lambda: replace(part(), rules=part().rules[:1])),
+    (R.MEMBERSHIP_GENESIS_INCONSISTENT, "membership not running", lambda: replace(part(), rules=part().rules[:1])),
     (
-        R.GENESIS_INCONSISTENT,
+        R.MEMBERSHIP_GENESIS_INCONSISTENT,
         "version 0",
         lambda: replace(part(), rules=(genesis.GenesisRule("membership", 0),)),
     ),

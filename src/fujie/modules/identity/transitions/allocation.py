@@ -79,7 +79,7 @@ def allocate_many(state: State, context: Context, operation: AllocateMany) -> ev
     """Give out several identifiers, all or none.
 
     Refuses, in order: AUTHORITY_NOT_ACTIVE, IDENTIFIER_RETIRED, IDENTIFIER_SUSPENDED (of the prefix); for each item
-    KEY_POLICY_UNSOUND, ATTRIBUTES_NOT_ASCENDING, DELEGATION_UNSOUND, CODEBOOK_SERIES_UNKNOWN;
+    CONTROLLER_POLICY_UNSOUND, ATTRIBUTES_NOT_ASCENDING, DELEGATION_UNSOUND, CODEBOOK_SERIES_UNKNOWN;
     ALLOCATION_QUOTA_EXCEEDED; for each item as :func:`_place`, then WITHIN_UNKNOWN.
     """
     return _allocate(state, context, operation, operation.items)
@@ -89,7 +89,7 @@ def allocate_from_codebook(state: State, context: Context, operation: AllocateFr
     """Give out what an edition demands, and bind each code to its identifier.
 
     Refuses, in order: AUTHORITY_NOT_ACTIVE, IDENTIFIER_RETIRED, IDENTIFIER_SUSPENDED (of the prefix),
-    CODEBOOK_EDITION_UNKNOWN, CODEBOOK_EDITION_WITHDRAWN; for each item KEY_POLICY_UNSOUND, ATTRIBUTES_NOT_ASCENDING,
+    CODEBOOK_EDITION_UNKNOWN, CODEBOOK_EDITION_WITHDRAWN; for each item CONTROLLER_POLICY_UNSOUND, ATTRIBUTES_NOT_ASCENDING,
     DELEGATION_UNSOUND, CODEBOOK_SERIES_UNKNOWN; BULK_ITEMS_EXCEEDED, ALLOCATION_QUOTA_EXCEEDED, RULE_DIFFERS,
     CODEBOOK_SERIES_DIFFERS; for each range CODEBOOK_PROOF_INVALID, and for each of its items CODEBOOK_ENTRY_UNSOUND,
     CODEBOOK_ENTRY_OUTSIDE_PREFIX, IDENTIFIER_TAKEN, WITHIN_UNKNOWN, ALIAS_TAKEN.
@@ -164,7 +164,7 @@ def _open(state: State, operation: Allocate | AllocateMany | AllocateFromCodeboo
 
 
 def _require_form(state: State, item: NamedItem | NumberedItem | CodebookItem) -> None:
-    """Refuse, in order: KEY_POLICY_UNSOUND, ATTRIBUTES_NOT_ASCENDING, then as ``delegation.require_terms``."""
+    """Refuse, in order: CONTROLLER_POLICY_UNSOUND, ATTRIBUTES_NOT_ASCENDING, then as ``delegation.require_terms``."""
     authority.require_sound(item.controllers)
     require_ascending(item.attributes)
     if item.delegation is not None:

@@ -105,6 +105,6 @@ def require_unretired(record: Identity) -> None:
 
 
 def require_sound(policy: KeyPolicy | None) -> None:
-    """Refuse with KEY_POLICY_UNSOUND."""
+    """Refuse with CONTROLLER_POLICY_UNSOUND."""
     if policy is not None and not policy.is_sound():
-        raise Refused(IdentityReason.KEY_POLICY_UNSOUND)
+        raise Refused(IdentityReason.CONTROLLER_POLICY_UNSOUND)

@@ -34,7 +34,7 @@ def amend_delegation(state: State, context: Context, operation: AmendDelegation)
     """Replace the terms of a namespace. A suspended one may be amended: so a registrar whose keys are lost is replaced.
 
     Refuses, in order: NAMESPACE_UNKNOWN, AUTHORITY_NOT_ACTIVE, IDENTIFIER_RETIRED, then as :func:`require_terms`,
-    RULE_FIXED, QUOTA_BELOW_ALLOCATED, NOTHING_WOULD_CHANGE.
+    RULE_FIXED, QUOTA_BELOW_ALLOCATED, IDENTIFIER_WOULD_NOT_CHANGE.
     """
     identifier, terms = operation.identifier, operation.delegation
     namespace = _delegated(state, identifier)
@@ -47,7 +47,7 @@ def amend_delegation(state: State, context: Context, operation: AmendDelegation)
     if terms.quota < allocated:
         raise Refused(IdentityReason.QUOTA_BELOW_ALLOCATED)
     if terms == namespace.terms:
-        raise Refused(IdentityReason.NOTHING_WOULD_CHANGE)
+        raise Refused(IdentityReason.IDENTIFIER_WOULD_NOT_CHANGE)
     # From here nothing may refuse.
     number = _replace_terms(state, context, namespace, terms)
     return events.Delegated(identifier, terms.rule, number)
@@ -57,7 +57,7 @@ def rotate_registrar(state: State, context: Context, operation: RotateRegistrar)
     """Name another registrar.
 
     Refuses, in order: NAMESPACE_UNKNOWN, AUTHORITY_NOT_ACTIVE, IDENTIFIER_RETIRED, IDENTIFIER_SUSPENDED,
-    KEY_POLICY_UNSOUND, NOTHING_WOULD_CHANGE.
+    CONTROLLER_POLICY_UNSOUND, IDENTIFIER_WOULD_NOT_CHANGE.
     """
     prefix = operation.prefix
     namespace = _delegated(state, prefix)
@@ -67,14 +67,14 @@ def rotate_registrar(state: State, context: Context, operation: RotateRegistrar)
         authority.require_active(record)
     authority.require_sound(operation.controllers)
     if operation.controllers == namespace.terms.controllers:
-        raise Refused(IdentityReason.NOTHING_WOULD_CHANGE)
+        raise Refused(IdentityReason.IDENTIFIER_WOULD_NOT_CHANGE)
     # From here nothing may refuse.
     number = _replace_terms(state, context, namespace, replace(namespace.terms, controllers=operation.controllers))
     return events.RegistrarRotated(prefix, number)
 
 
 def require_terms(state: State, terms: Delegation) -> None:
-    """Refuse, in order: KEY_POLICY_UNSOUND, DELEGATION_UNSOUND, CODEBOOK_SERIES_UNKNOWN."""
+    """Refuse, in order: CONTROLLER_POLICY_UNSOUND, DELEGATION_UNSOUND, CODEBOOK_SERIES_UNKNOWN."""
     authority.require_sound(terms.controllers)
     if not terms.is_consistent():
         raise Refused(IdentityReason.DELEGATION_UNSOUND)

@@ -20,7 +20,7 @@ def update_record(state: State, context: Context, operation: UpdateRecord) -> ev
     """Replace what a record says.
 
     Refuses, in order: AUTHORITY_NOT_ACTIVE, IDENTIFIER_RETIRED, IDENTIFIER_SUSPENDED, VERSION_NUMBER_DIFFERS,
-    ATTRIBUTES_NOT_ASCENDING, WITHIN_UNKNOWN, NAME_FIXED_BY_CODEBOOK, NOTHING_WOULD_CHANGE.
+    ATTRIBUTES_NOT_ASCENDING, WITHIN_UNKNOWN, NAME_FIXED_BY_CODEBOOK, IDENTIFIER_WOULD_NOT_CHANGE.
     """
     record = _controlled(state, operation)
     if operation.number != record.standing.number:
@@ -33,7 +33,7 @@ def update_record(state: State, context: Context, operation: UpdateRecord) -> ev
         raise Refused(IdentityReason.NAME_FIXED_BY_CODEBOOK)
     said = (record.name, record.attributes, record.content, record.within)
     if said == (operation.name, operation.attributes, operation.content, within):
-        raise Refused(IdentityReason.NOTHING_WOULD_CHANGE)
+        raise Refused(IdentityReason.IDENTIFIER_WOULD_NOT_CHANGE)
     # From here nothing may refuse.
     number = _replace(
         state,
@@ -50,13 +50,13 @@ def update_record(state: State, context: Context, operation: UpdateRecord) -> ev
 def rotate_controllers(state: State, context: Context, operation: RotateControllers) -> events.ControllersRotated:
     """Name other controllers. An announced recovery lapses: whoever can rotate has not lost the keys.
 
-    Refuses, in order: AUTHORITY_NOT_ACTIVE, IDENTIFIER_RETIRED, IDENTIFIER_SUSPENDED, KEY_POLICY_UNSOUND,
-    NOTHING_WOULD_CHANGE.
+    Refuses, in order: AUTHORITY_NOT_ACTIVE, IDENTIFIER_RETIRED, IDENTIFIER_SUSPENDED, CONTROLLER_POLICY_UNSOUND,
+    IDENTIFIER_WOULD_NOT_CHANGE.
     """
     record = _controlled(state, operation)
     authority.require_sound(operation.controllers)
     if operation.controllers == record.controllers:
-        raise Refused(IdentityReason.NOTHING_WOULD_CHANGE)
+        raise Refused(IdentityReason.IDENTIFIER_WOULD_NOT_CHANGE)
     # From here nothing may refuse.
     number = _replace(state, context, record, controllers=operation.controllers, recovery=None)
     return events.ControllersRotated(record.identifier, number)

@@ -4,7 +4,6 @@ Beside ``core.signing`` this is the only importer of libsodium. The cost paramet
 bounds, so that they can grow with the machines of an attacker.
 """
 
-import secrets
 from typing import Final, NamedTuple
 
 from nacl import bindings
@@ -49,11 +48,14 @@ def is_sound_cost(cost: Cost) -> bool:
     )
 
 
-def seal(secret: bytes, passphrase: str, cost: Cost = MODERATE) -> Sealed:
-    """Return ``secret`` (at most 1,008 bytes) sealed under ``passphrase``, with fresh salt and nonce."""
+def seal(secret: bytes, passphrase: str, salt: bytes, nonce: bytes, cost: Cost = MODERATE) -> Sealed:
+    """Return ``secret`` (at most 1,008 bytes) sealed under ``passphrase``.
+
+    ``salt`` (16 bytes) and ``nonce`` (24) are random and never used twice: the caller draws them, since nothing in core
+    but ``signing`` makes randomness.
+    """
     if not is_sound_cost(cost) or len(secret) + OVERHEAD_BYTES > SEALED_BYTES_MAX:
         raise ValueError("cost or secret out of bounds")
-    salt, nonce = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(NONCE_BYTES)
     return Sealed(cost, salt, nonce, bindings.crypto_secretbox(secret, nonce, _key(passphrase, salt, cost)))
 
 

@@ -1,0 +1,85 @@
+"""The program `fujie`: its commands, its exit codes, and how it reports what goes wrong.
+
+0  done and proven          3  proven absent
+1  operational error        4  refused by a rule
+2  usage                    5  a proof does not verify
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fujie.cli import (
+    check,
+    genesis,
+    identifier,
+    key,
+    money,
+    node,
+    pay,
+    receipt,
+    resolve,
+    snapshot,
+    status,
+    verify,
+    wallet,
+)
+from fujie.cli.output import EXIT_OPERATIONAL, report_error
+from fujie.cli.settings import Settings, examples
+
+app = typer.Typer(
+    name="fujie",
+    help="City identity and digital currency on one verifiable ledger.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=examples(
+        "fujie up", "fujie resolve ZZ.156.1301", "fujie pay alice shop 12.50", "fujie verify receipt.fujie"
+    ),
+)
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(envvar="FUJIE_HOME", help="Data folder [default: .fujie]", show_default=False)
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Node to ask [default: http://127.0.0.1:$FUJIE_PORT, port 8156]", show_default=False),
+    ] = None,
+) -> None:
+    """City identity and digital currency on one verifiable ledger."""
+    context.obj = Settings(home, url)
+
+
+for module in (node, status, resolve, pay, receipt, verify, check):
+    module.register(app)
+for name, group in (
+    ("id", identifier.app),
+    ("wallet", wallet.app),
+    ("money", money.app),
+    ("key", key.app),
+    ("snapshot", snapshot.app),
+    ("genesis", genesis.app),
+):
+    app.add_typer(group, name=name)
+
+
+def main() -> None:
+    """Run the command that the process was started with, and exit with its code."""
+    # No traceback reaches a user: one line says what happened, one what to do. The log of a node has the details.
+    try:
+        app(prog_name="fujie")
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`fujie ... | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_OPERATIONAL)
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person at a terminal is told in a sentence
+        sys.exit(report_error(error))

@@ -1,0 +1,159 @@
+"""What a command prints: for people with Rich, or one JSON object; and errors, each with its exit code."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXIT_DONE: Final = 0
+EXIT_OPERATIONAL: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_ABSENT: Final = 3
+EXIT_REFUSED: Final = 4
+EXIT_UNVERIFIED: Final = 5
+
+Row = tuple[str, object]
+
+
+class _Mode:
+    """Whether this run prints JSON: decided by the first option that is read, and by nothing else."""
+
+    json = False
+
+
+def use_json() -> None:
+    """Print JSON from now on."""
+    _Mode.json = True
+
+
+def json_wanted() -> bool:
+    """Tell whether this run prints JSON."""
+    return _Mode.json
+
+
+def console(stderr: bool = False) -> "Console":
+    """Return the console of standard output, or of standard error. Nothing is wrapped where nobody looks."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 10_000
+    return Console(file=stream, width=width, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def show(title: str, rows: Sequence[Row], data: dict[str, Any], proof: str = "") -> None:
+    """Print what a command found: a title, aligned rows and the line that says what was verified; or ``data`` as JSON."""
+    if _Mode.json:
+        write_json(data)
+        return
+    out = console()
+    if title:
+        out.print(title, style="bold")
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        if value is not None and value != "":
+            out.print(f"  {name:<{width}}  {value}")
+    if proof:
+        out.print(f"  {'proof':<{width}}  {proof}", style="green")
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], data: dict[str, Any], empty: str) -> None:
+    """Print a table, or ``data`` as JSON. ``empty`` is said where there is no row."""
+    if _Mode.json:
+        write_json(data)
+        return
+    if not rows:
+        console().print(empty)
+        return
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("amount", "balance") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console().print(table)
+
+
+def say(text: str) -> None:
+    """Print a line for people; nothing in JSON mode."""
+    if not _Mode.json:
+        console().print(text)
+
+
+def write_json(data: dict[str, Any]) -> None:
+    """Print one JSON object; Chinese stays Chinese."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def report_error(error: Exception) -> int:
+    """Print what went wrong, in two lines or as JSON, and return the exit code. Never a traceback."""
+    from fujie.core.errors import OperationalError, Refused, VerificationError
+
+    if isinstance(error, Refused):
+        reason = error.reason
+        facts = {"kind": "refused", "reason": reason.name, "number": int(reason), "sentence": reason.sentence}
+        outcome = getattr(error, "outcome", None)
+        if outcome is not None and outcome.receipt is not None:
+            facts["transaction_id"] = outcome.transaction_id.hex()
+        return _failed(f"Refused: {reason.name} ({int(reason)}).", reason.sentence, facts, EXIT_REFUSED)
+    if isinstance(error, VerificationError):
+        facts = {"kind": "unverified", "step": error.step, "detail": error.detail}
+        do = "Do not rely on this answer. If you trust the trust root file, the node or the file at hand is wrong."
+        return _failed(f"The proof does not verify: {error.step}: {error.detail}", do, facts, EXIT_UNVERIFIED)
+    if isinstance(error, OperationalError):
+        facts = {"kind": "operational", "what": error.what, "do": error.do}
+        return _failed(error.what, error.do, facts, EXIT_OPERATIONAL)
+    what = f"{type(error).__name__}: {error}"
+    if os.environ.get("FUJIE_DEBUG"):
+        raise error
+    facts = {"kind": "fault", "what": what}
+    do = "This is a fault of the program; FUJIE_DEBUG=1 shows where. Please report it."
+    return _failed(f"Unexpected {what}", do, facts, EXIT_OPERATIONAL)
+
+
+def _failed(what: str, do: str, facts: dict[str, Any], code: int) -> int:
+    if _Mode.json:
+        write_json({"error": facts, "exit_code": code})
+    else:
+        err = console(stderr=True)
+        err.print(what, style="red")
+        err.print(do)
+    return code
+
+
+def ask_passphrase(path: Path) -> str | None:
+    """Return the passphrase of a key: from FUJIE_PASSPHRASE, or asked for on a terminal; None where there is neither."""
+    from fujie.node.keyring import passphrase_from_environment
+
+    known = passphrase_from_environment(path)
+    if known is not None or not sys.stdin.isatty():
+        return known
+    import getpass
+
+    return getpass.getpass(f"Passphrase of {path.name}: ")
+
+
+def ask_new_passphrase(what: str) -> str | None:
+    """Return a new passphrase, asked for twice on a terminal, or from FUJIE_PASSPHRASE; None where there is neither."""
+    from fujie.core.errors import OperationalError
+
+    known = ask_passphrase_environment()
+    if known is not None or not sys.stdin.isatty():
+        return known
+    import getpass
+
+    first = getpass.getpass(f"New passphrase for {what}: ")
+    if getpass.getpass("Once more: ") != first:
+        raise OperationalError("The two passphrases differ.", "Run the command again.")
+    return first
+
+
+def ask_passphrase_environment() -> str | None:
+    """Return what FUJIE_PASSPHRASE holds, or None."""
+    return os.environ.get("FUJIE_PASSPHRASE")

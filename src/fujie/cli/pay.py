@@ -1,0 +1,63 @@
+"""`fujie pay`: moving money from one wallet to another, with a receipt file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fujie.cli import output, words
+from fujie.cli.settings import Json, Keys, Trust, examples, settings_of
+from fujie.cli.signing import named_signers
+from fujie.core.errors import OperationalError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command(
+        epilog=examples(
+            "fujie pay alice shop 12.50",
+            "fujie pay alice bob 100 --receipt rent.fujie",
+            "fujie pay alice 4f0d0b6e9c4c4b0f8b0c8d7f3a1e2b3c 5 --json",
+        )
+    )(pay)
+
+
+def pay(
+    context: typer.Context,
+    payer: Annotated[str, typer.Argument(metavar="FROM", help="Name of a wallet whose key is here")],
+    payee: Annotated[str, typer.Argument(metavar="TO", help="Name of a wallet, or its id in 32 hexadecimal digits")],
+    amount: Annotated[str, typer.Argument(help="Such as 12.50")],
+    receipt: Annotated[
+        Path | None, typer.Option(help="Receipt file [default: receipt.fujie, receipt-2.fujie, …]", show_default=False)
+    ] = None,
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Pay from one wallet to another and keep the receipt: proof for ever that the ledger carried the payment out."""
+    settings = settings_of(context)
+    folder = settings.folder
+    source, target = words.wallet(folder, payer), words.wallet(folder, payee)
+    if source.file is None or source.path is None:
+        raise OperationalError(f"There is no wallet file for {payer} here.", "Name a wallet of `fujie wallet list`.")
+    if receipt is not None and receipt.exists():
+        raise typer.BadParameter(f"{receipt} exists already; a receipt never takes another's place")
+    instrument = source.file.instrument
+    own_key = source.path.parent / source.file.key_file
+    signers = named_signers(settings, key) if key else [settings.keyring.at(own_key)]
+    with settings.client(trust) as client:
+        decimals = words.decimals_of(client, instrument)
+        amount_minor = words.amount(amount, decimals)
+        outcome = client.pay(source.id, target.id, instrument, amount_minor, signers=signers)
+    assert outcome.verified is not None, "a payment that is returned was proven"
+    path = words.write_receipt(outcome.verified.bundle, receipt)
+    output.show(
+        f"Paid {words.money(amount_minor, decimals, instrument)} from {source.name} to {target.name}",
+        [
+            ("transaction", outcome.transaction_id.hex()),
+            ("time", words.time_text(outcome.verified.receipt.time_ms)),
+            ("receipt", f"{path}   (fujie verify {path})"),
+        ],
+        words.outcome_data(outcome) | {"receipt": str(path), "amount_minor": amount_minor, "instrument": instrument},
+        words.proof_text(outcome.verified),
+    )

@@ -1,0 +1,75 @@
+"""The progress of a first start: a bar and a rate on a terminal, plain lines elsewhere, nothing in JSON mode."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from fujie.cli import output
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+LINE_EVERY_S: Final = 1.0
+
+
+class Shown:
+    """Implements ``node.demo.Progress``."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._total = 0
+        self._done = 0
+        self._began = 0.0
+        self._said = 0.0
+
+    def start(self, total: int) -> None:
+        """See ``Progress``."""
+        self._total = total
+        self._began = self._said = time.monotonic()
+        if output.json_wanted():
+            return
+        if not sys.stdout.isatty():
+            output.say(f"Allocating {total:,} identifiers by the codebook rule")
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description:<22}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:>10}"),
+            console=output.console(),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("codebook", total=total, rate="")
+
+    def advance(self, group: str, count: int) -> None:
+        """See ``Progress``."""
+        self._done += count
+        now = time.monotonic()
+        rate = self._done / max(now - self._began, 0.001)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self._done, description=group, rate=f"{rate:,.0f}/s")
+        elif not output.json_wanted() and (now - self._said >= LINE_EVERY_S or (count and self._done == self._total)):
+            self._said = now
+            output.say(f"  {self._done:,} of {self._total:,} ({rate:,.0f}/s): {group}")
+
+    def close(self) -> None:
+        """Leave the bar as it stands. Idempotent."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+@contextmanager
+def progress() -> Iterator[Shown]:
+    """Return what shows progress, closed at the end however that comes."""
+    shown = Shown()
+    try:
+        yield shown
+    finally:
+        shown.close()

@@ -1,0 +1,93 @@
+"""What every command shares: the data folder, the node to ask, the trust root, and the options that repeat."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fujie.cli import output
+
+if TYPE_CHECKING:
+    from fujie.client.client import Client
+    from fujie.node.folder import Folder
+    from fujie.node.keyring import Keyring
+    from fujie.proof.trust import TrustRoot
+
+
+def _set_json(value: bool) -> bool:
+    if value:
+        output.use_json()
+    return value
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.", callback=_set_json, is_eager=True)]
+Trust = Annotated[
+    Path | None,
+    typer.Option("--trust", help="Trust root file [default: trust.json of the data folder]", show_default=False),
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="Name or path of a key to sign with [default: those here that the ledger asks for]"),
+]
+
+
+class Settings:
+    """The global options of one run."""
+
+    def __init__(self, home: Path | None, url: str | None) -> None:
+        self._home = home
+        self._url = url
+
+    @property
+    def folder(self) -> "Folder":
+        """The data folder."""
+        from fujie.node.folder import home_folder
+
+        return home_folder(self._home)
+
+    @property
+    def url(self) -> str:
+        """The node to ask."""
+        from fujie.node.folder import port_from_environment
+
+        return self._url or f"http://127.0.0.1:{port_from_environment()}"
+
+    @property
+    def keyring(self) -> "Keyring":
+        """The keys of the data folder; sealed ones are asked for on a terminal."""
+        from fujie.node.keyring import Keyring
+
+        return Keyring(self.folder, output.ask_passphrase)
+
+    def trust(self, given: Path | None = None) -> "TrustRoot":
+        """Return the trust root in the file ``given``, or the one pinned in the data folder."""
+        if given is None:
+            return self.folder.trust()
+        from fujie.client.files import read_bounded
+        from fujie.node.folder import SMALL_FILE_BYTES_MAX
+        from fujie.proof.trust import decode_trust
+
+        return decode_trust(read_bounded(given, SMALL_FILE_BYTES_MAX))
+
+    def client(self, trust: Path | None = None) -> "Client":
+        """Return a client of the node, which remembers in the data folder what it has seen of the chain."""
+        from fujie.client.client import Client
+        from fujie.client.heads import HeadMemory
+        from fujie.client.http import HttpTransport
+        from fujie.client.verifier import Verifier
+
+        root = self.trust(trust)
+        seen = self.folder.home / "heads.json" if self.folder.home.is_dir() else None
+        return Client(HttpTransport(self.url), root, verifier=Verifier(root, memory=HeadMemory(seen)))
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a help text: lines that can be typed as they stand."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """Return the global options."""
+    found = context.find_root().obj
+    assert isinstance(found, Settings), "the callback of the program sets them"
+    return found

@@ -1,0 +1,70 @@
+"""`fujie status`: what a node says of itself."""
+
+from typing import Annotated
+
+import typer
+
+from fujie.cli import output
+from fujie.cli.settings import Json, Trust, examples, settings_of
+from fujie.cli.words import proof_data, proof_text, time_text
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command(epilog=examples("fujie status", "fujie --url http://127.0.0.1:9000 status --json"))(status)
+
+
+def status(
+    context: typer.Context,
+    trust: Trust = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Describe the data folder alone")] = False,
+    json: Json = False,
+) -> None:
+    """Show where the node stands, with the newest header verified against the trust root."""
+    settings = settings_of(context)
+    if offline:
+        _describe(context)
+        return
+    with settings.client(trust) as client:
+        said = client.status()
+        found = client.parameters()
+    parameters = found.record
+    rows: list[output.Row] = [
+        ("node", settings.url),
+        ("chain", said.chain_id),
+        ("height", f"{said.height:,}"),
+        ("newest block", time_text(said.time_ms)),
+    ]
+    if parameters is not None:
+        hours = parameters.utc_offset_minutes / 60
+        rows += [("visibility", parameters.visibility.value), ("day begins at", f"00:00 UTC{hours:+g}")]
+    data = {
+        "url": settings.url,
+        "chain_id": said.chain_id,
+        "height": said.height,
+        "time_ms": said.time_ms,
+        "proof": proof_data(found),
+    }
+    output.show("Node", rows, data, proof_text(found))
+
+
+def _describe(context: typer.Context) -> None:
+    settings = settings_of(context)
+    folder = settings.folder
+    description = folder.require()
+    trust = folder.trust()
+    rows: list[output.Row] = [
+        ("data folder", folder.home),
+        ("chain", trust.chain_id),
+        ("store", description.store),
+        ("founded as", description.world),
+        ("by version", description.created_by),
+    ]
+    data = {
+        "home": str(folder.home),
+        "chain_id": trust.chain_id,
+        "store": description.store,
+        "world": description.world,
+        "created_by": description.created_by,
+    }
+    output.show("Data folder", rows, data)

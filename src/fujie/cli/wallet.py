@@ -1,0 +1,199 @@
+"""`fujie wallet`: the wallets whose files lie in the data folder."""
+
+import secrets
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fujie.cli import output, signing, words
+from fujie.cli.settings import Json, Keys, Settings, Trust, examples, settings_of
+from fujie.core.errors import OperationalError, Refused
+
+if TYPE_CHECKING:
+    from fujie.client.client import Client
+
+app = typer.Typer(help="Open wallets, list them, see what they hold.", no_args_is_help=True)
+
+As = Annotated[
+    str | None,
+    typer.Option("--as", help="Account that reads: the wallet's institution, or an auditor [default: the holder]"),
+]
+
+
+@app.command(
+    epilog=examples(
+        "fujie wallet new dora --institution bank-east --unprotected",
+        "fujie wallet new till --institution bank-west --class 1 --corporate",
+    )
+)
+def new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Small letters, digits, inner hyphens")],
+    institution: Annotated[str, typer.Option(help="Account of the institution that serves it, whose keys are here")],
+    wallet_class: Annotated[
+        int, typer.Option("--class", min=1, max=99, help="Strength of identification; 1 is strongest")
+    ] = 2,
+    instrument: Annotated[str, typer.Option(help="Money it is opened for")] = "CNY",
+    corporate: Annotated[bool, typer.Option("--corporate", help="A company's wallet")] = False,
+    unprotected: Annotated[bool, typer.Option("--unprotected", help="Keep the key without passphrase")] = False,
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Open a wallet with a new key. The institution signs; the key stays here, sealed under a passphrase."""
+    from fujie.cli.key import make_key
+    from fujie.client.currency import WALLET_ID_BYTES
+    from fujie.client.wallet import WalletFile, save_wallet
+    from fujie.modules.currency.records import WalletKind
+    from fujie.node.folder import check_name, make_folder
+
+    settings = settings_of(context)
+    folder = settings.folder
+    path = folder.wallet_folders[0] / f"{check_name(name)}.json"
+    if any((each / path.name).exists() for each in folder.wallet_folders):
+        raise OperationalError(f"There is a wallet called {name} already.", "Choose another name.")
+    with settings.client(trust) as client:
+        signers = signing.account_signers(settings, client, institution, key)
+        words.decimals_of(client, instrument)
+        holder = make_key(settings, name, unprotected)
+        # The file is written first: a wallet that is open on the ledger and known to nobody would be lost.
+        wallet = secrets.token_bytes(WALLET_ID_BYTES)
+        make_folder(path.parent, private=True)
+        file = WalletFile(
+            name=name,
+            chain_id=client.chain_id,
+            wallet=wallet.hex(),
+            instrument=instrument,
+            key_file=f"../keys/{holder.path.name}",
+        )
+        save_wallet(path, file)
+        kind = WalletKind.CORPORATE if corporate else WalletKind.PERSONAL
+        try:
+            client.open_wallet(
+                institution,
+                instrument,
+                holder.public_key,
+                wallet_class=wallet_class,
+                kind=kind,
+                wallet=wallet,
+                signers=signers,
+            )
+        except Refused:
+            path.unlink()
+            holder.path.unlink()
+            raise
+        found = client.wallet(wallet, reader=f"account/{institution}", signers=signers)
+    output.show(
+        f"Opened wallet {name}",
+        [
+            ("id", wallet.hex()),
+            ("institution", institution),
+            ("class", wallet_class),
+            ("file", path),
+            ("key", holder.path),
+        ],
+        {
+            "name": name,
+            "wallet": wallet.hex(),
+            "file": str(path),
+            "key_file": str(holder.path),
+            **words.record_data(found),
+        },
+        words.proof_text(found),
+    )
+
+
+@app.command("list", epilog=examples("fujie wallet list", "fujie wallet list --json"))
+def list_wallets(context: typer.Context, json: Json = False) -> None:
+    """List the wallets whose files are here."""
+    from fujie.client.wallet import load_wallet
+
+    folder = settings_of(context).folder
+    folder.require()
+    files = [(path, load_wallet(path)) for path in folder.wallet_files()]
+    output.show_table(
+        ("name", "wallet", "instrument", "file"),
+        [(file.name, file.wallet, file.instrument, path) for path, file in files],
+        {
+            "wallets": [
+                {"name": file.name, "wallet": file.wallet, "instrument": file.instrument, "file": str(path)}
+                for path, file in files
+            ]
+        },
+        "There is no wallet here; open one with `fujie wallet new`.",
+    )
+
+
+@app.command(epilog=examples("fujie wallet show alice", "fujie wallet show alice --as auditor"))
+def show(
+    context: typer.Context,
+    wallet: Annotated[str, typer.Argument(help="Name or id")],
+    reader: As = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Show a wallet as it stands on the ledger: institution, class, status, keys."""
+    settings = settings_of(context)
+    known = words.wallet(settings.folder, wallet)
+    with settings.client(trust) as client:
+        found = client.wallet(known.id, **_reading(settings, client, known, reader))
+    record = found.record
+    if record is None:
+        output.show(f"There is no wallet {known.name}", [], words.record_data(found), words.proof_text(found))
+        raise typer.Exit(output.EXIT_ABSENT)
+    rows: list[output.Row] = [
+        ("id", known.id.hex()),
+        ("institution", record.institution),
+        ("class", record.wallet_class),
+        ("kind", record.kind.name.lower()),
+        ("status", record.status.name.lower().replace("_", " ")),
+        ("instruments", ", ".join(record.instruments)),
+        ("freezes", "; ".join(f"{freeze.authority}: {freeze.basis}" for freeze in record.freezes)),
+        ("opened", words.time_text(record.opened_ms)),
+    ]
+    output.show(f"Wallet {known.name}", rows, {"name": known.name, **words.record_data(found)}, words.proof_text(found))
+
+
+@app.command(epilog=examples("fujie wallet balance alice", "fujie wallet balance alice --as bank-east --json"))
+def balance(
+    context: typer.Context,
+    wallet: Annotated[str, typer.Argument(help="Name or id")],
+    instrument: Annotated[str | None, typer.Option(help="Money [default: what the wallet was opened for]")] = None,
+    reader: As = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Show what a wallet holds, proven. The holder reads, or --as names the institution or an auditor."""
+    from fujie.client.amounts import format_amount
+
+    settings = settings_of(context)
+    known = words.wallet(settings.folder, wallet)
+    code = instrument or (known.file.instrument if known.file is not None else "CNY")
+    with settings.client(trust) as client:
+        decimals = words.decimals_of(client, code)
+        found = client.balance(known.id, code, **_reading(settings, client, known, reader))
+    record = found.record
+    if record is None:
+        title = f"{known.name} holds no {code}: there is no such balance"
+        output.show(title, [], words.record_data(found), words.proof_text(found))
+        raise typer.Exit(output.EXIT_ABSENT)
+    held = words.money(record.amount_minor, decimals, code)
+    spent = f"{words.money(record.spent_today_minor, decimals, code)} in {record.payments_today} payments"
+    rows: list[output.Row] = [
+        ("balance", held),
+        ("spent on its last day of payments", spent if record.payments_today else ""),
+    ]
+    data = {"name": known.name, "balance": format_amount(record.amount_minor, decimals), "instrument": code}
+    output.show(f"Wallet {known.name}", rows, data | words.record_data(found), words.proof_text(found))
+
+
+def _reading(settings: Settings, client: "Client", known: words.KnownWallet, reader: str | None) -> dict[str, Any]:
+    """Return who reads a wallet, and with which keys."""
+    if reader is not None:
+        signers = signing.account_signers(settings, client, reader, None)
+        return {"reader": f"account/{reader}", "signers": signers}
+    if known.file is None or known.path is None:
+        raise OperationalError(
+            f"The key of wallet {known.name} is not here.", "Name an account that may read it: --as auditor."
+        )
+    return {"signers": [settings.keyring.at(known.path.parent / known.file.key_file)]}

@@ -1,0 +1,173 @@
+"""What people type and read: identifiers, times, wallets, amounts, places."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from fujie.core import identifiers
+from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.identifier_forms import parse_people_form
+from fujie.core.json_form import to_json
+from fujie.core.units import TIME_MS_MAX
+
+if TYPE_CHECKING:
+    from fujie.client.client import Client, Outcome
+    from fujie.client.verifier import VerifiedReceipt, VerifiedRecord
+    from fujie.client.wallet import WalletFile
+    from fujie.node.folder import Folder
+
+RECEIPT_NAMES_MAX = 10_000
+
+
+def identifier(text: str) -> str:
+    """Return the identifier in ``text``, which may carry its check characters. A usage error says what is wrong with it."""
+    try:
+        return parse_people_form(text) if "-" in text else identifiers.parse(text)
+    except VerificationError as error:
+        raise typer.BadParameter(f"{text[:140]!a} is no identifier: {error.detail}") from None
+
+
+def moment(text: str | None) -> int | None:
+    """Return the time in ms that ``text`` names: ISO 8601, UTC where it names no zone, or ms since 1970."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) > 8 and int(text) <= TIME_MS_MAX:
+        return int(text)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text[:40]!a} is no time: write 2026-09-01 or 2026-09-01T12:00:00+08:00") from None
+    milliseconds = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+    if milliseconds < 0:
+        raise typer.BadParameter("the time lies before 1970")
+    return milliseconds
+
+
+def time_text(time_ms: int) -> str:
+    """Return a block time for people, to the second, in UTC."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError):
+        return f"{time_ms} ms"
+
+
+def proof_text(found: "VerifiedRecord[Any] | VerifiedReceipt") -> str:
+    """Return the sentence that says what was verified, and as of when."""
+    return f"verified here: under block {found.height} of {time_text(found.time_ms)}, signed by the chain's validators"
+
+
+def proof_data(found: "VerifiedRecord[Any] | VerifiedReceipt") -> dict[str, Any]:
+    """Return what was verified, for programs."""
+    return {
+        "verified": True,
+        "height": found.height,
+        "time_ms": found.time_ms,
+        "time": time_text(found.time_ms),
+        "header_hash": found.header_hash.hex(),
+    }
+
+
+def record_data(found: "VerifiedRecord[Any]") -> dict[str, Any]:
+    """Return a proven record, or its absence, for programs."""
+    return {
+        "path": found.path,
+        "record": None if found.record is None else to_json(found.record),
+        "at_ms": found.at_ms,
+        "proof": proof_data(found),
+    }
+
+
+def outcome_data(outcome: "Outcome") -> dict[str, Any]:
+    """Return what became of a transaction, for programs."""
+    assert outcome.receipt is not None, "only what was carried out comes here"
+    return {
+        "transaction_id": outcome.transaction_id.hex(),
+        "height": outcome.receipt.height,
+        "events": [to_json(event) for event in outcome.receipt.events],
+        "proof": None if outcome.verified is None else proof_data(outcome.verified),
+    }
+
+
+class KnownWallet:
+    """A wallet that a command names: its id and, where a wallet file lies here, the rest."""
+
+    def __init__(self, identifier: bytes, name: str, file: "WalletFile | None", path: Path | None) -> None:
+        self.id = identifier
+        self.name = name
+        self.file = file
+        self.path = path
+
+
+def wallet(folder: "Folder", text: str) -> KnownWallet:
+    """Return the wallet called ``text``, or the one whose id that is (32 hexadecimal digits)."""
+    from fujie.client.wallet import load_wallet
+
+    if len(text) == 32 and all(character in "0123456789abcdef" for character in text):
+        for path in folder.wallet_files():
+            file = load_wallet(path)
+            if file.wallet == text:
+                return KnownWallet(bytes.fromhex(text), file.name, file, path)
+        return KnownWallet(bytes.fromhex(text), text, None, None)
+    path = folder.wallet_file(text)
+    file = load_wallet(path)
+    return KnownWallet(file.wallet_id, file.name, file, path)
+
+
+def decimals_of(client: "Client", instrument: str) -> int:
+    """Return the decimals of an instrument, as proven. Raises :class:`OperationalError` for one the chain lacks."""
+    import msgspec
+
+    from fujie.modules.currency.queries import InstrumentQuery
+    from fujie.modules.currency.records import InstrumentCode
+
+    try:
+        code = msgspec.convert(instrument, InstrumentCode)
+    except msgspec.ValidationError:
+        raise typer.BadParameter(f"{instrument[:40]!a} is no code of an instrument, such as CNY") from None
+    found = client.read(InstrumentQuery(code)).record
+    if found is None:
+        raise OperationalError(f"The chain has no instrument {instrument}.", "Check its code, such as CNY.")
+    decimals: int = found.decimals
+    return decimals
+
+
+def amount(text: str, decimals: int) -> int:
+    """Return an amount in minor units. A usage error says what is wrong with it."""
+    from fujie.client.amounts import AmountError, parse_amount
+
+    try:
+        return parse_amount(text, decimals)
+    except AmountError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def money(amount_minor: int, decimals: int, instrument: str) -> str:
+    """Return an amount for people: ``1,250.00 CNY``."""
+    from fujie.client.amounts import format_amount
+
+    whole, point, fraction = format_amount(amount_minor, decimals).partition(".")
+    return f"{int(whole):,}{point}{fraction} {instrument}"
+
+
+def write_receipt(bundle: bytes, wanted: Path | None) -> Path:
+    """Write a receipt file and return its path: ``wanted``, or receipt.fujie, receipt-2.fujie, … in the current folder."""
+    from fujie.client.files import write_atomically
+
+    if wanted is not None:
+        try:
+            write_atomically(wanted, bundle, overwrite=False)
+        except FileExistsError:
+            raise OperationalError(
+                f"{wanted} exists already; the payment stands.", "Fetch its receipt with `fujie receipt` and its id."
+            ) from None
+        return wanted
+    for number in range(1, RECEIPT_NAMES_MAX):
+        path = Path("receipt.fujie" if number == 1 else f"receipt-{number}.fujie")
+        try:
+            write_atomically(path, bundle, overwrite=False)
+        except FileExistsError:
+            continue
+        return path
+    raise OperationalError("There are too many receipts in this folder.", "Name the file with --receipt.")

@@ -1,0 +1,178 @@
+"""Every decoder of bytes from outside: whatever comes in, a value or a named error comes out, and nothing else.
+
+The profile decides how many examples there are (tests/conftest.py): 200 in ``make test``, 10,000 in the nightly run. Seeds
+of the mutations are the good cases of ``vectors/``, so that the bytes get past the first few checks.
+"""
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fujie.core import identifiers
+from fujie.core.encoding import Codec
+from fujie.core.errors import FujieError, Refused, VerificationError
+from fujie.engine.admission import verdict, verify_transaction
+from fujie.machine import genesis
+from fujie.proof import bundle
+from fujie.proof.commit import verify_commit
+from fujie.proof.header import decode_header, encode_header
+from fujie.proof.light_block import decode_light_block
+from fujie.proof.trust import TrustRoot, decode_trust
+from fujie.proof.validators import decode_validator_set, encode_validator_set
+from fujie.proof.vote import decode_commit, encode_commit
+from tests.conftest import ROOT
+from tests.unit.core.canonical import BOMBS, ENVELOPES, encodings, mutated
+
+Decoder = Callable[[bytes], Any]
+
+
+def good(name: str, field: str) -> list[bytes]:
+    """Return an input of every valid case of a vector file, but not the very long ones."""
+    cases = json.loads((ROOT / "vectors" / name).read_text("utf-8"))["cases"]
+    found = [case[field] for case in cases if case["expect"] == "valid"]
+    return [data for one in found if len(data := bytes.fromhex(one)) < 8_192]
+
+
+LIGHT_BLOCKS = [decode_light_block(data) for data in good("light-blocks.json", "light_block")]
+BUNDLES = good("bundles.json", "bundle")
+TRUST: TrustRoot = decode_trust(
+    json.dumps(json.loads((ROOT / "vectors" / "bundles.json").read_text("utf-8"))["cases"][0]["trust_root"]).encode()
+)
+TRUST_TEXTS = [
+    case["text"].encode()
+    for case in json.loads((ROOT / "vectors" / "trust-roots.json").read_text("utf-8"))["cases"]
+    if case["expect"] == "valid"
+]
+
+
+def verify_light_block(data: bytes) -> None:
+    """Decode a light block and verify its commit, as a light client does."""
+    block = decode_light_block(data)
+    verify_commit(block.header.chain_id, block.validators, block.header, block.commit)
+
+
+def as_text(parse: Callable[[str], Any]) -> Decoder:
+    """Return ``parse`` as a decoder of bytes, each byte one character or, where they are UTF-8, as text."""
+
+    def decode(data: bytes) -> Any:
+        try:
+            return parse(data.decode())
+        except UnicodeDecodeError:
+            return parse(data.decode("latin-1"))
+
+    return decode
+
+
+DECODERS: dict[str, tuple[Decoder, list[bytes]]] = {
+    "header": (decode_header, [encode_header(block.header) for block in LIGHT_BLOCKS]),
+    "commit": (decode_commit, [encode_commit(block.commit) for block in LIGHT_BLOCKS]),
+    "validator set": (decode_validator_set, [encode_validator_set(block.validators) for block in LIGHT_BLOCKS]),
+    "light block": (verify_light_block, good("light-blocks.json", "light_block")),
+    "bundle": (lambda data: bundle.verify(data, TRUST), BUNDLES),
+    "trust root": (decode_trust, TRUST_TEXTS),
+    "signed transaction": (verify_transaction, good("transactions.json", "transaction")),
+    "genesis": (genesis.load, [bytes.fromhex("9501a178019090")]),
+    "identifier": (as_text(identifiers.parse), [b"ZZ.156.1301", "ZZ.156.石".encode()]),
+    "identifier for people": (as_text(identifiers.parse_people_form), [b"ZZ.156.1301-AB"]),
+    "DID": (as_text(identifiers.parse_did), [b"did:fujie:demo:ZZ.156"]),
+    "URN": (as_text(identifiers.parse_urn), [b"urn:fujie:demo:ZZ.156"]),
+    "HTTP form": (as_text(identifiers.parse_http), [b"https://id.example:8443/ids/ZZ.156", b"http://localhost/ids/ZZ.156"]),
+}
+"""Decoders that are not a codec alone, and good inputs."""
+
+
+def found_codecs() -> Iterator[tuple[str, Codec[Any]]]:
+    """Yield every codec that a module of core, proof, machine, client or api defines for bytes from outside."""
+    for path in sorted((ROOT / "src" / "fujie").rglob("*.py")):
+        parts = path.relative_to(ROOT / "src").with_suffix("").parts
+        if parts[1] in ("core", "proof", "machine", "client", "api") and parts[-1] != "__init__":
+            module = importlib.import_module(".".join(parts))
+            for name, value in vars(module).items():
+                if isinstance(value, Codec) and not name.startswith("_"):
+                    yield f"{module.__name__}.{name}", value
+
+
+CODECS: dict[str, Codec[Any]] = {**ENVELOPES, **dict(found_codecs())}
+
+
+def survives(decode: Decoder, data: bytes) -> None:
+    """Call ``decode``; only errors that Fujie raises on purpose may come out, and they can be told to people."""
+    try:
+        decode(data)
+    except (VerificationError, Refused) as error:
+        assert str(error)
+    except FujieError as error:
+        pytest.fail(f"a bad input is no fault of the environment: {error!r}")
+
+
+ALL = pytest.mark.parametrize("name", DECODERS)
+EVERY_CODEC = pytest.mark.parametrize("name", CODECS)
+
+
+@ALL
+@given(data=st.binary(max_size=400))
+def test_random_bytes_give_named_errors_only(name: str, data: bytes) -> None:
+    survives(DECODERS[name][0], data)
+
+
+@ALL
+@given(data=st.data())
+def test_mutated_bytes_give_named_errors_only(name: str, data: st.DataObject) -> None:
+    decode, seeds = DECODERS[name]
+    survives(decode, data.draw(mutated(st.sampled_from(seeds))))
+
+
+@ALL
+def test_the_seeds_of_the_mutations_are_good(name: str) -> None:
+    decode, seeds = DECODERS[name]
+    assert seeds
+    for seed in seeds:
+        survives(decode, seed)
+
+
+@EVERY_CODEC
+@given(data=st.binary(max_size=400))
+def test_random_bytes_give_decode_errors_only(name: str, data: bytes) -> None:
+    survives(CODECS[name].decode, data)
+
+
+@EVERY_CODEC
+@given(data=st.data())
+def test_mutated_encodings_give_decode_errors_only(name: str, data: st.DataObject) -> None:
+    codec = CODECS[name]
+    survives(codec.decode, data.draw(mutated(encodings(codec))))
+
+
+@pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: f"{bomb[:6].hex()} and so on, {len(bomb)} bytes")
+@pytest.mark.parametrize("name", [*DECODERS, *CODECS])
+def test_bombs_of_depth_and_length_give_named_errors_only(name: str, bomb: bytes) -> None:
+    decode = DECODERS[name][0] if name in DECODERS else CODECS[name].decode
+    survives(decode, bomb)
+    survives(decode, b"\x97\x01\xa1x" + bomb)
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 100_000, b'"' + b"x" * 10**6, b"\xff", b"1e999", b"NaN"], ids=lambda text: repr(text[:8]))
+def test_bombs_of_json_give_named_errors_only(text: bytes) -> None:
+    survives(decode_trust, text)
+
+
+@given(data=st.binary(max_size=300))
+def test_admission_answers_every_byte_string_with_a_number(data: bytes) -> None:
+    assert verdict(data) in (1, 3)
+
+
+def test_every_decoder_of_proof_and_core_is_in_the_table() -> None:
+    """A module-level function that takes bytes and is called decode or load is an entrance; all are known here."""
+    known = {inspect.unwrap(decode) for decode, _ in DECODERS.values()}
+    inner = {"decode_time", "decode_block_id"}  # of fields within a message; reached through the others
+    for path in sorted((ROOT / "src" / "fujie" / "proof").glob("*.py")):
+        module = importlib.import_module(f"fujie.proof.{path.stem}") if path.stem != "__init__" else None
+        for name, value in vars(module).items() if module else ():
+            if name.startswith("decode_") and value.__module__ == module.__name__ and name not in inner:  # type: ignore[union-attr]
+                assert value in known or name == "decode_light_block", name
