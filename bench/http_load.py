@@ -6,7 +6,7 @@ It parses no more of an answer than its length, so that on a machine of two core
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -26,7 +26,7 @@ class Load(NamedTuple):
         return round(self.answers / self.seconds)
 
 
-class _Connection:
+class Connection:
     """One keep-alive connection and what has arrived of the answer to its request."""
 
     __slots__ = ("needed", "received", "sent_at", "socket")
@@ -62,31 +62,54 @@ class _Connection:
             return None
         return received[9:12] == b"200"
 
+    def exchange(self, request: bytes) -> bytes:
+        """Send a request, wait for its answer, return the answer's body. Raises ConnectionError for any status but 200."""
+        self.send(request)
+        while (good := self.receive()) is None:
+            pass
+        if not good:
+            raise ConnectionError(bytes(self.received[:200]).decode("latin-1"))
+        return bytes(self.received[self.received.find(b"\r\n\r\n") + 4 :])
+
 
 def run(host: str, port: int, connections: int, seconds: float, next_request: Callable[[], bytes]) -> Load:
     """Send requests from ``next_request`` over ``connections`` for ``seconds`` and return what was seen."""
+    return _drive(host, port, connections, time.perf_counter() + seconds, next_request)
+
+
+def run_all(host: str, port: int, connections: int, requests: Sequence[bytes]) -> Load:
+    """Send every one of ``requests`` over ``connections`` and return what was seen."""
+    left = iter(requests)
+    return _drive(host, port, connections, float("inf"), lambda: next(left, None))
+
+
+def _drive(host: str, port: int, connections: int, ends: float, next_request: Callable[[], bytes | None]) -> Load:
     epoll = select.epoll()
     opened = {}
     for _ in range(connections):
-        connection = _Connection(host, port)
-        opened[connection.socket.fileno()] = connection
-        epoll.register(connection.socket.fileno(), select.EPOLLIN)
-        connection.send(next_request())
+        connection = Connection(host, port)
+        first = next_request()
+        if first is not None:
+            opened[connection.socket.fileno()] = connection
+            epoll.register(connection.socket.fileno(), select.EPOLLIN)
+            connection.send(first)
     latencies = []
     errors = 0
-    started = time.perf_counter()
-    ends = started + seconds
-    now = started
-    while now < ends:
+    started = now = time.perf_counter()
+    while now < ends and opened:
         for number, _ in epoll.poll(1.0):
             connection = opened[number]
-            done = connection.receive()
-            if done is None:
+            good = connection.receive()
+            if good is None:
                 continue
-            now = time.perf_counter()
-            latencies.append(now - connection.sent_at)
-            errors += not done
-            connection.send(next_request())
+            latencies.append(time.perf_counter() - connection.sent_at)
+            errors += not good
+            following = next_request()
+            if following is None:
+                epoll.unregister(number)
+                opened.pop(number).socket.close()
+            else:
+                connection.send(following)
         now = time.perf_counter()
     for connection in opened.values():
         connection.socket.close()

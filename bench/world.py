@@ -1,6 +1,6 @@
-"""The chain that the benchmarks run on: one central bank, one institution, and as many wallets as asked for.
+"""The chain that the benchmarks run on: a central bank, an institution, and as many wallets and identifiers as asked for.
 
-Wallets are opened and funded by real transactions through the real engine, once; the finished data folder is kept under
+Wallets are opened and funded, and identifiers allocated, by real transactions through the real engine, once; the finished data folder is kept under
 ``.bench/`` and copied for every run.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fujie.core.encoding import Record
+from fujie.core.limits import BULK_ITEMS_MAX
 from fujie.core.policy import single
 from fujie.core.room import Operation
 from fujie.core.signing import Signer
@@ -24,11 +25,15 @@ from fujie.machine.genesis import compose
 from fujie.modules.currency import genesis as currency
 from fujie.modules.currency.operations import Distribute, Issue, OpenWallet
 from fujie.modules.currency.records import InstrumentKind, LimitEntry, WalletKind
+from fujie.modules.identity import genesis as identity
+from fujie.modules.identity.operations import AllocateMany, NamedItem
+from fujie.modules.identity.records import Delegation, Rule
 from fujie.modules.membership import genesis as membership
 from fujie.modules.membership.records import ParameterValues, Role, Validator, Visibility
 from fujie.store.opening import StoreKind, open_store
 
 INSTRUMENT: Final = "CNY"
+PREFIX: Final = "ZZ.156"
 FUNDS_MINOR: Final = 1_000_000  # what every wallet begins with
 EXPIRY_MS: Final = 540_000  # below the window of ten minutes
 OPERATIONS_PER_TRANSACTION: Final = 64
@@ -37,6 +42,7 @@ WORLD_ROOT: Final = Path(".bench")
 VALIDATOR: Final = Signer(sha256(b"bench validator").digest())
 BANK: Final = Signer(sha256(b"bench central bank").digest())
 INSTITUTION: Final = Signer(sha256(b"bench institution").digest())
+REGISTRAR: Final = Signer(sha256(b"bench registrar").digest())
 
 
 def wallet_id(number: int) -> bytes:
@@ -67,42 +73,58 @@ def open_engine(kind: StoreKind, folder: Path, **options: Any) -> EmbeddedEngine
     return EmbeddedEngine(Executor(open_store(kind, folder), **options), VALIDATOR)
 
 
-def prepared(kind: StoreKind, wallets: int) -> Path:
-    """Return a fresh copy of the world with that many funded wallets, building it where it is missing."""
-    made = WORLD_ROOT / f"{kind}-{wallets}"
+def prepared(kind: StoreKind, wallets: int, identifiers: int = 0) -> Path:
+    """Return a fresh copy of the world with that many funded wallets and identifiers, building it where it is missing."""
+    made = WORLD_ROOT / f"{kind}-{wallets}-{identifiers}"
     if not (made / "complete").exists():
         shutil.rmtree(made, ignore_errors=True)
-        _build(kind, wallets, made)
+        _build(kind, wallets, identifiers, made)
         (made / "complete").touch()
-    copy = WORLD_ROOT / f"{kind}-{wallets}-run"
+    copy = WORLD_ROOT / f"{made.name}-run"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(made, copy)
     return copy
 
 
-def _build(kind: StoreKind, wallets: int, folder: Path) -> None:
+def _build(kind: StoreKind, wallets: int, identifiers: int, folder: Path) -> None:
     store = open_store(kind, folder)
     found(store, compose("bench", now_ms() - 1, _parts()))
     store.close()
     engine = open_engine(kind, folder)
     total = FUNDS_MINOR * wallets
-    outcome = engine.submit(
-        [sign(engine.chain_id, [Issue("institution", INSTRUMENT, total, secrets.token_bytes(16))], BANK)]
-    ).result()[0]
-    assert outcome.code == 0, outcome
+    _submit(engine, [[Issue("institution", INSTRUMENT, total, secrets.token_bytes(16))]], BANK)
     started = time.perf_counter()
     done = 0
     for first in range(0, wallets, 16_000):
         numbers = range(first, min(first + 16_000, wallets))
         for operations in (_openings(numbers), _fundings(numbers)):
-            outcomes = engine.submit([sign(engine.chain_id, part, INSTITUTION) for part in operations]).result()
-            failed = [outcome for outcome in outcomes if outcome.code]
-            assert not failed, failed[0]
+            _submit(engine, list(operations), INSTITUTION)
         done += len(numbers)
         rate = done / (time.perf_counter() - started)
         print(f"\r{done:,} of {wallets:,} wallets opened and funded, {rate:,.0f}/s", end="", file=sys.stderr)
     print(file=sys.stderr)
+    _submit(engine, list(_allocations(identifiers)), REGISTRAR)
     engine.close()
+
+
+def _submit(engine: EmbeddedEngine, operations: list[list[Operation]], signer: Signer) -> None:
+    outcomes = engine.submit([sign(engine.chain_id, part, signer) for part in operations]).result()
+    failed = [outcome for outcome in outcomes if outcome.code]
+    assert not failed, failed[0]
+
+
+def _allocations(count: int) -> Iterator[list[Operation]]:
+    for first in range(0, count, BULK_ITEMS_MAX):
+        numbers = range(first, min(first + BULK_ITEMS_MAX, count))
+        items = tuple(
+            NamedItem(node(number), "asset", f"Asset {number}", (), b"", "", None, None) for number in numbers
+        )
+        yield [AllocateMany(PREFIX, items)]
+
+
+def node(number: int) -> str:
+    """Return the node of identifier ``number`` under ``PREFIX``."""
+    return f"N{number:07d}"
 
 
 def _openings(numbers: range) -> Iterator[list[Operation]]:
@@ -144,9 +166,29 @@ def _parts() -> list[tuple[str, Record]]:
                     membership.GenesisAccount(
                         "institution", "bench", single(INSTITUTION.public_key), (Role.INSTITUTION,), quota
                     ),
+                    membership.GenesisAccount(
+                        "root", "bench", single(REGISTRAR.public_key), (Role.ROOT_AUTHORITY,), quota
+                    ),
                 ),
                 validators=(Validator(VALIDATOR.public_key, 10, "bench"),),
-                rules=(membership.GenesisRule("currency", 1), membership.GenesisRule("membership", 1)),
+                rules=tuple(membership.GenesisRule(room, 1) for room in ("currency", "identity", "membership")),
+            ),
+        ),
+        (
+            "identity",
+            identity.IdentityGenesis(
+                "ZZ",
+                "root",
+                (),
+                (
+                    identity.CountryGenesis(
+                        "156",
+                        "The benchmark",
+                        (),
+                        single(REGISTRAR.public_key),
+                        Delegation(Rule.FREE, True, 10_000_000, 0, "", None),
+                    ),
+                ),
             ),
         ),
         (

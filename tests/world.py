@@ -62,7 +62,6 @@ DEPTH: Final = 6
 INSTRUMENT: Final = "CNY"
 WALLETS: Final = 4
 FUNDS_MINOR: Final = 1_000_000
-SUPPLY_MINOR: Final = WALLETS * FUNDS_MINOR + 500  # some stays in the vault
 CITY: Final = "ZZ.156"
 
 
@@ -214,7 +213,18 @@ def composed(*rooms: str) -> Genesis:
 @cache
 def funded(wallets: int = WALLETS) -> Genesis:
     """Return the genesis of a chain whose wallets are open and hold ``FUNDS_MINOR`` each."""
-    chain = MemoryChain(composed())
+    return _with_wallets(composed(), wallets)
+
+
+@cache
+def with_quota(operations_per_minute: int) -> Genesis:
+    """As :func:`funded`, with two wallets; every account and wallet may ask for so many operations in a minute."""
+    return _with_wallets(compose("world", START_MS, parts(operations_per_minute=operations_per_minute)), 2)
+
+
+def _with_wallets(genesis: Genesis, wallets: int) -> Genesis:
+    """Carry out, on the bare machine, what opens and fills the wallets, one after the other."""
+    chain = MemoryChain(genesis)
     issue = Issue("institution", INSTRUMENT, wallets * FUNDS_MINOR + 500, nonce(0))
     chain.carry_out(chain.signing.sign(issue, *BANK[:2]))
     for number in range(wallets):

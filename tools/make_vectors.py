@@ -25,6 +25,7 @@ TARGET: Final = ROOT / "vectors"
 FILES: Final[dict[str, Callable[[], VectorSet]]] = {
     "encoding.json": encoding.build,
     "hashing.json": hashing.build,
+    "genesis.json": hashing.build_genesis,
     "public-keys.json": signing.build_public_keys,
     "signatures.json": signing.build_signatures,
     "transactions.json": signing.build_transactions,
@@ -59,7 +60,9 @@ def main() -> int:
         differing.append(name)
         if not check:
             path.write_text(text, "utf-8")
-    print(f"{len(differing)} of {len(FILES)} files {'differ' if check else 'written'}: {', '.join(differing) or 'none'}")
+    print(
+        f"{len(differing)} of {len(FILES)} files {'differ' if check else 'written'}: {', '.join(differing) or 'none'}"
+    )
     return 1 if check and differing else 0
 
 

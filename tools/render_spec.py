@@ -27,7 +27,7 @@ if str(ROOT) not in sys.path:  # run as a script, the folder of the script is on
 
 from fujie.core import hashing  # noqa: E402 - needs the path above
 from fujie.core.errors import Reason  # noqa: E402 - as above
-from fujie.core.reasons import TransactionReason  # noqa: E402 - as above
+from fujie.core.reasons import ReadReason, TransactionReason  # noqa: E402 - as above
 from fujie.core.state import Key  # noqa: E402 - as above
 from fujie.modules import catalog  # noqa: E402 - as above
 from tools.vector_sets import examples  # noqa: E402 - as above
@@ -197,6 +197,7 @@ def render_rooms() -> str:
     sections.append("## Records that all rooms use\n")
     sections += [table(cls) + "\n" for cls in dict.fromkeys(common)]
     sections.append("## Reasons that belong to no room\n\n" + _reasons(TransactionReason) + "\n")
+    sections.append("Reads have reasons of their own and leave no receipt:\n\n" + _reasons(ReadReason) + "\n")
     sections += [rooms[name][0] for name in ROOMS]
     return "\n".join(sections)
 
@@ -295,7 +296,7 @@ def _query(cls: type[Any]) -> str:
     info = types.type_info(cls)
     assert isinstance(info, types.StructType)
     annotations = {types.BytesType: bytes, types.IntType: int}
-    samples = [_sample(field.name, annotations.get(type(field.type), str)) for field in info.fields]  # type: ignore[arg-type]
+    samples = [_sample(field.name, annotations.get(type(field.type), str)) for field in info.fields]
     path = _with_placeholders(cls(*samples).key().path, [field.name for field in info.fields])
     audience = ", ".join(sorted(one.value for one in cls.audience))
     return f"{table(cls)}\n\nReads `{path}`. Audience: {audience}."

@@ -94,6 +94,13 @@ def check_hashing(vector: Vector) -> None:
     assert (output.hex() if isinstance(output, bytes) else output) == vector["output"]
 
 
+def check_genesis(vector: Vector) -> None:
+    data = h(vector["genesis"])
+    found = genesis.load(data)
+    assert encode(found) == data
+    assert genesis.chain_id(found) == vector["chain_id"]
+
+
 def check_signature(vector: Vector) -> None:
     key, message, signature = h(vector["public_key"]), h(vector["message"]), h(vector["signature"])
     if "seed" in vector:
@@ -194,6 +201,7 @@ def check_codebook(vector: Vector) -> None:
 CHECKS: dict[str, Callable[[Vector], None]] = {
     "encoding.json": check_encoding,
     "hashing.json": check_hashing,
+    "genesis.json": check_genesis,
     "public-keys.json": check_public_key,
     "signatures.json": check_signature,
     "transactions.json": check_transaction,
@@ -260,5 +268,6 @@ def test_every_step_that_a_verifier_names_has_a_case() -> None:
     # header-form and commit-form cannot be reached from bytes: what has no form does not decode.
     assert steps_of("light-blocks.json") == commit | {"decode", "header-chain", "validator-set"}
     assert steps_of("versions.json") == set(STEPS)
+    assert steps_of("genesis.json") == {"decode", "genesis-order", "genesis-salt", "genesis-membership"}
     assert {"decode", "chain-id", "validators", "validator-set", "app-hash"} <= steps_of("bundles.json")
     assert steps_of("identifiers.json") >= {fault.value for fault in identifiers.Fault} - {"form", "chain", "host"}

@@ -65,7 +65,9 @@ def sign(header: Header, validators: ValidatorSet, powers: dict[int, int]) -> Li
     """Return the light block in which the validators of ``powers`` have signed."""
     block_id = make_block_id(header, [b"one", b"two"], EMPTY_COMMIT)
     seeds = [key_pair(100 + number).seed for number in powers]
-    return LightBlock(header, sign_commit(header.chain_id, header, block_id, validators, seeds, TIME_MS + 7), validators)
+    return LightBlock(
+        header, sign_commit(header.chain_id, header, block_id, validators, seeds, TIME_MS + 7), validators
+    )
 
 
 def _with_entries(block: LightBlock, *entries: CommitSig, **changes: Any) -> LightBlock:
@@ -95,10 +97,28 @@ def build_light_blocks() -> VectorSet:
     broken = msgspec.structs.replace(entries[0], signature=flip(entries[0].signature, 3))
     add("one of four signatures does not verify", VALID, _with_entries(all_four, broken, *entries[1:]))
     add("one of four voted for nil", VALID, _with_entries(all_four, _nil_vote(all_four, 0), *entries[1:]))
-    add("votes of different times", VALID, _with_entries(all_four, _vote(all_four, 0, TIME_MS * NS + 123_456_789), *entries[1:]))
+    add(
+        "votes of different times",
+        VALID,
+        _with_entries(all_four, _vote(all_four, 0, TIME_MS * NS + 123_456_789), *entries[1:]),
+    )
     add("vote in round 3", VALID, _in_round(single, 3))
-    add("app version, and no hash where CometBFT needs none", VALID, sign(header_of(one, app_version=7, last_commit_hash=b"", data_hash=b"", consensus_hash=b"", last_results_hash=b""), one, _ONE))
-    add("first block: no previous block id", VALID, sign(header_of(one, height=1, last_block_id=NIL_BLOCK_ID), one, _ONE))
+    add(
+        "app version, and no hash where CometBFT needs none",
+        VALID,
+        sign(
+            header_of(
+                one, app_version=7, last_commit_hash=b"", data_hash=b"", consensus_hash=b"", last_results_hash=b""
+            ),
+            one,
+            _ONE,
+        ),
+    )
+    add(
+        "first block: no previous block id",
+        VALID,
+        sign(header_of(one, height=1, last_block_id=NIL_BLOCK_ID), one, _ONE),
+    )
     add("time with nanoseconds", VALID, _with_time(one, TIME_MS * NS + 999_999_999))
     add("time before 1970", VALID, _with_time(one, -1))
     _refuse_light_blocks(add, single, all_four)
@@ -125,36 +145,70 @@ def _refuse_light_blocks(add: Any, single: LightBlock, all_four: LightBlock) -> 
     add("block protocol 10", "decode", encode_light_block(_altered_header(single, block_protocol=10)))
     add("height zero", "decode", encode_light_block(_altered_header(single, height=0)))
     add("validators hash of 20 bytes", "decode", encode_light_block(_altered_header(single, validators_hash=bytes(20))))
-    add("validator with power zero", "decode", encode_light_block(_with_set(single, (Validator(one.validators[0].public_key, 0),))))
+    add(
+        "validator with power zero",
+        "decode",
+        encode_light_block(_with_set(single, (Validator(one.validators[0].public_key, 0),))),
+    )
     add("validators in another order", "decode", encode_light_block(_with_set(all_four, four.validators[::-1])))
     add("validator twice", "decode", encode_light_block(_with_set(single, one.validators * 2)))
     add("commit without entries", "decode", encode_light_block(_no_entries(single)))
-    add("absent entry with a signature", "decode", encode_light_block(_with_entries(all_four, msgspec.structs.replace(entries[0], flag=BlockIDFlag.ABSENT), *entries[1:])))
-    add("entry with flag 4", "decode", encode_light_block(single).replace(_flag_bytes(single, 2), _flag_bytes(single, 4)))
+    add(
+        "absent entry with a signature",
+        "decode",
+        encode_light_block(
+            _with_entries(all_four, msgspec.structs.replace(entries[0], flag=BlockIDFlag.ABSENT), *entries[1:])
+        ),
+    )
+    add(
+        "entry with flag 4",
+        "decode",
+        encode_light_block(single).replace(_flag_bytes(single, 2), _flag_bytes(single, 4)),
+    )
     add("header of another chain", "header-chain", single, "vectors-ffffffffffffffffffffffffffffffff")
     add("other validators than the header names", "validator-set", LightBlock(all_four.header, all_four.commit, one))
-    add("power of a validator altered", "validator-set", _with_set(single, (Validator(one.validators[0].public_key, 11),)))
+    add(
+        "power of a validator altered",
+        "validator-set",
+        _with_set(single, (Validator(one.validators[0].public_key, 11),)),
+    )
     add("commit of another height", "commit-height", _with_entries(single, height=3))
     add("empty commit", "commit-height", LightBlock(single.header, EMPTY_COMMIT, one))
     add("app hash altered in the header", "header-hash", _altered_header(single, app_hash=noise("other app hash")))
     add("time altered in the header", "header-hash", _altered_header(single, time_ns=single.header.time_ns + 1))
     add("app version altered in the header", "header-hash", _altered_header(single, app_version=1))
-    add("commit for another header", "header-hash", LightBlock(header_of(one, height=2, time_ms=TIME_MS + 1), single.commit, one))
+    add(
+        "commit for another header",
+        "header-hash",
+        LightBlock(header_of(one, height=2, time_ms=TIME_MS + 1), single.commit, one),
+    )
     add("one entry too few", "commit-validator", _with_entries(all_four, *entries[:3]))
     add("one entry too many", "commit-validator", _with_entries(single, *single.commit.signatures, ABSENT))
     add("entries in another order", "commit-validator", _with_entries(all_four, entries[1], entries[0], *entries[2:]))
     add("two of four signed", "commit-power", sign(all_four.header, four, {1: 10, 2: 10}))
     third = set_of({1: 10, 2: 10, 3: 10})
-    add("two of three signed: two thirds are not more than two thirds", "commit-power", sign(header_of(third), third, {1: 10, 2: 10}))
+    add(
+        "two of three signed: two thirds are not more than two thirds",
+        "commit-power",
+        sign(header_of(third), third, {1: 10, 2: 10}),
+    )
     nil_votes = [_nil_vote(all_four, index) for index in range(2)]
     add("two of four voted for nil", "commit-power", _with_entries(all_four, *nil_votes, *entries[2:]))
     add("everyone absent", "commit-power", _with_entries(all_four, *(ABSENT for _ in entries)))
     add("signature altered", "commit-signature", _broken(single, 0))
     add("two of four signatures do not verify", "commit-signature", _broken(_broken(all_four, 0), 1))
     add("signature over another round", "commit-signature", _with_entries(single, round=1))
-    add("signature over another time", "commit-signature", _with_entries(single, msgspec.structs.replace(single.commit.signatures[0], time_ns=TIME_MS * NS)))
+    add(
+        "signature over another time",
+        "commit-signature",
+        _with_entries(single, msgspec.structs.replace(single.commit.signatures[0], time_ns=TIME_MS * NS)),
+    )
     add("signature for another number of parts", "commit-signature", _other_parts(single))
-    add("nil vote passed off as a vote for the block", "commit-signature", _with_entries(single, msgspec.structs.replace(_nil_vote(single, 0), flag=BlockIDFlag.COMMIT)))
+    add(
+        "nil vote passed off as a vote for the block",
+        "commit-signature",
+        _with_entries(single, msgspec.structs.replace(_nil_vote(single, 0), flag=BlockIDFlag.COMMIT)),
+    )
 
 
 def _vote(block: LightBlock, index: int, time_ns: int) -> CommitSig:
@@ -333,13 +387,25 @@ def _refuse_bundles(add: Any, world: World) -> None:
     add("bundle names another chain", "chain-id", world.bundle(chain_id=foreign))
     foreign_header = sign(header_of(world.validators, world.app_hash, chain_id=foreign), world.validators, _FOUR)
     add("header of another chain", "chain-id", world.bundle(block=foreign_header))
-    add("signed by validators that nobody trusts", "validators", world.bundle(block=sign(header_of(other, world.app_hash), other, _ONE)))
+    add(
+        "signed by validators that nobody trusts",
+        "validators",
+        world.bundle(block=sign(header_of(other, world.app_hash), other, _ONE)),
+    )
     misnamed = header_of(world.validators, world.app_hash, validators_hash=noise("other validators"))
     add("header names other validators", "validator-set", world.bundle(block=sign(misnamed, world.validators, _FOUR)))
     add("commit of another height", "commit-height", world.bundle(block=_with_entries(world.block, height=3)))
     stale = header_of(world.validators, noise("stale app hash"))
-    add("app hash put into a signed header", "header-hash", world.bundle(block=_altered_header(sign(stale, world.validators, _FOUR), app_hash=world.app_hash)))
-    add("two of four signed", "commit-power", world.bundle(block=sign(world.block.header, world.validators, {1: 1, 2: 1})))
+    add(
+        "app hash put into a signed header",
+        "header-hash",
+        world.bundle(block=_altered_header(sign(stale, world.validators, _FOUR), app_hash=world.app_hash)),
+    )
+    add(
+        "two of four signed",
+        "commit-power",
+        world.bundle(block=sign(world.block.header, world.validators, {1: 1, 2: 1})),
+    )
     add("forged signature", "commit-signature", world.bundle(block=_broken(world.block, 0)))
     add("header of another state", "app-hash", world.bundle(block=sign(stale, world.validators, _FOUR)))
     add("state root altered", "app-hash", world.bundle(state_root=flip(world.tree.root, 1)))
@@ -354,7 +420,11 @@ def _refuse_bundles(add: Any, world: World) -> None:
     add("absence of a record that stands", "state-leaf", world.bundle(Absent(_PATH, present.proof)))
     add("absence with the leaf cut out", "state-root", world.bundle(Absent(_PATH, _cut(present))))
     add("receipt altered", "log-root", world.bundle(change(logged, receipt=flip(logged.receipt, -1))))
-    add("transaction of somebody else", "log-root", world.bundle(change(logged, transaction=sign_transaction(*payment(8, (1,), CHAIN_ID)))))
+    add(
+        "transaction of somebody else",
+        "log-root",
+        world.bundle(change(logged, transaction=sign_transaction(*payment(8, (1,), CHAIN_ID)))),
+    )
     add("log salt altered", "log-root", world.bundle(change(logged, salt=flip(logged.salt, 0))))
     proof = logged.proof
     add("log proof for another size", "log-size", world.bundle(change(logged, proof=LogProof(1, 2, proof.path[:32]))))

@@ -65,7 +65,11 @@ def _accepted() -> list[Case]:
         ("text of Chinese characters", "Organisation", Organisation("sjz", "石家庄市", Status.ACTIVE, 1, standing)),
         ("text of 31 bytes", "Organisation", Organisation("a", "x" * 31, Status.ACTIVE, 1, standing)),
         ("text of 32 bytes", "Organisation", Organisation("a", "x" * 32, Status.SUSPENDED, 1, standing)),
-        ("text of 200 characters of four bytes", "Organisation", Organisation("a", "𠀀" * 200, Status.ACTIVE, 1, standing)),
+        (
+            "text of 200 characters of four bytes",
+            "Organisation",
+            Organisation("a", "𠀀" * 200, Status.ACTIVE, 1, standing),
+        ),
         ("text with a zero character", "Organisation", Organisation("a", "a\0b", Status.ACTIVE, 1, standing)),
         ("query without fields", "Query", ParametersQuery()),
         ("query by name", "Query", AccountQuery("central-bank")),

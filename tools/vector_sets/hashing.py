@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from fujie.core.encoding import encode
 from fujie.core.hashing import (
     TAG_LOG_ENTRY,
@@ -12,33 +14,67 @@ from fujie.core.hashing import (
     digest,
     version_digest,
 )
+from fujie.core.policy import single
 from fujie.core.transaction import transaction_id
-from fujie.core.versions import Standing, skip_target
-from fujie.machine.genesis import Genesis, GenesisLeaf, chain_id
-from fujie.modules.membership.records import ParameterValues, Visibility
-from fujie.modules.membership.state_keys import PARAMETERS_KEY, Parameters
+from fujie.core.versions import skip_target
+from fujie.machine.genesis import Genesis, GenesisLeaf, chain_id, compose
+from fujie.modules.membership.genesis import GenesisAccount, GenesisOrganisation, GenesisRule, MembershipGenesis
+from fujie.modules.membership.records import ParameterValues, Role, Validator, Visibility
+from fujie.modules.membership.state_keys import PARAMETERS_KEY
 from fujie.proof.merkle_log import EMPTY_ROOT, leaf_hash, node_hash
 from fujie.proof.merkle_state import empty_digests, key_hash, value_digest
-from tools.vector_sets.common import VALID, Case, VectorSet, case, noise, vector_set
+from tools.vector_sets.common import VALID, Case, VectorSet, case, key_pair, noise, vector_set
 
-_VALUES: Final = ParameterValues(480, 600_000, 600, 1, 86_400_000, 4, Visibility.PUBLIC)
+_TIME_MS: Final = 1_750_000_000_000
 
 
 def small_genesis() -> Genesis:
-    """Return a genesis of one leaf and one old version. No node would start from it; its digest is what counts."""
-    standing = Standing(1, 0, 1_750_000_000_000, 0, 1_750_000_000_000, b"", b"")
-    parameters = Parameters(
-        _VALUES.utc_offset_minutes,
-        _VALUES.transaction_window_ms,
-        _VALUES.operations_per_minute,
-        _VALUES.governance_threshold,
-        _VALUES.proposal_period_max_ms,
-        _VALUES.state_tree_depth,
-        _VALUES.visibility,
-        standing,
+    """Return the genesis of a chain with one organisation, one account and one validator."""
+    values = ParameterValues(480, 600_000, 600, 1, 86_400_000, 4, Visibility.PUBLIC)
+    part = MembershipGenesis(
+        values,
+        (GenesisOrganisation("city", "City"),),
+        (GenesisAccount("registrar", "city", single(key_pair(1).public_key), (Role.GOVERNOR,), 0),),
+        (Validator(key_pair(101).public_key, 10, "city"),),
+        (GenesisRule("membership", 1),),
     )
-    leaf = GenesisLeaf(PARAMETERS_KEY.path, b"", encode(parameters))
-    return Genesis("vectors", 1_750_000_000_000, (leaf,), (b"\x91\x01",))
+    return compose("vectors", _TIME_MS, [("membership", part)])
+
+
+def build_genesis() -> VectorSet:
+    """Return vectors/genesis.json."""
+    good = small_genesis()
+    first, second, *rest = good.leaves
+    change = msgspec.structs.replace
+    data = encode(good)
+    wallet = GenesisLeaf("zzz/unknown", b"", b"\x91\x01")
+    refused: list[tuple[str, str, Genesis | bytes]] = [
+        ("trailing byte", "decode", data + b"\x00"),
+        ("name with a capital", "decode", change(good, name="Vectors")),
+        ("name with a line feed", "decode", change(good, name="vectors\n")),
+        ("leaves in another order", "genesis-order", change(good, leaves=(second, first, *rest))),
+        ("leaf twice", "genesis-order", change(good, leaves=(first, first, second, *rest))),
+        ("old versions in another order", "genesis-order", change(good, archive=(b"\x92", b"\x91"))),
+        ("salt of 16 bytes", "genesis-salt", change(good, leaves=(change(first, salt=bytes(16)), second, *rest))),
+        ("path that no room has", "decode", change(good, leaves=(*good.leaves, wallet))),
+        (
+            "record with a trailing byte",
+            "decode",
+            change(good, leaves=(change(first, record=first.record + b"\x00"), second, *rest)),
+        ),
+        (
+            "no parameters",
+            "genesis-membership",
+            change(good, leaves=tuple(leaf for leaf in good.leaves if leaf.path != PARAMETERS_KEY.path)),
+        ),
+    ]
+    return vector_set(
+        "Genesis files and the chain id that follows from them. Steps: docs/spec/03-state.md, 'Genesis and chain id'.",
+        [
+            case("one organisation", VALID, genesis=data, chain_id=chain_id(good)),
+            *(case(name, step, genesis=one if isinstance(one, bytes) else encode(one)) for name, step, one in refused),
+        ],
+    )
 
 
 def build() -> VectorSet:

@@ -3,12 +3,20 @@
 from typing import Any, Final
 
 from fujie.codebook import Codebook
-from fujie.core import identifier_forms, identifiers
+from fujie.core import identifier_forms
 from fujie.core.codebook import CodebookEntry, expected_identifier, leaf_digest
 from fujie.core.encoding import encode
 from tools.vector_sets.common import VALID, Case, VectorSet, case, flip, vector_set
 
-_GOOD: Final = ("ZZ.156", "ZZ.156.13", "ZZ.156.1301", "ZZ.156.1301.11", "ZZ.156.11.0101", "MA.156.8800.AB12", "AA.000.0")
+_GOOD: Final = (
+    "ZZ.156",
+    "ZZ.156.13",
+    "ZZ.156.1301",
+    "ZZ.156.1301.11",
+    "ZZ.156.11.0101",
+    "MA.156.8800.AB12",
+    "AA.000.0",
+)
 _BAD: Final = {
     "empty": "",
     "too-long": "ZZ.156" + ".12345678901234567890123" * 6,

@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from fujie.core.encoding import encode
-from fujie.core.hashing import version_digest
+from fujie.core.hashing import TAG_BUCKET, TAG_STATE_NODE, digest, version_digest
 from fujie.core.versions import Standing, skip_target
 from fujie.modules.membership.records import Organisation, Status
 from fujie.modules.membership.state_keys import ORGANISATION
 from fujie.proof.merkle_log import LogConsistencyProof, LogProof
-from fujie.proof.merkle_state import StateProof, bucket_number, empty_digests, key_hash, value_digest
+from fujie.proof.merkle_state import (
+    StateProof,
+    bucket_number,
+    compress_siblings,
+    empty_digests,
+    key_hash,
+    value_digest,
+)
 from fujie.proof.past import path_to
 from fujie.store.base import WriteBatch
 from fujie.store.layout import Table
@@ -36,6 +43,33 @@ def tree_over(state: State, depth: int) -> StateTree:
     return tree
 
 
+class SparseTree:
+    """A tree of any depth without its empty nodes: where ``StateTree`` would take a gigabyte."""
+
+    def __init__(self, state: State, depth: int) -> None:
+        self.depth = depth
+        self._buckets: dict[int, bytes] = {}
+        for place, value in sorted((key_hash(path.encode()), value_digest(*leaf)) for path, leaf in state.items()):
+            number = bucket_number(place, depth)
+            self._buckets[number] = self._buckets.get(number, b"") + place + value
+        row = {number: digest(TAG_BUCKET, leaves) for number, leaves in self._buckets.items()}
+        self._rows = [row]
+        for empty in empty_digests(depth)[:-1]:
+            parents = {number >> 1 for number in row}
+            row = {at: digest(TAG_STATE_NODE, row.get(2 * at, empty), row.get(2 * at + 1, empty)) for at in parents}
+            self._rows.append(row)
+        self.root = row.get(0, empty_digests(depth)[depth])
+
+    def prove(self, place: bytes) -> StateProof:
+        """Return the proof of presence or absence of the key with this hash."""
+        number = bucket_number(place, self.depth)
+        siblings = [
+            self._rows[height].get((number >> height) ^ 1, empty)
+            for height, empty in enumerate(empty_digests(self.depth)[:-1])
+        ]
+        return StateProof(self._buckets.get(number, b""), *compress_siblings(siblings))
+
+
 def log_over(entries: Sequence[bytes]) -> TransactionLog:
     """Return the log of these entries, in a store in memory."""
     store = SqliteStore.open(None)
@@ -48,10 +82,12 @@ def log_over(entries: Sequence[bytes]) -> TransactionLog:
     return log
 
 
-def prove(tree: StateTree, path: str) -> StateProof:
+def prove(tree: "Tree", path: str) -> StateProof:
     """Return the proof of presence or absence of ``path``."""
     return tree.prove(key_hash(path.encode()))
 
+
+Tree = StateTree | SparseTree
 
 # --- State ----------------------------------------------------------------------------------------------------------
 
@@ -67,7 +103,8 @@ def build_state_proofs() -> VectorSet:
     present = "identity/id/ZZ.156.13"
     salted = next(path for path in _STATE if path.startswith("currency"))
     absent = "identity/id/ZZ.156.9999"
-    trees = {depth: tree_over(_STATE, depth) for depth in (4, 7, 18, 24)}
+    trees: dict[int, Tree] = {depth: tree_over(_STATE, depth) for depth in (4, 7, 12)}
+    trees |= {depth: SparseTree(_STATE, depth) for depth in (18, 24)}
     for depth, tree in trees.items():
         cases += [
             _inclusion(f"depth {depth}: record without salt", VALID, tree, present),
@@ -76,7 +113,7 @@ def build_state_proofs() -> VectorSet:
         ]
     empty = tree_over({}, 4)
     cases.append(_exclusion("empty tree: nothing there", VALID, empty, absent))
-    cases.append(_inclusion("one leaf in the tree", VALID, tree_over({present: (b"", b"city")}, 18), present, b"city"))
+    cases.append(_inclusion("one leaf in the tree", VALID, SparseTree({present: (b"", b"city")}, 18), present, b"city"))
     cases += _tampered_inclusions(trees[4], present, salted)
     cases += _tampered_exclusions(trees[4], trees[18], absent, present)
     return vector_set(
@@ -86,9 +123,7 @@ def build_state_proofs() -> VectorSet:
     )
 
 
-def _inclusion(
-    name: str, step: str, tree: StateTree, path: str, record: bytes | None = None, **changes: Any
-) -> Case:
+def _inclusion(name: str, step: str, tree: Tree, path: str, record: bytes | None = None, **changes: Any) -> Case:
     salt, stored = _STATE[path]
     inputs: dict[str, Any] = {
         "kind": "inclusion",
@@ -103,7 +138,7 @@ def _inclusion(
     return case(name, step, **inputs)
 
 
-def _exclusion(name: str, step: str, tree: StateTree, path: str, **changes: Any) -> Case:
+def _exclusion(name: str, step: str, tree: Tree, path: str, **changes: Any) -> Case:
     inputs: dict[str, Any] = {
         "kind": "exclusion",
         "depth": tree.depth,
@@ -115,7 +150,7 @@ def _exclusion(name: str, step: str, tree: StateTree, path: str, **changes: Any)
     return case(name, step, **inputs)
 
 
-def _tampered_inclusions(tree: StateTree, path: str, salted: str) -> list[Case]:
+def _tampered_inclusions(tree: Tree, path: str, salted: str) -> list[Case]:
     good = prove(tree, path)
     leaves, bitmap, siblings = good.leaves, good.present, good.siblings
     assert len(leaves) > 64
@@ -150,14 +185,22 @@ def _tampered_inclusions(tree: StateTree, path: str, salted: str) -> list[Case]:
         with_proof("sibling not told by the bitmap", "state-path", leaves, flip(bitmap, 0), siblings),
         with_proof("sibling cut off", "state-path", leaves, bitmap, siblings[:-1]),
         with_proof("sibling altered", "state-root", leaves, bitmap, flip(siblings, 40)),
-        with_proof("siblings in another order", "state-root", leaves, bitmap, siblings[32:64] + siblings[:32] + siblings[64:]),
+        with_proof(
+            "siblings in another order", "state-root", leaves, bitmap, siblings[32:64] + siblings[:32] + siblings[64:]
+        ),
         _inclusion("root altered", "state-root", tree, path, root=flip(tree.root, 0)),
-        _inclusion("value digest altered", "state-leaf", tree, path, proof=StateProof(_alter_value(leaves, path), bitmap, siblings)),
+        _inclusion(
+            "value digest altered",
+            "state-leaf",
+            tree,
+            path,
+            proof=StateProof(_alter_value(leaves, path), bitmap, siblings),
+        ),
         _inclusion("depth of another chain", "state-bucket", tree, path, depth=9),
     ]
 
 
-def _tampered_exclusions(tree: StateTree, sparse: StateTree, absent: str, present: str) -> list[Case]:
+def _tampered_exclusions(tree: Tree, sparse: Tree, absent: str, present: str) -> list[Case]:
     good, thin = prove(tree, absent), prove(sparse, absent)
     hidden = prove(tree, present)
     cut = _without(hidden.leaves, present)
@@ -167,14 +210,22 @@ def _tampered_exclusions(tree: StateTree, sparse: StateTree, absent: str, presen
     written = thin.siblings[: given * 32] + empty_digests(18)[at] + thin.siblings[given * 32 :]
     return [
         _exclusion("exclusion of what stands there", "state-leaf", tree, present),
-        _exclusion("what stands there is hidden", "state-root", tree, present, proof=StateProof(cut, hidden.present, hidden.siblings)),
+        _exclusion(
+            "what stands there is hidden",
+            "state-root",
+            tree,
+            present,
+            proof=StateProof(cut, hidden.present, hidden.siblings),
+        ),
         _exclusion("proof of another path", "state-bucket", tree, absent, proof=_of_other_bucket(tree, good)),
-        _exclusion("empty subtree written out", "state-path", sparse, absent, proof=StateProof(thin.leaves, bitmap, written)),
+        _exclusion(
+            "empty subtree written out", "state-path", sparse, absent, proof=StateProof(thin.leaves, bitmap, written)
+        ),
         _exclusion("old root", "state-root", tree, absent, root=tree_over({}, 4).root),
     ]
 
 
-def _of_other_bucket(tree: StateTree, proof: StateProof) -> StateProof:
+def _of_other_bucket(tree: Tree, proof: StateProof) -> StateProof:
     return next(other for path in _STATE if (other := prove(tree, path)).leaves not in (proof.leaves, b""))
 
 
@@ -210,7 +261,19 @@ def build_log_proofs() -> VectorSet:
     cases: list[Case] = []
     for index, size in ((0, 1), (0, 2), (1, 2), (2, 3), (6, 7), (3, 8), (255, 256), (256, 257), (100, 300), (299, 300)):
         cases.append(_included(log, f"entry {index} of {size}", VALID, index, size))
-    for old, new in ((0, 0), (0, 7), (1, 1), (1, 2), (3, 7), (4, 7), (6, 8), (8, 8), (256, 300), (100, 300), (299, 300)):
+    for old, new in (
+        (0, 0),
+        (0, 7),
+        (1, 1),
+        (1, 2),
+        (3, 7),
+        (4, 7),
+        (6, 8),
+        (8, 8),
+        (256, 300),
+        (100, 300),
+        (299, 300),
+    ):
         cases.append(_consistent(log, f"{old} entries begin {new}", VALID, old, new))
     cases += _tampered_log_inclusions(log)
     cases += _tampered_log_consistencies(log)
@@ -252,7 +315,9 @@ def _tampered_log_inclusions(log: TransactionLog) -> list[Case]:
     index, size = 100, 300
     path = log.prove_inclusion(index, size).path
 
-    def refused(name: str, step: str, index_: int = index, size_: int = size, path_: bytes = path, **changes: Any) -> Case:
+    def refused(
+        name: str, step: str, index_: int = index, size_: int = size, path_: bytes = path, **changes: Any
+    ) -> Case:
         return _included(log, name, step, index, size, proof=LogProof(index_, size_, path_), **changes)
 
     return [
@@ -380,7 +445,13 @@ def _tampered_versions(past: list[Organisation], kept: dict[bytes, bytes]) -> li
         _asked("more versions than a path may have", "past-length", now, [data[0]] * 129, old_ms),
         _asked("links missing", "past-standing", Organisation("sjz", "x", Status.ACTIVE, 1, unlinked), [], old_ms),
         _asked("number zero", "past-standing", linked(data[18], number=0), [], old_ms),
-        _asked("created after it stands", "past-standing", linked(data[18], created_ms=now.standing.since_ms + 1), [], old_ms),
+        _asked(
+            "created after it stands",
+            "past-standing",
+            linked(data[18], created_ms=now.standing.since_ms + 1),
+            [],
+            old_ms,
+        ),
         _asked("version more than needed", "past-needless", now, [data[18]], now.standing.since_ms),
         _asked("version although it did not exist", "past-needless", now, [data[18]], _CREATED_MS - 1),
         _asked("last version twice", "past-needless", now, [*path, path[-1]], old_ms),

@@ -6,6 +6,7 @@ from typing import Final
 from fujie.core.encoding import encode
 from fujie.core.grant import Grant, sign_grant
 from fujie.core.hashing import TAG_READ_GRANT
+from fujie.core.policy import single
 from fujie.core.signing import Signer
 from fujie.core.transaction import (
     SIGNED_TRANSACTION,
@@ -26,22 +27,28 @@ RFC_8032: Final = (
         "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
         "",
-        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
-        "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+        (
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+            "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+        ),
     ),
     (
         "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
         "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
         "72",
-        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+        (
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+            "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+        ),
     ),
     (
         "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
         "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
         "af82",
-        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
-        "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+        (
+            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+            "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+        ),
     ),
 )
 """Facts: seed, public key, message and signature of TEST 1 to 3 of RFC 8032, section 7.1."""
@@ -67,8 +74,8 @@ def _mixed_message(vanishes: bool) -> bytes:
 def build_signatures() -> VectorSet:
     """Return vectors/signatures.json."""
     cases: list[Case] = []
-    for number, (seed, key, message, signature) in enumerate(RFC_8032, 1):
-        texts = {"public_key": key, "message": message, "signature": signature}
+    for number, (seed, public_key, text, signature) in enumerate(RFC_8032, 1):
+        texts = {"public_key": public_key, "message": text, "signature": signature}
         cases.append(case(f"RFC 8032 test {number}", VALID, seed=seed, **texts))
     good = sign_with(_SECRET, _NONCE, _MESSAGE, _KEY, _R)
     key = encode_point(_KEY)
@@ -153,10 +160,14 @@ def build_public_keys() -> VectorSet:
         case("33 bytes", bad, public_key=encode_point(_KEY) + b"\x00"),
         case("no bytes", bad, public_key=b""),
     ]
-    return vector_set("Which 32 bytes may be registered as a public key (docs/spec/02-encoding.md, 'Public keys').", cases)
+    return vector_set(
+        "Which 32 bytes may be registered as a public key (docs/spec/02-encoding.md, 'Public keys').", cases
+    )
 
 
-def payment(number: int = 1, signers: tuple[int, ...] = (1,), chain_id: str = "vectors") -> tuple[Transaction, list[Signer]]:  # type: ignore[type-arg]  # operations of any room
+def payment(
+    number: int = 1, signers: tuple[int, ...] = (1,), chain_id: str = "vectors"
+) -> tuple[Transaction, list[Signer]]:  # type: ignore[type-arg]  # operations of any room
     """Return the body of a payment with one operation, and who signs it."""
     pairs = [key_pair(signer) for signer in signers]
     body = Transaction(
@@ -178,7 +189,7 @@ def build_transactions() -> VectorSet:
         "vectors",
         noise("nonce 3", 16),
         1_750_000_600_000,
-        (RotateKeys("bank", _policy()), one.operations[0]),
+        (RotateKeys("bank", single(key_pair(5).public_key)), one.operations[0]),
         one.public_keys,
     )
     for name, body, signers in (
@@ -223,10 +234,20 @@ def build_transactions() -> VectorSet:
     refuse("one signature too many", malformed, SignedTransaction(signed.body, signed.signatures * 2))
     refuse("keys descending", malformed, _sign_in_order(swapped, three_signers))
     refuse("a key twice", malformed, _sign_in_order(doubled, one_signer))
-    refuse("signatures in another order than keys", invalid, SignedTransaction(signed_three.body, (second, first, third)))
+    refuse(
+        "signatures in another order than keys", invalid, SignedTransaction(signed_three.body, (second, first, third))
+    )
     refuse("bit flipped in a signature", invalid, SignedTransaction(signed.body, (flip(signed.signatures[0], 40),)))
-    refuse("bit flipped in the amount", invalid, SignedTransaction(signed.body.replace(b"\xcd\x04\xe2", b"\xcd\x04\xe3"), signed.signatures))
-    refuse("signature of the same payment on another chain", invalid, SignedTransaction(signed.body, SIGNED_TRANSACTION.decode(foreign).signatures))
+    refuse(
+        "bit flipped in the amount",
+        invalid,
+        SignedTransaction(signed.body.replace(b"\xcd\x04\xe2", b"\xcd\x04\xe3"), signed.signatures),
+    )
+    refuse(
+        "signature of the same payment on another chain",
+        invalid,
+        SignedTransaction(signed.body, SIGNED_TRANSACTION.decode(foreign).signatures),
+    )
     untagged = (one_signer[0].sign(transaction_id(signed.body)),)
     refuse("signature over the id without its tag", invalid, SignedTransaction(signed.body, untagged))
     return vector_set(
@@ -234,12 +255,6 @@ def build_transactions() -> VectorSet:
         "`body`; the steps are the names of the reasons 1 and 3.",
         cases,
     )
-
-
-def _policy():  # type: ignore[no-untyped-def]  # KeyPolicy; kept out of the imports above
-    from fujie.core.policy import single
-
-    return single(key_pair(5).public_key)
 
 
 def _wide_body(signed: SignedTransaction) -> SignedTransaction:
@@ -265,7 +280,9 @@ def build_grants() -> VectorSet:
     return vector_set(
         "Signed read grants: `message` is what is signed. Steps: decode, signature.",
         [
-            case("grant of an auditor", VALID, grant=signed, body=body, message=TAG_READ_GRANT + body, value=plain(body)),
+            case(
+                "grant of an auditor", VALID, grant=signed, body=body, message=TAG_READ_GRANT + body, value=plain(body)
+            ),
             case("bit flipped in the signature", "signature", grant=flip(signed, -1)),
             case("trailing byte", "decode", grant=signed + b"\x00"),
         ],

@@ -169,6 +169,11 @@ class Executor:
         self._undo: deque[tuple[bytes, Undo]] = deque(maxlen=PROVEN_ROOTS_KEPT + 1)  # (root before, what it held)
         self._rebuild_window()
 
+    def warm(self) -> None:
+        """Fill the caches of buckets and records up to their bounds: for a node's start, before it takes load."""
+        self.tree.warm()
+        self.live.warm()
+
     # -- one block
 
     def apply(self, block: VerifiedBlock) -> BlockResult:

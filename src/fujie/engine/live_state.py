@@ -6,11 +6,12 @@ from typing import Any, Final
 from fujie.core.encoding import Record
 from fujie.core.state import Key, Leaf
 from fujie.engine.replay_window import ReplayWindow
+from fujie.modules.catalog import codec_of
 from fujie.store.base import Store
 from fujie.store.layout import Table
 from fujie.store.state_tree import unpack_leaf
 
-CACHED_LEAVES_DEFAULT: Final = 250_000  # about 120 MB; a rule of thumb: as many as are touched in a minute
+CACHED_LEAVES_DEFAULT: Final = 500_000  # about 250 MB when it is full; more is faster where there is memory for it
 
 _UNKNOWN: Final = object()
 
@@ -23,6 +24,11 @@ class LiveState:
         self._window = window
         self._cached_max = cached_leaves
         self._cache: dict[str, Leaf | None] = {}
+
+    @property
+    def cached(self) -> int:
+        """How many records are in memory."""
+        return len(self._cache)
 
     def leaf(self, key: Key[Any]) -> Leaf | None:
         """Return record and salt at ``key``, or None; what was read stays cached."""
@@ -54,6 +60,18 @@ class LiveState:
     def remembers(self, transaction_id: bytes, expires_at_ms: int) -> bool:
         """Tell whether the transaction was carried out and has not expired."""
         return self._window.remembers(transaction_id, expires_at_ms)
+
+    def warm(self) -> int:
+        """Read records into the cache until it is full or holds them all; return how many it holds. For a node's start."""
+        cache = self._cache
+        for _, stored in self._store.scan(Table.STATE):
+            if len(cache) >= self._cached_max:
+                break
+            place, salt, record = unpack_leaf(stored)
+            path = place.decode()
+            if path not in cache:
+                cache[path] = Leaf(codec_of(path).decode_trusted(record), salt)
+        return len(cache)
 
     def prefetch(self, keys: Mapping[str, Key[Any]]) -> None:
         """Read the ``keys`` that are not cached in one sorted sweep over the store."""

@@ -65,6 +65,7 @@ REASONS: Final[Mapping[int, Reason]] = {
     for reason in family  # type: ignore[attr-defined]  # every Reason subclass is an enumeration
 }
 
+# A path is room/noun/subject, known by its first two parts with the slash behind them, or room/noun, known whole.
 _PATHS: Final[Mapping[str, Codec[Any]]] = {**membership_keys.PATHS, **identity_keys.PATHS, **currency_keys.PATHS}
 
 
@@ -75,12 +76,10 @@ def reason(code: int) -> Reason | None:
 
 def codec_of(path: str) -> Codec[Any]:
     """Return the codec of the record at a state path. Raises :class:`DecodeError` for a path no room has."""
-    parts = path.split("/")
-    for length in range(len(parts), 0, -1):
-        for prefix in ("/".join(parts[:length]), "/".join(parts[:length]) + "/"):
-            codec = _PATHS.get(prefix)
-            if codec is not None:
-                return codec
+    second = path.find("/", path.find("/") + 1)
+    codec = _PATHS.get(path[: second + 1] or path)
+    if codec is not None:
+        return codec
     raise DecodeError(f"no room keeps a record at {path!r}")
 
 

@@ -180,7 +180,8 @@ class _Loading:
         head = self._file.read(LENGTH_BYTES + DIGEST_BYTES)
         length = int.from_bytes(head[:LENGTH_BYTES], "big")
         payload = self._file.read(length) if length <= FRAME_BYTES_MAX else b""
-        if len(head) < LENGTH_BYTES + DIGEST_BYTES or digest(TAG_SNAPSHOT, payload) != head[LENGTH_BYTES:]:
+        whole = len(head) == LENGTH_BYTES + DIGEST_BYTES and len(payload) == length
+        if not whole or digest(TAG_SNAPSHOT, payload) != head[LENGTH_BYTES:]:
             raise VerificationError("snapshot-frame", "a part of the file was changed or is missing")
         return _FRAME.decode(payload)
 

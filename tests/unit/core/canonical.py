@@ -173,9 +173,7 @@ def accepts(codec: Codec[Any], data: bytes) -> bool:
     """Whether ``codec`` accepts ``data``; then it must be the one encoding of its value."""
     try:
         value = codec.decode(data)
-    except DecodeError as error:
-        assert error.step == "decode"
-        assert error.detail
+    except DecodeError:
         return False
     assert encode(value) == data
     return True

@@ -13,8 +13,8 @@ from fujie.core.meter import Meter
 from fujie.modules import catalog
 from tests.unit.core.canonical import BOMBS, CODECS, accepts, encodings, mutated, values
 
-# Some hundred types: a tenth of the profile's examples for each, so that together they have more than any other test.
-PART = settings(max_examples=max(20, settings.default.max_examples // 10))  # type: ignore[union-attr]  # a profile is loaded
+# Some hundred types: a twentieth of the profile's examples for each, so that together they have more than any other test.
+PART = settings(max_examples=max(10, settings.default.max_examples // 20))  # type: ignore[union-attr]  # a profile is loaded
 TYPES = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 METER: Codec[Meter] = Codec(Meter)
 

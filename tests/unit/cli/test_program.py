@@ -1,0 +1,122 @@
+"""What holds for every command: help, examples, --json, exit codes, and a quick start."""
+
+import ast
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from fujie.cli import output
+from fujie.cli.app import app
+from fujie.core.errors import OperationalError, Refused, VerificationError
+from fujie.core.reasons import TransactionReason
+
+PROGRAM: Any = typer.main.get_command(app)
+HEAVY = (
+    "litestar",
+    "uvicorn",
+    "rocksdict",
+    "httpx",
+    "rich.console",
+    "nacl",
+    "fujie.engine",
+    "fujie.store",
+    "fujie.node",
+)
+
+
+def commands(group: Any = PROGRAM, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    found = []
+    for name, command in group.commands.items():
+        found += commands(command, (*path, name)) if hasattr(command, "commands") else [((*path, name), command)]
+    return found
+
+
+EVERY = pytest.mark.parametrize(("path", "command"), commands(), ids=[" ".join(path) for path, _ in commands()])
+
+
+@EVERY
+def test_command_has_help_examples_and_json(path, command):
+    assert command.help and command.help.splitlines()[0].endswith(".")
+    assert "Examples:" in command.epilog
+    assert "--json" in {option for parameter in command.params for option in parameter.opts}
+
+
+@EVERY
+def test_examples_name_the_command_and_parse(path, command):
+    lines = [line.strip() for line in command.epilog.splitlines() if line.strip().startswith(("fujie", "FUJIE_"))]
+    assert any(" ".join(path) in line for line in lines)
+    for line in lines:
+        for part in re.sub(r"\s{2,}\(.*\)$", "", line).split("&&"):
+            words = [word for word in shlex.split(part) if not re.fullmatch(r"FUJIE_[A-Z]+=\S*", word)]
+            parse(words[1:])
+
+
+def parse(words: list[str]) -> None:
+    """Parse a command line down to the last option, and run nothing."""
+    group, context = PROGRAM, PROGRAM.make_context("fujie", words, resilient_parsing=False)
+    while True:
+        words = [*context._protected_args, *context.args]
+        name, group, words = group.resolve_command(context, words)
+        context = group.make_context(name, words, parent=context)
+        if not hasattr(group, "commands"):
+            return
+
+
+def test_the_nouns_that_scripts_rely_on_are_there():
+    assert {" ".join(path) for path, _ in commands()} >= {
+        *("up", "init", "status", "resolve", "pay", "verify", "receipt", "check", "version"),
+        *("id allocate", "id update", "id retire", "id delegate", "id alias"),
+        *("wallet new", "wallet list", "wallet show", "wallet balance"),
+        *("money issue", "money distribute", "money supply"),
+        *("key new", "key show", "key protect", "snapshot save", "snapshot load", "genesis show", "genesis export"),
+    }
+
+
+def test_help_loads_nothing_heavy():
+    program = f"""
+import sys
+sys.argv = ["fujie", "--help"]
+from fujie.cli import main
+try:
+    main()
+except SystemExit as end:
+    print([name for name in {HEAVY!r} if name in sys.modules], end.code, file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.strip() == "[] 0"
+    assert "resolve" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (OperationalError("The disk is full.", "Make room."), 1, "The disk is full.\nMake room.\n"),
+        (Refused(TransactionReason.QUOTA_EXCEEDED), 4, "Refused: QUOTA_EXCEEDED (9)."),
+        (VerificationError("app-hash", "other roots"), 5, "The proof does not verify: app-hash: other roots"),
+        (KeyError("x"), 1, "Unexpected KeyError: 'x'"),
+    ],
+)
+def test_errors_have_their_exit_code_and_no_traceback(capsys, monkeypatch, error, code, said):
+    monkeypatch.setattr(output._Mode, "json", False)
+    assert output.report_error(error) == code
+    shown = capsys.readouterr().err
+    assert shown.startswith(said)
+    assert len(shown.strip().splitlines()) == 2
+    monkeypatch.setattr(output._Mode, "json", True)
+    assert output.report_error(error) == code
+    assert json.loads(capsys.readouterr().out)["exit_code"] == code
+
+
+def test_no_command_prints_by_itself():
+    """One module talks to the terminal, so that --json is one object and nothing else."""
+    for path in Path(output.__file__).parent.glob("*.py"):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        names = {ast.unparse(function) for function in calls}
+        assert not names & {"print", "typer.echo", "typer.secho", "sys.stdout.write"} or path.name == "output.py"

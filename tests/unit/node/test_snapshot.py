@@ -1,0 +1,157 @@
+import shutil
+from typing import Any
+
+import pytest
+
+from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.reasons import TransactionReason
+from fujie.core.transaction import VerifiedBlock
+from fujie.engine.admission import verify_transaction
+from fujie.engine.executor import Executor
+from fujie.machine.transition import apply_block
+from fujie.modules.identity import state_keys as identity
+from fujie.modules.identity.operations import UpdateRecord
+from fujie.node.check import check_folder
+from fujie.node.folder import Folder
+from fujie.node.founding import open_engine
+from fujie.node.ledger import PREFIX, open_ledger
+from fujie.node.snapshot import load_snapshot, save_snapshot
+from fujie.store import snapshot as snapshots
+from tests.unit.node.town import found_town, open_rows, signer_of
+
+GAS = f"{PREFIX}.CITY.GAS"
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A town, the last transaction on it, and its snapshot."""
+    place = tmp_path_factory.mktemp("snapshot")
+    home = place / "home"
+    found_town(home)
+    with open_ledger(home) as ledger:
+        transaction = ledger.build([UpdateRecord(GAS, 3, "Warmth", (), b"", "")])
+        ledger.submit_signed(transaction)
+    file = place / "town.snapshot"
+    save_snapshot(Folder(home), file)
+    return home, file, transaction
+
+
+@pytest.fixture
+def loaded(saved, tmp_path):
+    home, file, _ = saved
+    folder = Folder(tmp_path / "loaded")
+    load_snapshot(folder, file, Folder(home).trust())
+    return folder
+
+
+def test_loads_the_same_state(saved, loaded):
+    first, second = open_rows(saved[0]), open_rows(loaded.home)
+    one, two = Executor(first), Executor(second)
+    assert one.head == two.head
+    first.close()
+    second.close()
+    assert check_folder(loaded).findings == []
+
+
+def test_the_next_block_applies_identically(saved, loaded):
+    first, second = open_rows(saved[0]), open_rows(loaded.home)
+    one, two = Executor(first), Executor(second)
+    with open_ledger(saved[0].parent / "signer") as other:  # any key: a refused transaction is a result as well
+        raw = other.build([UpdateRecord(GAS, 4, "Other", (), b"", "")])
+    time_ms = one.head.time_ms + 1
+    block = VerifiedBlock(one.chain_id, one.head.height + 1, time_ms, (verify_transaction(raw),))
+    assert apply_block(one.live, block).receipts == apply_block(two.live, block).receipts
+    staged = [executor.stage(block, executor.apply(block)).head for executor in (one, two)]
+    assert staged[0] == staged[1]
+    first.close()
+    second.close()
+
+
+def test_goes_on_after_loading(saved, loaded):
+    shutil.copytree(saved[0] / "keys", loaded.home / "keys")
+    with open_ledger(loaded.home) as ledger:
+        before: Any = ledger.resolve(GAS).record
+        ledger.update(GAS, name="Heat")
+        after: Any = ledger.resolve(GAS).record
+    assert (before.name, after.name, after.standing.number) == ("Warmth", "Heat", 5)
+    assert check_folder(loaded).findings == []
+
+
+def test_refuses_a_transaction_that_was_carried_out_before(saved, loaded):
+    engine = open_engine(loaded, signer_of(saved[0]))
+    before = engine.head.log_size
+    [outcome] = engine.submit([saved[2]]).result()
+    assert outcome.receipt is not None, "the first receipt answers a repeat"
+    assert (outcome.code, engine.head.log_size) == (0, before)
+    repeated = engine.dry_run(saved[2])
+    assert repeated.code == TransactionReason.TRANSACTION_REPEATED
+    leaf: Any = engine.read(identity.identity(GAS))
+    assert leaf.record.standing.number == 4
+    engine.close()
+
+
+def test_an_interrupted_save_leaves_nothing(saved, tmp_path, monkeypatch):
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(snapshots, "_chunks", fail)
+    with pytest.raises(KeyboardInterrupt):
+        save_snapshot(Folder(saved[0]), tmp_path / "half.snapshot")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_never_takes_the_place_of_a_file(saved):
+    with pytest.raises(OperationalError, match="exists already"):
+        save_snapshot(Folder(saved[0]), saved[1])
+
+
+def test_refuses_a_folder_that_is_not_empty(saved):
+    with pytest.raises(OperationalError, match="is not empty"):
+        load_snapshot(Folder(saved[0]), saved[1], Folder(saved[0]).trust())
+
+
+def test_refuses_the_trust_root_of_another_chain(saved, tmp_path):
+    found_town(tmp_path / "other")
+    with pytest.raises(VerificationError) as caught:
+        load_snapshot(Folder(tmp_path / "loaded"), saved[1], Folder(tmp_path / "other").trust())
+    assert caught.value.step == "chain-id"
+    assert list((tmp_path / "loaded").iterdir()) == [], "nothing half-loaded stays"
+
+
+def test_refuses_every_changed_or_missing_byte(saved, tmp_path):
+    data = saved[1].read_bytes()
+    trust = Folder(saved[0]).trust()
+    for place in range(0, len(data), len(data) // 40):
+        for spoiled in (data[:place], data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]):
+            file = tmp_path / "spoiled"
+            file.write_bytes(spoiled)
+            with pytest.raises(VerificationError):
+                load_snapshot(Folder(tmp_path / "loaded"), file, trust)
+
+
+@pytest.mark.parametrize("prefix", [b"g", b"s", b"v", b"t", b"e"])
+def test_refuses_a_row_that_was_changed_and_hashed_again(saved, tmp_path, monkeypatch, prefix):
+    """The frames' digests guard against accidents; against a liar stand the roots."""
+    chunks = snapshots._chunks
+
+    def lying(store, manifest):
+        for chunk in chunks(store, manifest):
+            rows = list(chunk.rows)
+            if chunk.prefix == prefix:
+                key, value = rows[-1]
+                rows[-1] = (key, value[:-1] + bytes([value[-1] ^ 1]))
+            yield snapshots.Rows(chunk.prefix, tuple(rows))
+
+    monkeypatch.setattr(snapshots, "_chunks", lying)
+    save_snapshot(Folder(saved[0]), tmp_path / "lie")
+    with pytest.raises(VerificationError):
+        load_snapshot(Folder(tmp_path / "loaded"), tmp_path / "lie", Folder(saved[0]).trust())
+
+
+@pytest.mark.parametrize("prefix", [b"g", b"s", b"t", b"e"])
+def test_refuses_a_snapshot_that_lacks_rows(saved, tmp_path, monkeypatch, prefix):
+    chunks = snapshots._chunks
+    monkeypatch.setattr(snapshots, "_chunks", lambda *given: (one for one in chunks(*given) if one.prefix != prefix))
+    save_snapshot(Folder(saved[0]), tmp_path / "short")
+    with pytest.raises(VerificationError):
+        load_snapshot(Folder(tmp_path / "loaded"), tmp_path / "short", Folder(saved[0]).trust())
