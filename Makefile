@@ -18,7 +18,7 @@ TESTING := $(VENV)/.fujie-testing
 
 CHECKED := src tests $(wildcard bench)
 PYTEST_FLAGS ?=
-BENCH ?= payments resolve
+BENCH ?= payments http_payments resolve
 
 .PHONY: help install up test tools check lint types contracts fast format bench clean distclean
 

@@ -87,7 +87,8 @@ function read(page) {
   let name = "";
   for (const line of page.split("\n")) {
     let match;
-    if ((match = /^##+ (.*)$/.exec(line))) section = match[1];
+    if ((match = /^##+ (.*)$/.exec(line))) [section, name] = [match[1], ""];
+    else if (line === "<!-- end -->") name = "";
     else if ((match = /^\*\*(\w+)\*\*: array of \d+\./.exec(line))) {
       name = match[1];
       found.records.set(name, "");

@@ -33,29 +33,35 @@ def node(first_start):
 def test_first_start_allocates_everything_and_says_what_to_try(first_start):
     _, shown = first_start
     found = re.search(r"3,214 identifiers in ([0-9.]+) s", shown)
-    assert found and float(found[1]) < 30, shown  # under 5 s by itself; a busy machine may be slower
+    assert found is not None, shown
+    assert float(found[1]) < 30  # about 1 s by itself; a busy machine may be much slower
     assert "3,214 of 3,214" in shown
     for command in ("fujie resolve ZZ.156.1301", "fujie pay alice shop 12.50", "fujie verify receipt.fujie"):
         assert command in shown
-    assert "demonstration" in shown and "keys of all parties" in shown
+    assert "demonstration" in shown
+    assert "keys of all parties" in shown
 
 
 def test_resolve_shows_shijiazhuang_and_that_its_proof_was_verified(node):
     shown = node.run("resolve", "ZZ.156.1301")
-    assert "石家庄市" in shown and "河北省" in shown and "GBT2260 130100" in shown
+    assert "石家庄市" in shown
+    assert "河北省" in shown
+    assert "GBT2260 130100" in shown
     assert "verified here: under block" in shown
 
 
 def test_resolve_shows_a_verified_proof_of_absence(node):
     shown = node.run("resolve", "ZZ.156.9999", code=3)
-    assert "was never allocated" in shown and "absence verified here" in shown
+    assert "was never allocated" in shown
+    assert "absence verified here" in shown
     assert node.json("resolve", "ZZ.156.9999", code=3)["absent"] is True
 
 
 def test_pay_moves_money_and_writes_a_receipt_that_verifies(node):
     before = {name: balance(node, name) for name in ("alice", "shop")}
     shown = node.run("pay", "alice", "shop", "12.50")
-    assert "Paid 12.50 CNY from alice to shop" in shown and "receipt.fujie" in shown
+    assert "Paid 12.50 CNY from alice to shop" in shown
+    assert "receipt.fujie" in shown
     assert balance(node, "alice") == before["alice"] - 1_250
     assert balance(node, "shop") == before["shop"] + 1_250
     assert "carried out" in node.run("verify", "receipt.fujie")

@@ -10,6 +10,7 @@ import typer
 
 from fujie.cli import output
 from fujie.cli.settings import Json, examples, settings_of
+from fujie.core.errors import OperationalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,10 +50,11 @@ def up(
     from fujie.node.serve import Stopped, run_node
 
     folder = settings_of(context).folder
+    kind = store_kind(store)
     stop = _stop_at_signals()
     if not is_founded(folder):
         output.say(f"Founding a chain with the demonstration in {folder.home}")
-        found_demo(folder, store_kind(store))
+        found_demo(folder, kind)
     try:
         with progress() as shown:
             run_node(
@@ -80,12 +82,16 @@ def init(
     """Found an empty chain in the data folder, without the demonstration. `fujie up` then serves it."""
     from fujie.client.files import read_bounded
     from fujie.machine import genesis as genesis_form
-    from fujie.node.founding import found_chain, found_from, require_validator
+    from fujie.node.founding import found_chain, found_from, is_founded, require_validator
     from fujie.node.keyring import ensure_key
     from fujie.node.ledger import GENESIS_FILE_BYTES_MAX, OWNER, owner_genesis
 
     folder = settings_of(context).folder
     kind = store_kind(store)
+    if is_founded(folder):
+        raise OperationalError(
+            f"The data folder {folder.home} holds a chain already.", "Choose another: --home FOLDER."
+        )
     validator = ensure_key(folder.validator_key, "validator")
     if genesis is not None:
         founding = genesis_form.load(read_bounded(genesis, GENESIS_FILE_BYTES_MAX))

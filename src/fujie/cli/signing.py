@@ -4,44 +4,46 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fujie.core.errors import Refused
-from fujie.core.policy import KeyPolicy
-from fujie.core.signing import Signer
 
 if TYPE_CHECKING:
     from fujie.cli.settings import Settings
     from fujie.client.client import Client
+    from fujie.core.policy import KeyPolicy
+    from fujie.core.signing import Signer
 
 AGENCY_CHARACTERS = 2
 
 
-def registrar_signers(settings: "Settings", client: "Client", prefix: str, keys: list[str] | None) -> list[Signer]:
+def registrar_signers(settings: "Settings", client: "Client", prefix: str, keys: list[str] | None) -> "list[Signer]":
     """Return keys that satisfy whoever allocates under ``prefix``; those called ``keys`` where some are named."""
     if keys:
         return named_signers(settings, keys)
     return settings.keyring.for_policy(*registrar_policy(client, prefix))
 
 
-def controller_signers(settings: "Settings", client: "Client", identifier: str, keys: list[str] | None) -> list[Signer]:
+def controller_signers(
+    settings: "Settings", client: "Client", identifier: str, keys: list[str] | None
+) -> "list[Signer]":
     """Return keys that satisfy whoever controls ``identifier``; those called ``keys`` where some are named."""
     if keys:
         return named_signers(settings, keys)
     return settings.keyring.for_policy(*_controller_policy(client, identifier))
 
 
-def account_signers(settings: "Settings", client: "Client", account: str, keys: list[str] | None) -> list[Signer]:
+def account_signers(settings: "Settings", client: "Client", account: str, keys: list[str] | None) -> "list[Signer]":
     """Return keys that satisfy an account; those called ``keys`` where some are named."""
     if keys:
         return named_signers(settings, keys)
     return settings.keyring.for_policy(_account_policy(client, account), f"The account {account}")
 
 
-def named_signers(settings: "Settings", keys: list[str]) -> list[Signer]:
+def named_signers(settings: "Settings", keys: list[str]) -> "list[Signer]":
     """Return the keys in files that are named or pathed."""
     keyring = settings.keyring
     return [keyring.at(Path(key)) if "/" in key or key.endswith(".key") else keyring.named(key) for key in keys]
 
 
-def registrar_policy(client: "Client", prefix: str) -> tuple[KeyPolicy, str, str]:
+def registrar_policy(client: "Client", prefix: str) -> "tuple[KeyPolicy, str, str]":
     """Return the policy of whoever allocates under ``prefix``, who that is, and the prefix that holds the policy.
 
     As ``modules.identity.queries.registrar``, by proven answers. Raises ``Refused`` as that does.
@@ -63,7 +65,7 @@ def above(identifier: str) -> str:
     return identifiers.parent(identifier) or identifier[:AGENCY_CHARACTERS]
 
 
-def _controller_policy(client: "Client", identifier: str) -> tuple[KeyPolicy, str, str]:
+def _controller_policy(client: "Client", identifier: str) -> "tuple[KeyPolicy, str, str]":
     from fujie.modules.identity.queries import AgencyQuery
     from fujie.modules.identity.reasons import IdentityReason
 
@@ -80,7 +82,7 @@ def _controller_policy(client: "Client", identifier: str) -> tuple[KeyPolicy, st
     return registrar_policy(client, above(identifier))
 
 
-def _account_policy(client: "Client", name: str) -> KeyPolicy:
+def _account_policy(client: "Client", name: str) -> "KeyPolicy":
     from fujie.modules.membership.reasons import MembershipReason
 
     found = client.account(name).record

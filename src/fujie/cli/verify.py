@@ -7,7 +7,6 @@ import typer
 
 from fujie.cli import output, words
 from fujie.cli.settings import Json, Trust, examples, settings_of
-from fujie.core.json_form import to_json
 
 if TYPE_CHECKING:
     from fujie.client.verifier import VerifiedReceipt, VerifiedRecord
@@ -39,6 +38,7 @@ def verify(
     """
     from fujie.client.files import read_bounded
     from fujie.client.verifier import VerifiedReceipt, verify_file, verify_file_at
+    from fujie.core.json_form import to_json
 
     root = settings_of(context).trust(trust)
     data = read_bounded(file, FILE_BYTES_MAX)
@@ -65,6 +65,7 @@ def verify(
 def describe_receipt(found: "VerifiedReceipt") -> tuple[list[output.Row], dict[str, Any]]:
     """Return a proven receipt for people and for programs."""
     from fujie.client.session import reason_of
+    from fujie.core.json_form import to_json
 
     receipt = found.receipt
     reason = reason_of(receipt.code)

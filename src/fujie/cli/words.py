@@ -9,7 +9,6 @@ import typer
 from fujie.core import identifiers
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.identifier_forms import parse_people_form
-from fujie.core.json_form import to_json
 from fujie.core.units import TIME_MS_MAX
 
 if TYPE_CHECKING:
@@ -71,6 +70,8 @@ def proof_data(found: "VerifiedRecord[Any] | VerifiedReceipt") -> dict[str, Any]
 
 def record_data(found: "VerifiedRecord[Any]") -> dict[str, Any]:
     """Return a proven record, or its absence, for programs."""
+    from fujie.core.json_form import to_json
+
     return {
         "path": found.path,
         "record": None if found.record is None else to_json(found.record),
@@ -81,6 +82,8 @@ def record_data(found: "VerifiedRecord[Any]") -> dict[str, Any]:
 
 def outcome_data(outcome: "Outcome") -> dict[str, Any]:
     """Return what became of a transaction, for programs."""
+    from fujie.core.json_form import to_json
+
     assert outcome.receipt is not None, "only what was carried out comes here"
     return {
         "transaction_id": outcome.transaction_id.hex(),

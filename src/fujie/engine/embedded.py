@@ -214,13 +214,15 @@ class EmbeddedEngine:
         while True:
             with self._changed:
                 due_s = (self.executor.head.time_ms + self._heartbeat_ms - self._clock_ms()) / 1000
-                self._changed.wait_for(lambda: intake.verified or intake.stopping, max(due_s, 0.0))
+                self._changed.wait_for(
+                    # While something is on its way, the block that carries it will prove the one before.
+                    lambda: intake.verified or intake.stopping or (self._unproven and not intake.pending),
+                    max(due_s, 0.0),
+                )
                 if intake.stopping:
                     return
                 waiting = intake.take()
             self._make_block(waiting)
-            if self._unproven and not intake.verified:
-                self._make_block(())
 
     def _make_block(self, waiting: Sequence[Waiting]) -> None:
         """Make one block of ``waiting``, or an empty one, and answer for each of them when it is durable."""

@@ -33,6 +33,7 @@ from fujie.machine.schedule import SCHEDULE, Schedule
 from fujie.machine.transition import BlockResult, apply_block, apply_transaction, touched_keys
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.modules.membership import queries as membership
+from fujie.modules.membership.records import TRANSACTION_WINDOW_MS_MAX
 from fujie.modules.membership.state_keys import PARAMETERS_KEY
 from fujie.store.base import Store, WriteBatch
 from fujie.store.layout import META_FORMAT, META_HEAD, Table, number_key
@@ -40,7 +41,6 @@ from fujie.store.state_tree import CACHE_BYTES_DEFAULT, StagedTree, StateTree, p
 from fujie.store.transaction_log import StagedLog, TransactionLog
 
 FOLDER_FORMAT: Final = b"1"
-WINDOW_MS_MAX: Final = 3_600_000  # the longest transaction window that a vote can set (membership)
 
 
 class Head(Record, tag=1):
@@ -345,7 +345,10 @@ class Executor:
         """
         parameters = membership.parameters(self.live)
         longest_ms = parameters.transaction_window_ms
-        while parameters.standing.previous and parameters.standing.since_ms + WINDOW_MS_MAX > self.head.time_ms:
+        while (
+            parameters.standing.previous
+            and parameters.standing.since_ms + TRANSACTION_WINDOW_MS_MAX > self.head.time_ms
+        ):
             data = self.live.archived(parameters.standing.previous)
             assert data is not None, "an old version that is linked is always archived"
             parameters = PARAMETERS_KEY.codec.decode_trusted(data)

@@ -119,6 +119,8 @@ class Intake:
                 if not batch.missing:
                     self._open.pop(id(batch), None)
                     finished.append(batch)
+            if not self.pending:
+                self.changed.notify_all()
         for batch in finished:
             if not batch.future.done():
                 batch.future.set_result(batch.outcomes)

@@ -19,7 +19,9 @@ FRESHNESS_MS_DEFAULT: Final = 300_000  # five heartbeats: an honest node's newes
 CLOCK_DRIFT_MS: Final = 10_000  # how far the clock of a verifier may lag behind that of the validators
 
 
-class TrustRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="format", tag="fujie-trust-1"):
+class TrustRoot(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="format", tag="fujie-trust-1"
+):
     """What is taken on trust: the chain, who signs its headers, and how its state tree is shaped.
 
     ``chain_id`` commits to the genesis. ``validators_hash`` is the hash of the validator set in CometBFT's form.

@@ -32,7 +32,7 @@ HEAVY = (
 
 
 def commands(group: Any = PROGRAM, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    found = []
+    found: list[tuple[tuple[str, ...], Any]] = []
     for name, command in group.commands.items():
         found += commands(command, (*path, name)) if hasattr(command, "commands") else [((*path, name), command)]
     return found
@@ -43,7 +43,8 @@ EVERY = pytest.mark.parametrize(("path", "command"), commands(), ids=[" ".join(p
 
 @EVERY
 def test_command_has_help_examples_and_json(path, command):
-    assert command.help and command.help.splitlines()[0].endswith(".")
+    assert command.help
+    assert command.help.splitlines()[0].endswith(".")
     assert "Examples:" in command.epilog
     assert "--json" in {option for parameter in command.params for option in parameter.opts}
 

@@ -21,7 +21,10 @@ class IdentityReason(Reason):
     CODEBOOK_EDITION_WITHDRAWN = 2009, "The codebook edition was withdrawn."
     CODEBOOK_EDITION_EXISTS = 2010, "A codebook edition with this name is registered already."
 
-    CONTROLLER_POLICY_UNSOUND = 2011, "The keys must ascend, be sound Ed25519 points, and be enough for their threshold."
+    CONTROLLER_POLICY_UNSOUND = (
+        2011,
+        "The keys must ascend, be sound Ed25519 points, and be enough for their threshold.",
+    )
     ATTRIBUTES_NOT_ASCENDING = 2012, "The keys of the attributes must ascend and be distinct."
     DELEGATION_UNSOUND = 2013, "The terms of a delegation contradict one another."
     CODEBOOK_SERIES_UNKNOWN = 2014, "No edition of the codebook series of a delegation is registered."

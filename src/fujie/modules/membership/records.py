@@ -32,9 +32,10 @@ QuotaPerMinute = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 # Parameters, each with the bounds within which a vote may move it.
 UtcOffsetMinutes = Annotated[int, Meta(ge=-720, le=840)]  # the offsets in civil use
-TransactionWindowMs = Annotated[int, Meta(ge=10_000, le=3_600_000)]  # ids of an hour at 10,000/s are 36 million: enough
+TRANSACTION_WINDOW_MS_MAX: Final = 3_600_000  # ids of an hour at 10,000/s are 36 million: enough
+TransactionWindowMs = Annotated[int, Meta(ge=10_000, le=TRANSACTION_WINDOW_MS_MAX)]
 OperationsPerMinute = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-StateTreeDepth = Annotated[int, Meta(ge=1, le=24)]  # 2^24 buckets keep 1 GiB of inner nodes in memory
+StateTreeDepth = Annotated[int, Meta(ge=4, le=24)]  # 2^24 buckets keep 1 GiB of inner nodes in memory
 GovernanceThreshold = Annotated[int, Meta(ge=1, le=GOVERNORS_MAX)]
 ProposalPeriodMs = Annotated[int, Meta(ge=1_000, le=366 * 86_400_000)]  # up to a leap year
 

@@ -1,0 +1,127 @@
+/** Canonical records (docs/spec/02-encoding.md) by the name of their type, and the paths of the state (03-state.md). */
+
+import { compare, toHex, utf8 } from "./bytes.mjs";
+import { decodes, must } from "./errors.mjs";
+import { chainIdOf } from "./hashing.mjs";
+import { pack, Reader } from "./messagepack.mjs";
+import { QUERY_PATHS, REASONS, STATE, TYPES } from "./tables.mjs";
+
+/** @typedef {import("./types.mjs").Type} Type */
+
+/** @param {string} name @returns {any} */
+function typeNamed(name) {
+  if (!Object.hasOwn(TYPES, name)) throw new TypeError(`docs/spec has no record ${name}`);
+  return TYPES[name];
+}
+
+/**
+ * Returns the one record of type `name` that `bytes` are.
+ *
+ * @param {string} name of a table in docs/spec, or Operation, Event, Query
+ * @param {Uint8Array} bytes
+ * @returns {any} its fields by name, and its name in `$type`
+ * @throws {VerificationError} `decode`
+ */
+export function decode(name, bytes) {
+  const type = typeNamed(name);
+  const reader = new Reader(bytes);
+  const value = type.read(reader);
+  reader.end();
+  return value;
+}
+
+/**
+ * Returns the canonical bytes of `value`, as {@link decode} returned it. It does not check bounds.
+ *
+ * @param {string} name
+ * @param {any} value
+ * @returns {Uint8Array}
+ */
+export function encode(name, value) {
+  return pack(typeNamed(name).plain(value));
+}
+
+/** @param {string} words of a placeholder @returns {string} a pattern for one component of a path */
+function component(words) {
+  if (words.endsWith(" in 32 hexadecimal digits")) return "[0-9a-f]{32}";
+  if (words.endsWith(" in two digits")) return "[0-9]{2}";
+  // The code of an alias may hold a slash, and is always the last component.
+  return words === "code" ? "[!-~]+" : "[^/]+";
+}
+
+const PLACEHOLDER = /<(([a-z_]+)[^>]*)>/g;
+
+const PLACES = STATE.map(([path, type, salted]) => ({
+  pattern: new RegExp(`^${path.replace(PLACEHOLDER, (_, words) => component(words))}$`, "u"),
+  type,
+  salted,
+  // A field that stands in the path says what the record is about; none of its versions may change it.
+  subject: [...path.matchAll(PLACEHOLDER)]
+    .map((match) => match[2])
+    .filter((field) => type.fields.some(([name]) => name === field)),
+}));
+
+/**
+ * Returns what stands at `path`: the name of the record type, whether its leaf is salted, and the fields that say what the
+ * record is about.
+ *
+ * @param {string} path
+ * @returns {{ type: string, salted: boolean, subject: string[] } | null} null when nothing ever stands there
+ */
+export function placeOf(path) {
+  const place = PLACES.find(({ pattern }) => pattern.test(path));
+  return place ? { type: place.type.name, salted: place.salted, subject: place.subject } : null;
+}
+
+/**
+ * Returns the path that a query leads to.
+ *
+ * @param {any} query as {@link decode} of `Query` returns it
+ * @returns {string}
+ */
+export function pathOf(query) {
+  const template = /** @type {Record<string, string>} */ (QUERY_PATHS)[query.$type];
+  if (template === undefined) throw new TypeError(`${query.$type} is no query`);
+  return template.replace(PLACEHOLDER, (_, words, field) => {
+    const value = query[field];
+    if (value instanceof Uint8Array) return toHex(value);
+    return words.endsWith(" in two digits") ? String(value).padStart(2, "0") : String(value);
+  });
+}
+
+/**
+ * Returns what the number in a receipt means.
+ *
+ * @param {number} code
+ * @returns {{ name: string, sentence: string } | null} null for a code that this verifier does not know
+ */
+export function reasonOf(code) {
+  const reason = /** @type {Record<number, [string, string]>} */ (REASONS)[code];
+  return reason ? { name: reason[0], sentence: reason[1] } : null;
+}
+
+/**
+ * Returns the genesis in `bytes` and the chain id that follows from it.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {Promise<{ genesis: any, chainId: string }>}
+ * @throws {VerificationError} `decode`, `genesis-order`
+ */
+export async function checkGenesis(bytes) {
+  const genesis = decode("Genesis", bytes);
+  ascend(genesis.leaves.map((/** @type {any} */ leaf) => utf8(leaf.path)), "leaves");
+  ascend(genesis.archive, "old versions");
+  for (const { path, record } of genesis.leaves) {
+    const place = placeOf(path);
+    decodes(place !== null, `nothing stands at ${path}`);
+    decode(/** @type {any} */ (place).type, record);
+  }
+  return { genesis, chainId: await chainIdOf(genesis.name, bytes) };
+}
+
+/** @param {Uint8Array[]} values @param {string} what */
+function ascend(values, what) {
+  for (let index = 1; index < values.length; index += 1) {
+    must(compare(values[index - 1], values[index]) < 0, "genesis-order", `${what} do not ascend`);
+  }
+}
