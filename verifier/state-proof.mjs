@@ -14,7 +14,7 @@ const emptyDigests = [];
 
 /** @param {number} height @returns {Promise<Uint8Array>} the digest of a subtree of this height in which nothing stands */
 export async function emptySubtree(height) {
-  if (emptyDigests.length === 0) emptyDigests.push(await digest(TAG.BUCKET));
+  emptyDigests[0] ??= await digest(TAG.BUCKET);
   for (let last = emptyDigests.length - 1; last < height; last += 1) {
     emptyDigests[last + 1] = await digest(TAG.STATE_NODE, emptyDigests[last], emptyDigests[last]);
   }

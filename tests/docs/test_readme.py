@@ -8,6 +8,7 @@ are replaced first.
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +60,6 @@ def test_make_targets_of_the_readme_exist():
     makes = [line for block in BLOCKS if block.language == "sh" for line in block.text.splitlines() if "make" in line]
     assert makes == ["make up", "make test"]
     for target in re.findall(r"`?make ([a-z]+)", README):
-        subprocess.run(["make", "--question", "--dry-run", target], cwd=ROOT, capture_output=True, check=False)
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE), target
 
 
@@ -99,7 +99,7 @@ def test_tour_prints_what_the_readme_shows(tmp_path):
 
 
 def test_library_example_prints_what_the_readme_shows(tmp_path):
-    for block, after in zip(BLOCKS, BLOCKS[1:], strict=False):
+    for block, after in pairwise(BLOCKS):
         if block.language == "python":
             assert after.language == "text"
             done = subprocess.run([sys.executable, "-c", block.text], cwd=tmp_path, capture_output=True, text=True)
