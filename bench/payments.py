@@ -31,7 +31,7 @@ from fujie.store.layout import Table
 from fujie.store.state_tree import unpack_leaf
 
 BATCH = 1_000  # payments in one submission
-UNDER_WAY = 18_000  # below the admission bound of 20,000
+UNDER_WAY = 36_000  # below the admission bound of 40,000
 
 
 def make_payments(job: tuple[str, int, int, int]) -> list[bytes]:

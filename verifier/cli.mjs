@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { decodeTrustRoot, proveAll, toHex, VerificationError } from "./fujie-verifier.mjs";
+import { decodeTrustRoot, proveAll, toHex, toJson, VerificationError } from "./fujie-verifier.mjs";
 
 const PROVEN = 0;
 const CANNOT_READ = 1;
@@ -57,44 +57,52 @@ function read(path) {
   }
 }
 
-/** Values that JSON does not have: bytes as hexadecimal, integers beyond 2^53 as text. @param {string} _ @param {any} value */
-function plain(_, value) {
-  if (value instanceof Uint8Array) return toHex(value);
-  return typeof value === "bigint" ? (value <= 2n ** 53n ? Number(value) : String(value)) : value;
+/** @param {any} fields @returns {string[]} one line for each field */
+const lines = (fields) => Object.entries(fields).map(([name, value]) => `    ${name}: ${JSON.stringify(value)}`);
+
+/** @param {any} receipt @returns {string} */
+function outcome({ isSuccess, receipt, reason }) {
+  if (isSuccess) return "carried out";
+  if (reason === null) return `refused, for a reason that this verifier does not know (${receipt.code})`;
+  return `refused: ${reason.name} (${receipt.code}): ${reason.sentence}`;
 }
-
-/** @param {any} value */
-const inline = (value) => JSON.stringify(value, plain);
-
-/** @param {any} record @returns {string[]} one line for each field */
-const lines = ({ $type, ...fields }) => Object.entries(fields).map(([name, value]) => `    ${name}: ${inline(value)}`);
 
 /** @param {any} item @param {number | undefined} atMs @returns {string[]} */
 function describe(item, atMs) {
-  const when = atMs === undefined ? "" : ` at ${new Date(atMs).toISOString()}`;
   if (item.kind === "receipt") {
-    const { receipt, reason } = item;
-    const unknown = `refused, for a reason that this verifier does not know (${receipt.code})`;
-    const refused = reason === null ? unknown : `refused: ${reason.name} (${receipt.code}): ${reason.sentence}`;
-    const operations = item.transaction.operations.map((/** @type {any} */ one) => `    ${one.$type} ${inline(one)}`);
-    return [`receipt of ${toHex(item.id)}: ${item.isSuccess ? "carried out" : refused}`, ...lines(receipt), "  operations", ...operations];
+    const operations = toJson("Transaction", item.transaction).operations;
+    return [
+      `receipt of ${toHex(item.id)}: ${outcome(item)}`,
+      ...lines({ ...toJson("Receipt", item.receipt), operations }),
+    ];
   }
+  const when = atMs === undefined ? "" : ` at ${new Date(atMs).toISOString()}`;
   if (item.record === null) return [`absent${when}: ${item.path}`];
-  const unused = atMs === undefined && item.versions > 0;
-  const note = unused ? ["    (holds older versions too; ask for one with --at)"] : [];
-  return [`present${when}: ${item.path} is ${item.type}`, ...lines(item.record), ...note];
+  const isUnused = atMs === undefined && item.versions > 0;
+  const note = isUnused ? ["    (older versions are in the file too; ask for one with --at)"] : [];
+  return [`present${when}: ${item.path} is ${item.type}`, ...lines(toJson(item.type, item.record)), ...note];
+}
+
+/** @param {any} item @returns {any} what JSON.stringify takes */
+function itemJson(item) {
+  if (item.kind === "record") {
+    const { kind, path, type, record } = item;
+    return { kind, path, type, record: record && toJson(type, record) };
+  }
+  const { kind, id, transaction, receipt, isSuccess, reason } = item;
+  const shown = { transaction: toJson("Transaction", transaction), receipt: toJson("Receipt", receipt) };
+  return { kind, id: toHex(id), success: isSuccess, reason: reason && reason.name, ...shown };
 }
 
 /** @param {any} proven @param {any} options @returns {string} */
 function render({ verified, items }, { json, atMs }) {
   const { header, headerHash, timeMs } = verified;
+  const [height, hash] = [String(header.height), toHex(headerHash)];
   if (json) {
-    const head = { chain_id: header.chainId, height: header.height, time_ms: timeMs, header_hash: headerHash };
-    return JSON.stringify({ proven: true, header: head, items }, plain, 2);
+    const head = { chain_id: header.chainId, height: Number(height), time_ms: timeMs, hash };
+    return JSON.stringify({ proven: true, header: head, items: items.map(itemJson) }, null, 2);
   }
-  // A header may be of a time that a JavaScript date cannot express.
-  const time = Number.isNaN(new Date(timeMs).valueOf()) ? `${timeMs} ms` : new Date(timeMs).toISOString();
-  const head = `proven by the header of ${header.chainId}, height ${header.height}, ${time}, ${toHex(headerHash)}`;
+  const head = `proven by the header of ${header.chainId} at height ${height} of ${new Date(timeMs).toISOString()} (${hash})`;
   return [head, ...items.flatMap((/** @type {any} */ item) => describe(item, atMs))].join("\n");
 }
 

@@ -21,7 +21,7 @@ const SMALL_ORDER = new Set([
 
 /** @param {Uint8Array} point @returns {Uint8Array} its bytes without the sign bit */
 function withoutSign(point) {
-  const bytes = point.slice();
+  const bytes = new Uint8Array(point); // a copy; slice() of Node's Buffer would be none
   bytes[31] &= 0x7f;
   return bytes;
 }

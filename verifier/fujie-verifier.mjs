@@ -10,11 +10,12 @@ export { checkCodebookEntry, codebookIdentifier, codebookLeaf, verifyCodebookEnt
 export { verifyCommit } from "./commit.mjs";
 export { isSoundPublicKey, isValidSignature } from "./ed25519.mjs";
 export { VerificationError } from "./errors.mjs";
+export { checkGenesis } from "./genesis.mjs";
 export { checkCharacters, faultOf, parseIdentifier, parsePeopleForm, peopleForm } from "./identifiers.mjs";
 export { decodeLightBlock, headerHash, validatorsHash } from "./light-block.mjs";
 export { verifyLogConsistency, verifyLogInclusion } from "./log-proof.mjs";
 export { inForce, skipTarget } from "./past.mjs";
-export { checkGenesis, decode, encode, pathOf, placeOf, reasonOf } from "./records.mjs";
+export { decode, encode, pathOf, placeOf, reasonOf, toJson } from "./records.mjs";
 export { verifyExclusion, verifyInclusion } from "./state-proof.mjs";
 export { verifyGrant, verifyTransaction } from "./transaction.mjs";
 export { decodeTrustRoot } from "./trust-root.mjs";

@@ -1,8 +1,6 @@
 /** Canonical records (docs/spec/02-encoding.md) by the name of their type, and the paths of the state (03-state.md). */
 
-import { compare, toHex, utf8 } from "./bytes.mjs";
-import { decodes, must } from "./errors.mjs";
-import { chainIdOf } from "./hashing.mjs";
+import { toHex } from "./bytes.mjs";
 import { pack, Reader } from "./messagepack.mjs";
 import { QUERY_PATHS, REASONS, STATE, TYPES } from "./tables.mjs";
 
@@ -41,18 +39,23 @@ export function encode(name, value) {
   return pack(typeNamed(name).plain(value));
 }
 
-/** @param {string} words of a placeholder @returns {string} a pattern for one component of a path */
-function component(words) {
-  if (words.endsWith(" in 32 hexadecimal digits")) return "[0-9a-f]{32}";
-  if (words.endsWith(" in two digits")) return "[0-9]{2}";
-  // The code of an alias may hold a slash, and is always the last component.
-  return words === "code" ? "[!-~]+" : "[^/]+";
+/**
+ * Returns `value` as interfaces for people show it (02-encoding.md, "JSON").
+ *
+ * @param {string} name
+ * @param {any} value as {@link decode} returned it
+ * @returns {any} what JSON.stringify takes
+ */
+export function toJson(name, value) {
+  return typeNamed(name).json(value);
 }
 
 const PLACEHOLDER = /<(([a-z_]+)[^>]*)>/g;
 
 const PLACES = STATE.map(([path, type, salted]) => ({
-  pattern: new RegExp(`^${path.replace(PLACEHOLDER, (_, words) => component(words))}$`, "u"),
+  // What stands before the first placeholder decides what stands at a path; without a placeholder, the whole path does.
+  prefix: path.split("<")[0],
+  isWhole: !path.includes("<"),
   type,
   salted,
   // A field that stands in the path says what the record is about; none of its versions may change it.
@@ -69,7 +72,7 @@ const PLACES = STATE.map(([path, type, salted]) => ({
  * @returns {{ type: string, salted: boolean, subject: string[] } | null} null when nothing ever stands there
  */
 export function placeOf(path) {
-  const place = PLACES.find(({ pattern }) => pattern.test(path));
+  const place = PLACES.find(({ prefix, isWhole }) => (isWhole ? path === prefix : path.startsWith(prefix)));
   return place ? { type: place.type.name, salted: place.salted, subject: place.subject } : null;
 }
 
@@ -98,30 +101,4 @@ export function pathOf(query) {
 export function reasonOf(code) {
   const reason = /** @type {Record<number, [string, string]>} */ (REASONS)[code];
   return reason ? { name: reason[0], sentence: reason[1] } : null;
-}
-
-/**
- * Returns the genesis in `bytes` and the chain id that follows from it.
- *
- * @param {Uint8Array} bytes
- * @returns {Promise<{ genesis: any, chainId: string }>}
- * @throws {VerificationError} `decode`, `genesis-order`
- */
-export async function checkGenesis(bytes) {
-  const genesis = decode("Genesis", bytes);
-  ascend(genesis.leaves.map((/** @type {any} */ leaf) => utf8(leaf.path)), "leaves");
-  ascend(genesis.archive, "old versions");
-  for (const { path, record } of genesis.leaves) {
-    const place = placeOf(path);
-    decodes(place !== null, `nothing stands at ${path}`);
-    decode(/** @type {any} */ (place).type, record);
-  }
-  return { genesis, chainId: await chainIdOf(genesis.name, bytes) };
-}
-
-/** @param {Uint8Array[]} values @param {string} what */
-function ascend(values, what) {
-  for (let index = 1; index < values.length; index += 1) {
-    must(compare(values[index - 1], values[index]) < 0, "genesis-order", `${what} do not ascend`);
-  }
 }

@@ -556,7 +556,7 @@ const Parameters = record("Parameters", 1, {
     operations_per_minute: int(1n, 1000000000n),
     governance_threshold: int(1n, 64n),
     proposal_period_max_ms: int(1000n, 31622400000n),
-    state_tree_depth: int(1n, 24n),
+    state_tree_depth: int(4n, 24n),
     visibility: oneOfWords("public", "restricted"),
     standing: Standing,
 });

@@ -2,7 +2,7 @@
 
 import { compare } from "./bytes.mjs";
 import { isValidSignature } from "./ed25519.mjs";
-import { must, VerificationError } from "./errors.mjs";
+import { decodes, must, VerificationError } from "./errors.mjs";
 import { grantMessage, signingMessage, transactionId } from "./hashing.mjs";
 import { decode } from "./records.mjs";
 
@@ -39,7 +39,8 @@ export async function verifyGrant(bytes) {
   const { body, signatures } = decode("SignedGrant", bytes);
   const grant = decode("Grant", body);
   const keys = grant.public_keys;
-  must(signatures.length === keys.length, "signature", `${signatures.length} signatures of ${keys.length} keys`);
+  decodes(signatures.length === keys.length, `${signatures.length} signatures of ${keys.length} keys`);
+  decodes(ascend(keys), "the public keys do not ascend");
   const message = grantMessage(body);
   await verifyEach(keys, message, signatures, "signature");
   return { grant, body, message };

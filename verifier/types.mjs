@@ -5,11 +5,14 @@
  * A record becomes an object with its name in `$type` and its fields by name. A number is a `number` where its bound is at
  * most 2^53, and a `bigint` where it is above, whatever the number is.
  *
- * @typedef {{ read: (reader: Reader) => any, plain: (value: any) => any }} Type
+ * `json` turns a value into what interfaces for people show (docs/spec/02-encoding.md, "JSON").
+ *
+ * @typedef {{ read: (reader: Reader) => any, plain: (value: any) => any, json: (value: any) => any }} Type
  * @typedef {Type & { name: string, tag: number, fields: [string, Type][],
  *   readFields: (reader: Reader, length: number) => Record<string, any> }} RecordType
  */
 
+import { toHex } from "./bytes.mjs";
 import { decodes } from "./errors.mjs";
 import { Reader } from "./messagepack.mjs";
 
@@ -23,7 +26,8 @@ export function int(least, most) {
     decodes(number >= least && number <= most, `${number} is not within ${least} and ${most}`);
     return convert(number);
   };
-  return { read, plain: same };
+  const json = (/** @type {number | bigint} */ value) => (value > 2n ** 53n ? String(value) : Number(value));
+  return { read, plain: same, json };
 }
 
 /** @param {...number} numbers @returns {Type} */
@@ -33,7 +37,7 @@ export function oneOfNumbers(...numbers) {
     decodes(numbers.includes(number), `${number} is not one of ${numbers}`);
     return number;
   };
-  return { read, plain: same };
+  return { read, plain: same, json: same };
 }
 
 /** @param {number} least @param {number} most code points @param {RegExp} [pattern] @returns {Type} */
@@ -46,7 +50,7 @@ export function text(least, most, pattern) {
     decodes(pattern === undefined || pattern.test(value), "text does not match its pattern");
     return value;
   };
-  return { read, plain: same };
+  return { read, plain: same, json: same };
 }
 
 /** @param {...string} words @returns {Type} */
@@ -56,7 +60,7 @@ export function oneOfWords(...words) {
     decodes(words.includes(word), "text is not in its list");
     return word;
   };
-  return { read, plain: same };
+  return { read, plain: same, json: same };
 }
 
 /** @param {number} least @param {number} most bytes @returns {Type} */
@@ -66,17 +70,18 @@ export function bin(least, most) {
     decodes(bytes.length >= least && bytes.length <= most, `byte string of ${bytes.length} bytes`);
     return bytes;
   };
-  return { read, plain: same };
+  return { read, plain: same, json: toHex };
 }
 
 /** @type {Type} */
-export const bool = { read: (reader) => reader.bool(), plain: same };
+export const bool = { read: (reader) => reader.bool(), plain: same, json: same };
 
 /** @param {Type} type @returns {Type} */
 export function orNil(type) {
   return {
     read: (reader) => (reader.nextIsNil() ? reader.nil() : type.read(reader)),
     plain: (value) => (value === null ? null : type.plain(value)),
+    json: (value) => (value === null ? null : type.json(value)),
   };
 }
 
@@ -87,7 +92,7 @@ export function list(least, most, type) {
     decodes(length >= least && length <= most, `array of ${length}`);
     return Array.from({ length }, () => type.read(reader));
   };
-  return { read, plain: (value) => value.map(type.plain) };
+  return { read, plain: (value) => value.map(type.plain), json: (value) => value.map(type.json) };
 }
 
 /** @param {...Type} types @returns {Type} */
@@ -96,7 +101,9 @@ export function tuple(...types) {
     decodes(reader.arrayHeader() === types.length, `array of exactly ${types.length} is wanted`);
     return types.map((type) => type.read(reader));
   };
-  return { read, plain: (value) => types.map((type, index) => type.plain(value[index])) };
+  const each = (/** @type {"plain" | "json"} */ form) => (/** @type {any[]} */ value) =>
+    types.map((type, index) => type[form](value[index]));
+  return { read, plain: each("plain"), json: each("json") };
 }
 
 /** @param {string} name @param {number} tag @param {Record<string, Type>} fields in order @returns {RecordType} */
@@ -116,7 +123,9 @@ export function record(name, tag, fields) {
     return readFields(reader, length);
   };
   const plain = (/** @type {any} */ value) => [tag, ...entries.map(([field, type]) => type.plain(value[field]))];
-  return { name, tag, fields: entries, read, readFields, plain };
+  const json = (/** @type {any} */ value) =>
+    Object.fromEntries(entries.map(([field, type]) => [field, type.json(value[field])]));
+  return { name, tag, fields: entries, read, readFields, plain, json };
 }
 
 /** One of several records; the tag decides. @param {...RecordType} records @returns {Type} */
@@ -130,10 +139,13 @@ export function oneOf(...records) {
     decodes(chosen !== undefined, `no record here has tag ${tag}`);
     return /** @type {RecordType} */ (chosen).readFields(reader, length);
   };
-  const plain = (/** @type {any} */ value) => {
+  const typeOf = (/** @type {any} */ value) => {
     const chosen = byName.get(value.$type);
     if (chosen === undefined) throw new TypeError(`${value.$type} is none of ${[...byName.keys()]}`);
-    return chosen.plain(value);
+    return chosen;
   };
-  return { read, plain };
+  const snakeCase = (/** @type {string} */ name) => name.replace(/(?<=.)[A-Z]/g, "_$&").toLowerCase();
+  const plain = (/** @type {any} */ value) => typeOf(value).plain(value);
+  const json = (/** @type {any} */ value) => ({ type: snakeCase(value.$type), ...typeOf(value).json(value) });
+  return { read, plain, json };
 }

@@ -1,6 +1,6 @@
 """A real HTTP server on loopback that tells the truth of a real chain until it is told to lie.
 
-It speaks the wire form of docs/spec/08-http.md through the standard library alone, so that it can also break HTTP itself.
+It speaks the wire form of docs/spec/09-http.md through the standard library alone, so that it can also break HTTP itself.
 """
 
 import threading

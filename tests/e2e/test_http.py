@@ -398,6 +398,8 @@ def test_unknown_routes_and_methods_are_problems(http: httpx.Client) -> None:
     assert_problem(http.get("/"), 404, "NOT_FOUND")
     answer = http.delete("/transactions")
     assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
+    assert set(answer.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
+    assert set(http.put("/status").headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
 def test_the_unexpected_is_logged_under_an_id_and_shows_nothing(

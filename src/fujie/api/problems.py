@@ -119,7 +119,7 @@ def answer_for(error: Exception, path: str) -> ProblemAnswer:
         case HTTPException(status_code=status) if status < 500:
             kind = _KIND_OF_STATUS.get(status, Kind.MALFORMED)
             answer = _of_kind(kind, "", path)
-            if allow := (error.headers or {}).get("Allow"):
+            if allow := (error.headers or {}).get("allow"):  # Litestar writes the name so
                 answer = msgspec.structs.replace(answer, headers={**answer.headers, "allow": allow})
             return answer
     return _answer(

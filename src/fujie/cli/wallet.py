@@ -1,6 +1,7 @@
 """`fujie wallet`: the wallets whose files lie in the data folder."""
 
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,8 @@ from fujie.core.errors import OperationalError, Refused
 
 if TYPE_CHECKING:
     from fujie.client.client import Client
+    from fujie.client.keys import KeyFile
+    from fujie.client.wallet import WalletFile
 
 app = typer.Typer(help="Open wallets, list them, see what they hold.", no_args_is_help=True)
 
@@ -41,66 +44,63 @@ def new(
     json: Json = False,
 ) -> None:
     """Open a wallet with a new key. The institution signs; the key stays here, sealed under a passphrase."""
-    from fujie.cli.key import make_key
-    from fujie.client.currency import WALLET_ID_BYTES
-    from fujie.client.wallet import WalletFile, save_wallet
     from fujie.modules.currency.records import WalletKind
-    from fujie.node.folder import check_name, make_folder
+    from fujie.node.folder import check_name
 
     settings = settings_of(context)
-    folder = settings.folder
-    path = folder.wallet_folders[0] / f"{check_name(name)}.json"
-    if any((each / path.name).exists() for each in folder.wallet_folders):
+    path = settings.folder.wallet_folders[0] / f"{check_name(name)}.json"
+    if any((each / path.name).exists() for each in settings.folder.wallet_folders):
         raise OperationalError(f"There is a wallet called {name} already.", "Choose another name.")
     with settings.client(trust) as client:
         signers = signing.account_signers(settings, client, institution, key)
         words.decimals_of(client, instrument)
-        holder = make_key(settings, name, unprotected)
-        # The file is written first: a wallet that is open on the ledger and known to nobody would be lost.
-        wallet = secrets.token_bytes(WALLET_ID_BYTES)
-        make_folder(path.parent, private=True)
-        file = WalletFile(
-            name=name,
-            chain_id=client.chain_id,
-            wallet=wallet.hex(),
-            instrument=instrument,
-            key_file=f"../keys/{holder.path.name}",
-        )
-        save_wallet(path, file)
-        kind = WalletKind.CORPORATE if corporate else WalletKind.PERSONAL
+        holder, file = _write_files(settings, path, name, client.chain_id, instrument, unprotected)
         try:
             client.open_wallet(
                 institution,
                 instrument,
                 holder.public_key,
                 wallet_class=wallet_class,
-                kind=kind,
-                wallet=wallet,
+                kind=WalletKind.CORPORATE if corporate else WalletKind.PERSONAL,
+                wallet=file.wallet_id,
                 signers=signers,
             )
         except Refused:
             path.unlink()
             holder.path.unlink()
             raise
-        found = client.wallet(wallet, reader=f"account/{institution}", signers=signers)
-    output.show(
-        f"Opened wallet {name}",
-        [
-            ("id", wallet.hex()),
-            ("institution", institution),
-            ("class", wallet_class),
-            ("file", path),
-            ("key", holder.path),
-        ],
-        {
-            "name": name,
-            "wallet": wallet.hex(),
-            "file": str(path),
-            "key_file": str(holder.path),
-            **words.record_data(found),
-        },
-        words.proof_text(found),
+        found = client.wallet(file.wallet_id, reader=f"account/{institution}", signers=signers)
+    rows: list[output.Row] = [
+        ("id", file.wallet),
+        ("institution", institution),
+        ("class", wallet_class),
+        ("file", path),
+        ("key", holder.path),
+    ]
+    data = {"name": name, "wallet": file.wallet, "file": str(path), "key_file": str(holder.path)}
+    output.show(f"Opened wallet {name}", rows, data | words.record_data(found), words.proof_text(found))
+
+
+def _write_files(
+    settings: Settings, path: Path, name: str, chain_id: str, instrument: str, unprotected: bool
+) -> "tuple[KeyFile, WalletFile]":
+    """Make the key and the wallet file, before the wallet: one that is open and known to nobody would be lost."""
+    from fujie.cli.key import make_key
+    from fujie.client.currency import WALLET_ID_BYTES
+    from fujie.client.wallet import WalletFile, save_wallet
+    from fujie.node.folder import make_folder
+
+    holder = make_key(settings, name, unprotected)
+    file = WalletFile(
+        name=name,
+        chain_id=chain_id,
+        wallet=secrets.token_bytes(WALLET_ID_BYTES).hex(),
+        instrument=instrument,
+        key_file=f"../keys/{holder.path.name}",
     )
+    make_folder(path.parent, private=True)
+    save_wallet(path, file)
+    return holder, file
 
 
 @app.command("list", epilog=examples("fujie wallet list", "fujie wallet list --json"))

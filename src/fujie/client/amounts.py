@@ -1,4 +1,4 @@
-"""Amounts as people write them, ``12.50``, and as the ledger counts them, 1250 (docs/spec/06-currency.md, "Amounts").
+"""Amounts as people write them, ``12.50``, and as the ledger counts them, 1250.
 
 One amount has one canonical spelling with all its decimals; a reader also takes fewer. Nothing is rounded or guessed.
 """

@@ -1,7 +1,7 @@
 """What a client remembers of the chains it has seen: the newest header of each, so that no server can take it back.
 
 Kept in a small JSON file, or in memory alone. The file holds nothing secret; losing it costs the protection against a
-server that goes back in time, and nothing else.
+server that goes back in time, and nothing else (docs/spec/08-files.md, "Seen headers").
 """
 
 import threading

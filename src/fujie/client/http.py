@@ -1,4 +1,4 @@
-"""The transport over HTTP (docs/spec/08-http.md): bounded in time and size, retried where that is safe.
+"""The transport over HTTP (docs/spec/09-http.md): bounded in time and size, retried where that is safe.
 
 Every request may be sent twice: submitting is repeat-safe by the ledger, the rest changes nothing. The server is not
 trusted with anything but carrying bytes; redirects are not followed, because none is ever needed.

@@ -1,4 +1,4 @@
-"""Key files: a secret key at rest, sealed under a passphrase (docs/spec/07-files.md, "Key file").
+"""Key files: a secret key at rest, sealed under a passphrase (docs/spec/08-files.md, "Key file").
 
 A key file is JSON that a person may read: the public key, a label and how the secret is protected stand in clear. It is
 written whole or not at all, never over another file, for its owner only. Nothing here puts a secret into a message.

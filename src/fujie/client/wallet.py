@@ -1,4 +1,7 @@
-"""Wallet files: which wallet on which chain, and where its key lies. Holds no secret, but reading rights are private."""
+"""Wallet files: which wallet on which chain, and where its key lies (docs/spec/08-files.md, "Wallet file").
+
+They hold no secret, but whom they name is private.
+"""
 
 from pathlib import Path
 from typing import Annotated, Final

@@ -16,9 +16,9 @@ BULK_ITEMS_MAX: Final = 500  # items of one bulk operation
 BLOCK_TRANSACTIONS_MAX: Final = 10_000
 BLOCK_BYTES_MAX: Final = 4_194_304
 
-# Admission: two full blocks may wait; beyond that the caller is told to come back.
-PENDING_TRANSACTIONS_MAX: Final = 20_000
-PENDING_BYTES_MAX: Final = 16_777_216
+# Admission: four full blocks may wait, one in the making, one verified, two on their way; beyond that, come back later.
+PENDING_TRANSACTIONS_MAX: Final = 40_000
+PENDING_BYTES_MAX: Final = 33_554_432
 SUBMIT_BATCH_MAX: Final = 10_000  # transactions in one call
 
 # Time: both engines make a heartbeat block at least this often, so that block time follows the clock.

@@ -1,4 +1,4 @@
-"""A data folder: where everything of one node lies (docs/operations.md, "Data folder").
+"""A data folder: where everything of one node lies (docs/spec/08-files.md, "Data folder").
 
     .fujie/
       node.json                 what the folder is: format, kind of store, which version founded it

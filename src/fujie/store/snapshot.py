@@ -1,4 +1,4 @@
-"""Snapshots: a chain as it stands at one block, in one file (docs/spec/07-files.md, "Snapshot").
+"""Snapshots: a chain as it stands at one block, in one file (docs/spec/08-files.md, "Snapshot").
 
 A file is ``MAGIC`` and frames, each ``length (4, big endian) || digest (32, TAG_SNAPSHOT) || payload``. The first payload
 is a :class:`Manifest`, the last an :class:`End` that counts the rows, and between them stand :class:`Rows`: the genesis,

@@ -53,6 +53,14 @@ def test_loads_the_same_state(saved, loaded):
     assert check_folder(loaded).findings == []
 
 
+def test_loads_into_a_store_of_the_other_kind(saved, tmp_path):
+    folder = Folder(tmp_path / "rocks")
+    load_snapshot(folder, saved[1], Folder(saved[0]).trust(), "rocks")
+    assert check_folder(folder).findings == []
+    save_snapshot(folder, tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == saved[1].read_bytes()
+
+
 def test_the_next_block_applies_identically(saved, loaded):
     first, second = open_rows(saved[0]), open_rows(loaded.home)
     one, two = Executor(first), Executor(second)
