@@ -85,6 +85,12 @@ def total_held(engine: Any) -> int:
     return total
 
 
+def memory_bytes() -> int:
+    """Return the resident memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
 def folder_bytes(folder: Path) -> int:
     """Return the size of a data folder on disk."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -108,6 +114,8 @@ def main() -> int:
     warmed = time.perf_counter()
     engine.executor.warm()
     warm_s = time.perf_counter() - warmed
+    warm_memory_mb = memory_bytes() // 1_000_000
+    disk_mb = folder_bytes(folder) // 1_000_000
     payments = signed_payments(engine.chain_id, arguments.accounts, arguments.payments)
     drive(engine, payments[:2_000])  # starts the worker
     gc.collect()
@@ -133,8 +141,10 @@ def main() -> int:
         "open_s": round(open_s, 2),
         "warm_s": round(warm_s, 2),
         "cached_leaves": engine.executor.live.cached,
-        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "disk_mb": folder_bytes(folder) // 1_000_000,
+        "memory_before_mb": warm_memory_mb,
+        "memory_most_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 1_000_000,
+        "disk_before_mb": disk_mb,
+        "disk_after_mb": folder_bytes(folder) // 1_000_000,
         "sum_is_right": held == expected,
         "at_ms": now_ms(),
     }

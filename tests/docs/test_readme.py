@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.cli_node import FUJIE, CliNode
+from tests.e2e.cli_node import FUJIE, START_S, CliNode
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -88,7 +88,7 @@ def test_tour_prints_what_the_readme_shows(tmp_path):
                     capture_output=True,
                     text=True,
                     stdin=subprocess.DEVNULL,
-                    timeout=60,
+                    timeout=START_S,
                 )
                 assert steady(done.stdout) == steady(expected), command
         node.stop()

@@ -37,6 +37,7 @@ FUNDS_MINOR: Final = 1_000_000
 QUOTA: Final = 1_000_000_000
 CITY: Final = "ZZ.156.1301"
 ABSENT: Final = "ZZ.156.9999"
+SECONDS_MAX: Final = 300  # after which a test gives up waiting; nothing is measured by it
 
 
 def key(name: str) -> Signer:
@@ -146,7 +147,7 @@ def open_chain(
         ([Allocate("ZZ.156", city("1301"))], REGISTRAR),
         ([UpdateRecord(CITY, 1, "Shijiazhuang City", (), b"", "")], REGISTRAR),
     ):
-        outcome = engine.submit([sign(engine.chain_id, operations, signer)]).result(30)[0]
+        outcome = engine.submit([sign(engine.chain_id, operations, signer)]).result(SECONDS_MAX)[0]
         assert outcome.code == 0, outcome
     return engine
 
@@ -158,7 +159,7 @@ def allocate(engine: EmbeddedEngine, count: int, first: int = 100_000) -> None:
         items = tuple(city(str(number)) for number in range(start, min(start + 200, first + count)))
         batch.append(sign(engine.chain_id, [AllocateMany("ZZ.156", items)], REGISTRAR))
     for start in range(0, len(batch), 50):
-        outcomes = engine.submit(batch[start : start + 50]).result(600)
+        outcomes = engine.submit(batch[start : start + 50]).result(SECONDS_MAX)
         assert not any(outcome.code for outcome in outcomes), outcomes[0]
 
 
@@ -175,11 +176,11 @@ def serving(engine: EmbeddedEngine, port: int = 0) -> Iterator[Node]:
     thread = threading.Thread(target=serve, args=(create_app(engine), "127.0.0.1", port, on_ready, stop))
     thread.start()
     try:
-        assert started.wait(20), "the server did not start"
+        assert started.wait(SECONDS_MAX), "the server did not start"
         yield Node(ready[0], engine)
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(SECONDS_MAX)
     assert not thread.is_alive()
 
 

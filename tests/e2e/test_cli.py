@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.e2e.cli_node import CliNode, free_port
+from tests.e2e.cli_node import START_S, CliNode, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -251,12 +251,12 @@ def test_the_log_holds_no_secret(node):
 def test_an_interrupted_first_start_is_resumed(tmp_path, how):
     node = CliNode(tmp_path)
     process = node.launch()
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + START_S
     while not (node.home / "chain" / "store.sqlite").exists() and time.monotonic() < give_up:
         time.sleep(0.005)
     time.sleep(0.5)  # somewhere in the middle of the filling
     process.send_signal(how)
-    code = process.wait(20)
+    code = process.wait(START_S)
     assert code == (0 if how == signal.SIGINT else -signal.SIGKILL)
     shown = node.start()
     assert "Fujie serves" in shown

@@ -38,7 +38,19 @@ from fujie.modules.membership.records import Visibility
 from fujie.proof.bundle import Absent, Logged, Present, verify
 from fujie.proof.commit import verify_commit
 from fujie.proof.light_block import decode_light_block
-from tests.e2e.http_node import ABSENT, ANNA, BEN, CITY, INSTRUMENT, WALLETS, Node, key, open_chain, running
+from tests.e2e.http_node import (
+    ABSENT,
+    ANNA,
+    BEN,
+    CITY,
+    INSTRUMENT,
+    SECONDS_MAX,
+    WALLETS,
+    Node,
+    key,
+    open_chain,
+    running,
+)
 
 DOCUMENTED = {200, *(kind.status for kind in Kind), 422, 429}
 
@@ -51,7 +63,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 @pytest.fixture
 def http(node: Node) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=node.url, timeout=30) as client:
+    with httpx.Client(base_url=node.url, timeout=SECONDS_MAX) as client:
         yield client
 
 
@@ -194,7 +206,7 @@ def test_a_full_queue_pushes_back_and_says_when_to_return(
 
 def test_two_hundred_callers_at_once_all_get_their_own_outcome(node: Node) -> None:
     raws = [pay(node, 1) for _ in range(200)]
-    with httpx.Client(base_url=node.url, timeout=60) as client, ThreadPoolExecutor(32) as pool:
+    with httpx.Client(base_url=node.url, timeout=SECONDS_MAX) as client, ThreadPoolExecutor(32) as pool:
         outcomes = list(pool.map(lambda raw: submit(client, raw)[0], raws))
     assert [outcome[0] for outcome in outcomes] == [identifier_of(raw) for raw in raws]
     assert {outcome[1] for outcome in outcomes} == {0}
@@ -443,8 +455,8 @@ def test_a_stopping_server_finishes_what_it_has_in_hand(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=serve, args=(create_app(engine), "127.0.0.1", 0, on_ready, stop))
     thread.start()
-    ready.wait(20)
-    with httpx.Client(base_url=urls[0], timeout=30) as http:
+    ready.wait(SECONDS_MAX)
+    with httpx.Client(base_url=urls[0], timeout=SECONDS_MAX) as http:
         answers: list[int] = []
         held = engine.executor.store.commit
 
@@ -456,8 +468,8 @@ def test_a_stopping_server_finishes_what_it_has_in_hand(tmp_path: Path) -> None:
         engine.executor.store.commit = slow  # type: ignore[method-assign]  # a slow disk
         caller = threading.Thread(target=lambda: answers.append(submit(http, pay(Node(urls[0], engine)))[0][1]))
         caller.start()
-        caller.join(20)
-        thread.join(20)
+        caller.join(SECONDS_MAX)
+        thread.join(SECONDS_MAX)
     assert answers == [0]
     assert not thread.is_alive()
     engine.close()
@@ -484,7 +496,7 @@ def request(
     lines += [f"{name}: {value}".encode("latin-1", "replace") for name, value in headers]
     if body or method == "POST":
         lines.append(b"content-length: %d" % len(body))
-    with socket.create_connection((url.host, url.port or 0), timeout=30) as connection:
+    with socket.create_connection((url.host, url.port or 0), timeout=SECONDS_MAX) as connection:
         connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + body)
         received = b""
         while chunk := connection.recv(65_536):

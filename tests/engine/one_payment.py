@@ -21,7 +21,7 @@ def main() -> None:
         os.write(1, SUBMITTED)
         future = engine.submit([raw])
         future.add_done_callback(lambda done: os.write(1, ACKNOWLEDGED) if done.result()[0].code == 0 else None)
-        future.result(30)
+        future.result(300)
 
 
 if __name__ == "__main__":

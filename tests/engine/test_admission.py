@@ -41,7 +41,7 @@ from tests import world
 from tests.world import BANK, EXPIRES_MS, INSTRUMENT, KINDS, Kind, Signing, funded, holder, pay, running
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS_MAX = 60
+SECONDS_MAX = 300  # after which a test gives up waiting; nothing is measured by it
 
 CHAIN = chain_id(funded())
 SIGNING = Signing(CHAIN)
@@ -338,7 +338,7 @@ def test_a_program_that_embeds_the_ledger_is_not_run_again_by_the_worker(tmp_pat
         "from tests.world import Signing, running\n"
         "with running('memory', pathlib.Path('.'), worker=True) as engine:\n"
         "    signing = Signing(engine.chain_id)\n"
-        "    print({outcome.code for outcome in engine.submit([signing.pay(0, 1) for _ in range(100)]).result(60)})\n"
+        "    print({outcome.code for outcome in engine.submit([signing.pay(0, 1) for _ in range(100)]).result(300)})\n"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", str(program)],

@@ -41,7 +41,7 @@ from tests.world import (
     wallet_id,
 )
 
-SECONDS_MAX = 30  # after which a test gives up waiting; nothing is measured by it
+SECONDS_MAX = 300  # after which a test gives up waiting; nothing is measured by it
 
 
 def all_of(futures: list[Future[list[Outcome]]]) -> list[Outcome]:

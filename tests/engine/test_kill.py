@@ -18,7 +18,7 @@ from tests.world import FUNDS_MINOR, ON_DISK, WALLETS, Kind, Signing, funded, ru
 KILLS = 50  # on each store
 KILLS_PER_FOLDER = 10  # a folder is killed again and again; a new one now and then keeps its log short
 PAYMENTS = 150  # in each life, more than it lives to carry out
-SECONDS_MAX = 60
+SECONDS_MAX = 300  # after which a test gives up waiting; nothing is measured by it
 SEED = 20_250_615
 
 # Every process is forked from one that has imported everything and started nothing.

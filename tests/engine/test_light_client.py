@@ -28,7 +28,7 @@ def make_chain(engine: EmbeddedEngine) -> list[LightBlock]:
         raws = [signing.pay(n % 4, (n + 1) % 4, n) for n in range(number)]
         raws.append(signing.sign(allocate(str(1_000 + number)), ROOT))
         raws.append(signing.pay(0, 1, 10**12))  # refused, and in the results hash
-        outcomes = engine.submit(raws).result(30)
+        outcomes = engine.submit(raws).result(300)
         assert [outcome.code == 0 for outcome in outcomes] == [n != 0 for n in range(number)] + [True, False]
         engine.wait_proven(outcomes[-1].log_index or 0, 30)
     return [light_block(engine, height) for height in range(1, engine.head.height + 1)]
@@ -73,7 +73,7 @@ def test_accepts_a_chain_that_went_on_after_a_restart(kind: Kind, tmp_path: Path
     with running(kind, tmp_path) as engine:
         signing = Signing(engine.chain_id, first_nonce=9_000)
         for _ in range(3):
-            assert engine.submit([signing.pay(0, 1)]).result(30)[0].code == 0
+            assert engine.submit([signing.pay(0, 1)]).result(300)[0].code == 0
         blocks = [light_block(engine, height) for height in range(1, engine.head.height + 1)]
         chain_id = engine.chain_id
     assert blocks[: len(before)] == before

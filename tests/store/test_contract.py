@@ -326,7 +326,7 @@ def child(kind: str, folder: Path) -> "subprocess.Popen[str]":
 def test_refuses_a_folder_that_another_process_holds_and_names_it(kind: StoreKind, tmp_path):
     store = open_store(kind, tmp_path / "data")
     with child(kind, tmp_path / "data") as process:
-        out, _ = process.communicate("\n", timeout=60)
+        out, _ = process.communicate("\n", timeout=300)
     assert process.returncode == 3
     assert f"in use by process {os.getpid()}" in out
     with pytest.raises(OperationalError, match=f"in use by process {os.getpid()}"):

@@ -1,12 +1,16 @@
 """Worked examples of docs/spec: the same values as in the vectors, taken apart byte by byte."""
 
+import json
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
+from fujie.client.sealing import Cost, seal
 from fujie.core.encoding import encode
 from fujie.core.hashing import app_hash
+from fujie.core.signing import public_key
 from fujie.core.transaction import sign_transaction, signing_message, transaction_id
 from fujie.proof.header import encode_header, header_hash
 from fujie.proof.light_block import encode_light_block
@@ -116,10 +120,28 @@ def _trust_root() -> str:
     return encode_trust(World().trust).decode().rstrip()
 
 
+KEY_FILE_PASSPHRASE: Final = "correct horse battery staple"
+
+
+def _key_file() -> str:
+    """The members one by one and not through ``client.keys``: a test opens the result with that."""
+    seed, salt, nonce = bytes(range(32)), bytes(range(16)), bytes(range(24))
+    label, public = "Anna", public_key(seed)
+    binding = sha256(b"fujie-key-1" + public + label.encode()).digest()
+    sealed = seal(seed + binding, KEY_FILE_PASSPHRASE, salt, nonce, Cost(1, 8_192))
+    argon2id = {"operations": 1, "memory_bytes": 8_192, "salt": salt.hex()}
+    secret = {"protection": "passphrase", "argon2id": argon2id, "nonce": nonce.hex(), "sealed": sealed.data.hex()}
+    file = {"format": "fujie-key-1", "label": label, "public_key": public.hex(), "secret": secret, "checksum": ""}
+    text = json.dumps(file, ensure_ascii=False, separators=(",", ":"))
+    file["checksum"] = sha256(text.encode()).hexdigest()
+    return json.dumps(file, ensure_ascii=False, indent=2)
+
+
 EXAMPLES: Final[dict[str, Callable[[], str]]] = {
     "payment": _payment,
     "leaf": _leaf,
     "app-hash": _app_hash,
     "header": _header,
     "trust-root": _trust_root,
+    "key-file": _key_file,
 }

@@ -13,6 +13,7 @@ state (older blocks and log entries) is left behind, and :data:`META_ORIGIN` say
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, NamedTuple
 
@@ -75,9 +76,8 @@ class End(Record, tag=3):
 
 _FRAME: Final[Codec[Manifest | Rows | End]] = Codec(Manifest | Rows | End)
 _ORIGIN: Final[Codec[Origin]] = Codec(Origin)
-_TABLES: Final = {
-    table.prefix: table for table in (Table.GENESIS, Table.STATE, Table.VERSIONS, Table.LOG_TILES, Table.LOG_ENTRIES)
-}
+_ORDER: Final = (Table.GENESIS, Table.STATE, Table.VERSIONS, Table.LOG_TILES, Table.LOG_ENTRIES)
+_TABLES: Final = {table.prefix: (place, table) for place, table in enumerate(_ORDER)}
 
 
 class Entry(NamedTuple):
@@ -150,7 +150,7 @@ class _Loading:
         self._store = store
         self._forms = forms
         self._fold = StateFold(trust.state_tree_depth)
-        self._before: tuple[Table, bytes] | None = None
+        self._before = (-1, b"")  # place of the table, and key, of the row before
         self._index: dict[bytes, bytes] = {}  # transaction id → log index
         self._nodes: list[bytes] = []  # of the entries, from first_index on
         self._genesis = False
@@ -201,14 +201,15 @@ class _Loading:
         return block
 
     def _take(self, frame: Rows) -> None:
-        table = _TABLES.get(frame.prefix)
-        if table is None:
+        if frame.prefix not in _TABLES:
             raise VerificationError("snapshot-form", f"it has rows of an unknown table {frame.prefix!r}")
+        place, table = _TABLES[frame.prefix]
         batch = WriteBatch()
         for key, value in frame.rows:
-            if self._before is not None and self._before[0] is table and self._before[1] >= key:
-                raise VerificationError("snapshot-form", "rows of a table do not ascend")
-            self._before = (table, key)
+            # Over all of the file: a leaf out of turn would be stored, and another one hashed in its place.
+            if self._before >= (place, key):
+                raise VerificationError("snapshot-form", "its rows do not ascend, by table and key")
+            self._before = (place, key)
             self._check_row(table, key, value)
             batch.put(table, key, value)
         self._store.commit(batch)
@@ -247,6 +248,9 @@ class _Loading:
         if self._next_entry != manifest.log_size:
             raise VerificationError("snapshot-log", f"the log ends at {self._next_entry}, not {manifest.log_size}")
         tiles = LogTiles(self._store.get, manifest.first_index, manifest.log_size)
+        stored = (key for key, _ in self._store.scan(Table.LOG_TILES))
+        if any(key != wanted for key, wanted in zip_longest(stored, tiles.keys())):
+            raise VerificationError("snapshot-log", "it has other tiles than its entries need")
         for level, number, detail in tiles.problems(manifest.log_root):
             raise VerificationError("snapshot-log", f"tile {number} of level {level}: {detail}")
         for place, node in enumerate(self._nodes, manifest.first_index):

@@ -22,8 +22,8 @@ from fujie.client.keys import (
     load_key,
     save_key,
 )
-from fujie.core.errors import OperationalError
 from fujie.client.sealing import Cost
+from fujie.core.errors import OperationalError
 from fujie.core.signing import new_seed, public_key
 
 CHEAP = Cost(1, 8_192)  # the least that libsodium takes: these tests are not about cost

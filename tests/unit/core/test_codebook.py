@@ -1,6 +1,5 @@
 """The codebook that ships: its counts, its tree, its mapping to identifiers, its history."""
 
-import time
 from hashlib import sha256
 
 import pytest

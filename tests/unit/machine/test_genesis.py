@@ -95,7 +95,7 @@ def test_a_running_chain_exports_a_genesis_from_which_another_begins(kind: Kind,
         signing = Signing(engine.chain_id)
         raws = [signing.pay(0, 1, 10), signing.pay(1, 2, 20), signing.sign(allocate("1301"), ROOT)]
         raws += signing.decide(world.membership_action(), 1)
-        assert [outcome.code for outcome in engine.submit(raws).result(30)] == [0] * len(raws)
+        assert [outcome.code for outcome in engine.submit(raws).result(300)] == [0] * len(raws)
         store = engine.executor.store
         before = list(leaves_of(store))
         genesis = export("next", engine.head.time_ms, before, (old for _, old in store.scan(Table.VERSIONS)))
@@ -110,10 +110,10 @@ def test_a_running_chain_exports_a_genesis_from_which_another_begins(kind: Kind,
         assert list(leaves_of(engine.executor.store)) == before
         assert world.findings(engine.executor.store) == []
         signing = Signing(engine.chain_id, first_nonce=5_000)
-        assert engine.submit([signing.pay(2, 3, 20)]).result(30)[0].code == 0
+        assert engine.submit([signing.pay(2, 3, 20)]).result(300)[0].code == 0
         assert world.balance_minor(engine.executor, 3) == world.FUNDS_MINOR + 20
         # What was signed for the old chain is worth nothing on the new one.
-        assert engine.submit([raws[0]]).result(30)[0].receipt is None
+        assert engine.submit([raws[0]]).result(300)[0].receipt is None
 
 
 def test_a_store_is_founded_once() -> None:

@@ -139,7 +139,7 @@ def test_limits_change_at_their_date_within_one_sequence_of_blocks() -> None:
 
 def settled(engine: EmbeddedEngine, raw: bytes) -> int:
     """Submit one transaction, wait until it is proven, return its code."""
-    outcome = engine.submit([raw]).result(30)[0]
+    outcome = engine.submit([raw]).result(300)[0]
     assert outcome.log_index is not None
     engine.wait_proven(outcome.log_index, 30)
     return outcome.code
@@ -182,7 +182,7 @@ def test_an_old_program_stops_before_the_height_and_a_new_one_goes_on(kind: Kind
     assert paid > 0
 
     with pytest.raises(UnknownRules, match="Install"), running(kind, tmp_path) as old:
-        old.submit([signing.pay(0, 1)]).result(30)
+        old.submit([signing.pay(0, 1)]).result(300)
 
     with running(kind, tmp_path, schedule=NEWER) as new:
         assert new.head.height in (last.height, last.height + 1)

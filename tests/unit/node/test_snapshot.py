@@ -1,9 +1,11 @@
 import shutil
+from itertools import count
 from typing import Any
 
 import pytest
 
 from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.hashing import version_digest
 from fujie.core.reasons import TransactionReason
 from fujie.core.transaction import VerifiedBlock
 from fujie.engine.admission import verify_transaction
@@ -16,7 +18,9 @@ from fujie.node.folder import Folder
 from fujie.node.founding import open_engine
 from fujie.node.ledger import PREFIX, open_ledger
 from fujie.node.snapshot import load_snapshot, save_snapshot
+from fujie.proof.merkle_state import bucket_number, key_hash
 from fujie.store import snapshot as snapshots
+from fujie.store.state_tree import pack_leaf
 from tests.unit.node.town import found_town, open_rows, signer_of
 
 GAS = f"{PREFIX}.CITY.GAS"
@@ -163,3 +167,35 @@ def test_refuses_a_snapshot_that_lacks_rows(saved, tmp_path, monkeypatch, prefix
     save_snapshot(Folder(saved[0]), tmp_path / "short")
     with pytest.raises(VerificationError):
         load_snapshot(Folder(tmp_path / "loaded"), tmp_path / "short", Folder(saved[0]).trust())
+
+
+def planted_leaf(rows, depth):
+    """A made-up leaf that shares the bucket of a real one, which is folded after it and takes its place in the tree."""
+    buckets = {bucket_number(key, depth) for key, _ in rows[1:]}
+    paths = (b"identity/id/ZZ.156.%d" % number for number in count())
+    path = next(path for path in paths if bucket_number(key_hash(path), depth) in buckets)
+    return key_hash(path), pack_leaf(path, b"", b"made up")
+
+
+@pytest.mark.parametrize("prefix", [b"s", b"t"])
+def test_refuses_rows_that_stand_under_no_root(saved, tmp_path, monkeypatch, prefix):
+    chunks = snapshots._chunks
+    depth = Folder(saved[0]).trust().state_tree_depth
+
+    def lying(store, manifest):
+        for chunk in chunks(store, manifest):
+            if chunk.prefix == prefix == b"t":
+                yield snapshots.Rows(prefix, (*chunk.rows, (b"\x09" + bytes(8), bytes(32))))
+            elif chunk.prefix == prefix == b"s":
+                planted = planted_leaf(chunk.rows, depth)
+                yield snapshots.Rows(prefix, (planted,))
+                record = b"an old version"
+                yield snapshots.Rows(b"v", ((version_digest(record), record),))
+                yield chunk
+            else:
+                yield chunk
+
+    monkeypatch.setattr(snapshots, "_chunks", lying)
+    save_snapshot(Folder(saved[0]), tmp_path / "lie")
+    with pytest.raises(VerificationError):
+        load_snapshot(Folder(tmp_path / "loaded"), tmp_path / "lie", Folder(saved[0]).trust())

@@ -407,7 +407,11 @@ GENESES: list[tuple[Reason, str, Callable[[], genesis.MembershipGenesis]]] = [
     (R.REGISTER_FULL, "too many governors", lambda: replace(part(), accounts=part().accounts[:1] * 65)),
     (R.TOO_FEW_GOVERNORS_WOULD_REMAIN, "no governor", lambda: replace(part(), accounts=part().accounts[1:])),
     (R.MEMBERSHIP_GENESIS_INCONSISTENT, "accounts descend", lambda: replace(part(), accounts=part().accounts[::-1])),
-    (R.MEMBERSHIP_GENESIS_INCONSISTENT, "organisation twice", lambda: replace(part(), organisations=part().organisations * 2)),
+    (
+        R.MEMBERSHIP_GENESIS_INCONSISTENT,
+        "organisation twice",
+        lambda: replace(part(), organisations=part().organisations * 2),
+    ),
     (R.MEMBERSHIP_GENESIS_INCONSISTENT, "roles descend", lambda: with_account(roles=(Role.INSTITUTION, Role.AUDITOR))),
     (R.MEMBERSHIP_GENESIS_INCONSISTENT, "account of nobody", lambda: with_account(organisation="nobody")),
     (
