@@ -16,13 +16,14 @@ from fujie.core.state import Key
 from fujie.engine.base import Outcome
 from fujie.engine.embedded import EmbeddedEngine, load_block
 from fujie.engine.executor import Executor
-from fujie.machine.genesis import compose
+from fujie.machine.genesis import compose, founding_record
 from fujie.machine.schedule import SCHEDULE, Schedule
 from fujie.modules.currency import state_keys as currency_keys
 from fujie.modules.currency.operations import Pay
 from fujie.modules.currency.reasons import CurrencyReason
 from fujie.modules.currency.transitions import ROOM_V1
-from fujie.modules.membership.records import SetParameters
+from fujie.modules.membership.records import SetParameters, SetValidator
+from fujie.modules.membership.state_keys import VALIDATORS_KEY
 from fujie.proof.bundle import Absent, Logged, Present, encode_bundle, verify
 from tests import world
 from tests.world import (
@@ -400,6 +401,18 @@ def test_refuses_a_folder_that_was_founded_with_another_validator(tmp_path: Path
     with pytest.raises(OperationalError, match="Restore the key file"):
         EmbeddedEngine(Executor(store), holder(0))
     store.close()
+
+
+def test_a_vote_on_validators_does_not_end_an_embedded_chain(tmp_path: Path) -> None:
+    with running("sqlite", tmp_path) as engine:
+        for raw in Signing(engine.chain_id).decide(SetValidator(holder(0).public_key, 5, "bank"), 1):
+            assert settle(engine, raw)[0].code == 0
+        assert engine.executor.live.get(VALIDATORS_KEY) != founding_record(engine.executor.genesis, VALIDATORS_KEY)
+    with running("sqlite", tmp_path) as engine:
+        paid = settle(engine, Signing(engine.chain_id, first_nonce=9_000).pay(0, 1))[0]
+        bundle = engine.prove_receipt(paid.transaction_id)
+        assert bundle is not None
+        verify(encode_bundle(bundle), trust_of(engine))
 
 
 # Reading.

@@ -31,4 +31,4 @@ def test_every_page_is_in_the_index_and_every_vector_file_is_named():
 
 
 def test_no_tag_is_declared_without_a_comment():
-    assert len(list(declared_tags())) == 20
+    assert len(list(declared_tags())) == 19

@@ -20,7 +20,7 @@ from fujie.modules.membership import queries as membership
 from fujie.modules.membership.queries import Visibility
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.validators import decode_validator_set
-from fujie.store.layout import Table
+from fujie.store.layout import Table, number_key
 
 READY_AGE_MS_MAX: Final = 2 * HEARTBEAT_MS  # a live engine makes a block at every heartbeat; two missed is a fault
 VERSION: Final = version("fujie")
@@ -122,11 +122,15 @@ async def problem(serving: Serving, request: AnyRequest) -> Answer:
 
 
 def light_block(engine: ServedEngine, height: int) -> LightBlock:
-    """Return the light block at ``height``. Raises :class:`Problem` BLOCK_ABSENT."""
-    if not 1 <= height <= min(engine.head.height, HEIGHT_MAX):
+    """Return the light block at ``height``. Raises :class:`Problem` BLOCK_ABSENT.
+
+    A folder that was loaded from a snapshot begins with the block of that.
+    """
+    store = engine.executor.store
+    if not 1 <= height <= min(engine.head.height, HEIGHT_MAX) or store.get(Table.BLOCKS, number_key(height)) is None:
         raise Problem(Kind.BLOCK_ABSENT)
     header, commit, _ = load_block(engine.executor, height)
-    validators = engine.executor.store.get(Table.VALIDATORS, header.validators_hash)
+    validators = store.get(Table.VALIDATORS, header.validators_hash)
     if validators is None:
         raise OperationalError(
             f"The validators of block {height} are missing in the store.", "Run `fujie check`, and restore a snapshot."

@@ -35,7 +35,7 @@ class Kind(Enum):
     NOT_FOUND = 404, "There is nothing at this address.", "Check the path; the documentation lists all routes."
     IDENTIFIER_ABSENT = 404, "The identifier was never allocated.", "The link `proof` proves its absence."
     RECEIPT_ABSENT = 404, "No transaction with this id stands on the ledger.", "Submit it, or check its id."
-    BLOCK_ABSENT = 404, "The chain has no block of this height.", "Ask for a height from 1 to that of /status."
+    BLOCK_ABSENT = 404, "The node has no block of this height.", "Ask up to that of /status, or ask another node."
     METHOD_NOT_ALLOWED = 405, "The address does not take this method.", "Use one of those in the header Allow."
     NOT_ACCEPTABLE = 406, "The answer does not exist in an accepted form.", "Accept application/json."
     BODY_TIMEOUT = 408, "The body did not arrive in time.", "Send it again, in smaller pieces."

@@ -6,13 +6,13 @@ server that goes back in time, and nothing else (docs/spec/08-files.md, "Seen he
 
 import threading
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 
 from fujie.client.files import read_bounded, write_atomically
 from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.transaction import ChainId
 from fujie.core.units import Height, TimeMs
 from fujie.proof.trust import Hex32
 
@@ -34,7 +34,7 @@ class Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``seen`` is the header known before; ``bundle`` the hexadecimal bytes of the answer that contradicts it.
     """
 
-    chain_id: Annotated[str, Meta(min_length=1, max_length=50)]
+    chain_id: ChainId
     seen: SeenHead
     conflicting: SeenHead
     bundle: str

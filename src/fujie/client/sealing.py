@@ -27,7 +27,6 @@ class Cost(NamedTuple):
     memory_bytes: int
 
 
-INTERACTIVE: Final = Cost(2, 67_108_864)  # libsodium's "interactive": 64 MiB, about 0.1 s
 MODERATE: Final = Cost(3, 268_435_456)  # libsodium's "moderate": 256 MiB, about 0.7 s
 
 

@@ -5,11 +5,11 @@ process. Both move canonical bytes only; what they mean is for ``client.verifier
 """
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
-from msgspec import Meta
 
+from fujie.core.transaction import ChainId
 from fujie.core.units import Height, TimeMs
 
 
@@ -34,7 +34,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     It is a hint, for choosing an expiry and for people; nothing is ever proven with it.
     """
 
-    chain_id: Annotated[str, Meta(min_length=1, max_length=50)]
+    chain_id: ChainId
     height: Height
     time_ms: TimeMs
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from fujie.client.files import OWNER_ONLY, read_bounded, write_atomically
 from fujie.client.keys import KeyFile, load_key
 from fujie.core.errors import OperationalError
+from fujie.core.transaction import ChainId
 
 WALLET_FILE_BYTES_MAX: Final = 4_096
 
@@ -26,7 +27,7 @@ class WalletFile(
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
-    chain_id: Annotated[str, Meta(min_length=1, max_length=50)]
+    chain_id: ChainId
     wallet: Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
     instrument: Annotated[str, Meta(min_length=3, max_length=24)]
     key_file: Annotated[str, Meta(min_length=1, max_length=1_024)]

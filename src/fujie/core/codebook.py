@@ -19,7 +19,7 @@ from fujie.core.encoding import Codec, Record, encode
 from fujie.core.errors import VerificationError
 from fujie.core.hashing import DIGEST_BYTES, TAG_CODEBOOK_LEAF, TAG_CODEBOOK_NODE, digest
 
-# Bounds. The integrator gathers them into core/limits.py.
+# Bounds of the format, fixed by version 1 of an entry.
 CODEBOOK_ENTRIES_MAX: Final = 1 << 17
 """Entries of one edition. China has 3,214 divisions down to the county and about 41,000 towns below; a path stays
 within 17 hashes (544 bytes), which an operation can carry."""

@@ -25,12 +25,11 @@ TAG_SALT_NEXT: Final = b"\x25"  # || salt || nonce of the transaction || key has
 TAG_APP_HASH: Final = b"\x30"  # || state root || log root || log size as 8 bytes, big endian
 TAG_LOG_ENTRY: Final = b"\x31"  # || entry salt || transaction id || receipt
 TAG_LOG_SALT: Final = b"\x32"  # || nonce of the transaction || transaction id
-TAG_GENESIS: Final = b"\x33"  # || genesis without its chain id
+TAG_GENESIS: Final = b"\x33"  # || genesis
 TAG_VERSION: Final = b"\x34"  # || record of an old version
 TAG_CODEBOOK_LEAF: Final = b"\x35"  # || codebook entry
 TAG_CODEBOOK_NODE: Final = b"\x36"  # || left || right
 TAG_SNAPSHOT: Final = b"\x37"  # || snapshot chunk
-TAG_ACCOUNT: Final = b"\x38"  # || what an address is derived from
 
 
 def digest(tag: bytes, *parts: bytes) -> bytes:

@@ -22,7 +22,6 @@ from typing import Final
 from fujie.core.errors import VerificationError
 from fujie.core.limits import IDENTIFIER_BYTES_MAX, IDENTIFIER_NODE_BYTES_MAX, IDENTIFIER_NODES_MAX
 
-_COUNTRY_AT: Final = 3
 _NODES_AT: Final = 6
 
 _ALPHABET: Final = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from fujie.core.encoding import Codec, Record, encode
 from fujie.core.hashing import TAG_SIGNED_TRANSACTION, TAG_TRANSACTION_ID
-from fujie.core.limits import KEYS_MAX, OPERATIONS_MAX, TRANSACTION_BYTES_MAX
+from fujie.core.limits import CHAIN_ID_BYTES_MAX, KEYS_MAX, OPERATIONS_MAX, TRANSACTION_BYTES_MAX
 from fujie.core.room import Event, Operation
 from fujie.core.signing import Signer
 from fujie.core.units import Count, Digest, Height, Nonce, PublicKey, Signature, TimeMs
@@ -22,7 +22,7 @@ from fujie.core.units import Count, Digest, Height, Nonce, PublicKey, Signature,
 Op = TypeVar("Op", bound=Operation)
 Ev = TypeVar("Ev", bound=Event)
 
-ChainId = Annotated[str, Meta(min_length=1, max_length=50)]  # 50 characters is CometBFT's bound
+ChainId = Annotated[str, Meta(min_length=1, max_length=CHAIN_ID_BYTES_MAX)]
 
 
 class Transaction(Record, Generic[Op], tag=1):

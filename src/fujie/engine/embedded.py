@@ -28,9 +28,10 @@ from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor, Head, Staged, StateTooOld
 from fujie.engine.intake import Intake, Waiting, turned_away
 from fujie.engine.proving import Proven, prove_keys, prove_receipt, read_leaf
+from fujie.machine.genesis import founding_record
 from fujie.machine.schedule import UnknownRules
 from fujie.machine.transition import BlockResult
-from fujie.modules.membership import queries as membership
+from fujie.modules.membership.state_keys import VALIDATORS_KEY
 from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
 from fujie.proof.bundle import Bundle
 from fujie.proof.commit import sign_commit
@@ -384,7 +385,12 @@ def load_block(executor: Executor, height: int) -> tuple[Header, Commit, StoredB
 
 
 def _validator_set(executor: Executor) -> ValidatorSet:
-    """Return the validators that the chain was founded with, in CometBFT's form."""
+    """Return the validators that the chain was founded with, in CometBFT's form.
+
+    Not those that the state holds: a vote on them prepares a chain for several validators. One process with one key
+    goes on signing as the trust root says, or the vote would end the chain at its next start.
+    """
     return ValidatorSet.of(
-        Validator(member.public_key, member.power) for member in membership.validators(executor.live).members
+        Validator(member.public_key, member.power)
+        for member in founding_record(executor.genesis, VALIDATORS_KEY).members
     )

@@ -108,10 +108,8 @@ def found(store: Store, genesis: genesis_form.Genesis) -> None:
         raise OperationalError("The data folder holds a chain already.", "Open it, or choose an empty folder.")
     batch = WriteBatch()
     changes: dict[bytes, bytes | None] = {}
-    depth = 0
+    depth = genesis_form.founding_record(genesis, PARAMETERS_KEY).state_tree_depth
     for key, leaf in genesis_form.founded(genesis):
-        if key.path == PARAMETERS_KEY.path:
-            depth = leaf.record.state_tree_depth  # type: ignore[attr-defined]  # the path's type is Parameters
         stored = pack_leaf(key.path.encode(), leaf.salt, encode(leaf.record))
         changes[key.hash] = sha256(TAG_VALUE + stored[2 + len(key.path.encode()) :]).digest()
         batch.put(Table.STATE, key.hash, stored)

@@ -6,7 +6,7 @@ of the genesis' digest: whoever pins the chain id has pinned every rule, key and
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta
 
@@ -19,6 +19,8 @@ from fujie.core.units import TimeMs
 from fujie.machine.schedule import SCHEDULE, Schedule
 from fujie.modules.catalog import codec_of
 from fujie.modules.membership.state_keys import GOVERNORS_KEY, PARAMETERS_KEY, ROOMS_KEY, VALIDATORS_KEY
+
+R = TypeVar("R", bound=Record)
 
 GENESIS_NONCE: Final = bytes(16)  # the salts of leaves that genesis itself creates come from seeds, never from this
 
@@ -131,6 +133,18 @@ def founded(genesis: Genesis) -> Iterator[tuple[Key[Any], Leaf]]:
         codec = codec_of(leaf.path)
         key: Key[Any] = Key(leaf.path, codec, bool(leaf.salt))
         yield key, Leaf(codec.decode(leaf.record), leaf.salt)
+
+
+def founding_record(genesis: Genesis, key: Key[R]) -> R:
+    """Return the record at ``key`` in the first state.
+
+    Raises :class:`VerificationError` with the step ``genesis-membership`` where there is none; one that :func:`load`
+    returned has the parameters, validators, governors and rooms.
+    """
+    for leaf in genesis.leaves:
+        if leaf.path == key.path:
+            return key.codec.decode_trusted(leaf.record)
+    raise VerificationError("genesis-membership", f"without {key.path} no chain runs")
 
 
 def founded_archive(genesis: Genesis) -> dict[bytes, bytes]:

@@ -5,7 +5,7 @@ table says which versions this binary knows. A binary never runs past a height w
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from fujie.core.errors import OperationalError
 from fujie.core.room import Handler, Operation, Room
@@ -73,10 +73,3 @@ SCHEDULE: Final = Schedule(
         "currency": {1: CURRENCY_V1},
     }
 )
-
-
-def genesis_room(schedule: Schedule, name: str) -> Room:
-    """Return the first version of a room, whose genesis function founds it."""
-    versions: Mapping[int, Any] = schedule.rooms[name]
-    room: Room = versions[min(versions)]
-    return room

@@ -8,13 +8,11 @@ import time
 from collections.abc import Iterable
 
 from fujie.core.encoding import Record
-from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor, found
-from fujie.machine import genesis as genesis_form
-from fujie.machine.genesis import Genesis, chain_id, compose
-from fujie.modules.membership.records import Parameters, Validators
+from fujie.machine.genesis import Genesis, chain_id, compose, founding_record, load
 from fujie.modules.membership.state_keys import PARAMETERS_KEY, VALIDATORS_KEY
 from fujie.node.folder import Folder, World
 from fujie.proof.trust import TrustRoot
@@ -64,20 +62,12 @@ def found_from(folder: Folder, kind: StoreKind, world: World, genesis: Genesis) 
 
 def trust_root(genesis: Genesis) -> TrustRoot:
     """Return the trust root of a chain that begins with ``genesis``."""
-    validators: Validators | None = None
-    parameters: Parameters | None = None
-    for key, leaf in genesis_form.founded(genesis):
-        if key.path == VALIDATORS_KEY.path and isinstance(leaf.record, Validators):
-            validators = leaf.record
-        elif key.path == PARAMETERS_KEY.path and isinstance(leaf.record, Parameters):
-            parameters = leaf.record
-    if validators is None or parameters is None:
-        raise VerificationError("genesis-order", "the genesis has no validators or no parameters")
-    members = ValidatorSet.of(Validator(member.public_key, member.power) for member in validators.members)
+    validators = founding_record(genesis, VALIDATORS_KEY).members
+    members = ValidatorSet.of(Validator(member.public_key, member.power) for member in validators)
     return TrustRoot(
         chain_id=chain_id(genesis),
         validators_hash=validator_set_hash(members).hex(),
-        state_tree_depth=parameters.state_tree_depth,
+        state_tree_depth=founding_record(genesis, PARAMETERS_KEY).state_tree_depth,
     )
 
 
@@ -111,17 +101,13 @@ def read_genesis(folder: Folder) -> tuple[bytes, Genesis]:
         store.close()
     if data is None:
         raise OperationalError("The data folder holds no chain.", "Start one with `fujie up`, or check the path.")
-    return data, genesis_form.load(data)
+    return data, load(data)
 
 
 def require_validator(genesis: Genesis, public_key: bytes) -> None:
     """Raise :class:`OperationalError` unless ``public_key`` is the one validator of ``genesis``, as embedded use needs."""
-    for key, leaf in genesis_form.founded(genesis):
-        if key.path == VALIDATORS_KEY.path and isinstance(leaf.record, Validators):
-            if [member.public_key for member in leaf.record.members] == [public_key]:
-                return
-            break
-    raise OperationalError(
-        "The validator key of this data folder is not the one that the genesis names.",
-        "Put the validator's key file into keys/validator.key before you found the chain.",
-    )
+    if [member.public_key for member in founding_record(genesis, VALIDATORS_KEY).members] != [public_key]:
+        raise OperationalError(
+            "The validator key of this data folder is not the one that the genesis names.",
+            "Put the validator's key file into keys/validator.key before you found the chain.",
+        )

@@ -15,7 +15,6 @@ from fujie.core.encoding import Codec, Record
 from fujie.core.errors import VerificationError
 from fujie.core.hashing import DIGEST_BYTES, TAG_BUCKET, TAG_KEY, TAG_STATE_NODE, TAG_VALUE, digest
 
-DEPTH_DEFAULT: Final = 18  # 262,144 buckets: about four leaves each at a million records
 DEPTH_MIN: Final = 4
 DEPTH_MAX: Final = 24  # 16.8 million buckets; a verifier and the four-byte bucket number need a bound
 LEAF_BYTES: Final = 2 * DIGEST_BYTES  # key hash || value digest

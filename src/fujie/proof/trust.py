@@ -10,7 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from fujie.core.errors import VerificationError
+from fujie.core.transaction import ChainId
 from fujie.core.units import DurationMs
+from fujie.proof.merkle_state import DEPTH_MAX, DEPTH_MIN
 
 Hex32 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
@@ -28,9 +30,9 @@ class TrustRoot(
     ``trust_period_ms`` bounds how old a header may be to vouch for a *current* state; it does not make receipts expire.
     """
 
-    chain_id: Annotated[str, Meta(min_length=1, max_length=50)]
+    chain_id: ChainId
     validators_hash: Hex32
-    state_tree_depth: Annotated[int, Meta(ge=4, le=24)]
+    state_tree_depth: Annotated[int, Meta(ge=DEPTH_MIN, le=DEPTH_MAX)]
     trust_period_ms: DurationMs = TRUST_PERIOD_MS_DEFAULT
 
 

@@ -108,9 +108,9 @@ def _open(kind: StoreKind, folder: Path) -> Store:
     if kind == "sqlite":
         return SqliteStore.open(path)
     try:
-        from fujie.store.rocks import RocksStore  # not at the top: the package is an extra
+        from fujie.store.rocks import RocksStore  # not at the top: who keeps to sqlite loads no RocksDB
     except ImportError as error:
         raise OperationalError(
-            "A store of kind 'rocks' needs the package rocksdict.", "Install fujie[rocks], or choose 'sqlite'."
+            "A store of kind 'rocks' needs the package rocksdict.", "Install Fujie again, or choose 'sqlite'."
         ) from error
     return RocksStore.open(path)

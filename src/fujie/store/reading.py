@@ -123,10 +123,10 @@ class _RocksMoment:
 
     def __init__(self, folder: Path, path: Path) -> None:
         try:
-            from fujie.store.rocks import RocksStore  # not at the top: the package is an extra
+            from fujie.store.rocks import RocksStore  # not at the top: as in store.opening
         except ImportError as error:
             raise OperationalError(
-                "A store of kind 'rocks' needs the package rocksdict.", "Install it, or read a 'sqlite' store."
+                "A store of kind 'rocks' needs the package rocksdict.", "Install Fujie again, or read a 'sqlite' store."
             ) from error
         try:
             self._lock = FolderLock(folder)

@@ -16,7 +16,7 @@ from fujie.core.policy import KeyPolicy
 from fujie.core.units import AccountName, AmountMinor, Count, Height, ShortText, TimeMs
 from fujie.core.versions import Standing
 
-# Bounds. The integrator may gather them into core/limits.py.
+# Bounds of the room, fixed by rule version 1.
 LIMIT_ENTRIES_MAX: Final = 32
 """Dated entries of one class: several years of changes. Older ones may be dropped; the version chain keeps them."""
 

@@ -165,7 +165,11 @@ class Validator(Record, tag=1):
 
 
 class Validators(Record, tag=1):
-    """The validator set as decided, by public key ascending. The engine puts a change into force two blocks later."""
+    """The validator set as decided, by public key ascending.
+
+    An engine of several validators puts a change into force two blocks later; the embedded one keeps the set that the
+    chain was founded with.
+    """
 
     members: Annotated[tuple[Validator, ...], Meta(min_length=1, max_length=VALIDATORS_MAX)]
     standing: Standing
