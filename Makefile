@@ -16,7 +16,7 @@ TOOL_PATH := $(CURDIR)/.tools/bin:$(CURDIR)/$(BIN):$(PATH)
 RUNTIME := $(VENV)/.fujie-runtime
 TESTING := $(VENV)/.fujie-testing
 
-CHECKED := src tests $(wildcard bench)
+CHECKED := src tests tools bench
 PYTEST_FLAGS ?=
 BENCH ?= payments http_payments resolve
 

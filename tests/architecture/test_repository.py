@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,56 @@ def test_decisions_are_numbered_without_gaps():
 def test_decision_has_its_sections(path):
     headings = re.findall(r"^## (.+)$", path.read_text("utf-8"), re.MULTILINE)
     assert headings == ["Context", "Decision", "Consequences", "Alternatives refused"]
+
+
+# Where one file speaks of another: a path under docs/, the page of the specification by its bare name (with a heading
+# in quotes behind it, perhaps), a decision by its number.
+DOCUMENT = re.compile(r"\bdocs/[a-z0-9_/.-]*[a-z0-9_]")
+SPEC_PAGE = re.compile(r'(?<![\w-])(?:docs/spec/)?([0-9]{2}-[a-z]+\.md)(?:, "([A-Z][^"]+)")?')
+DECISION = re.compile(r"(?:\bADR[ -]|\badr/)0*([0-9]+)")
+
+
+def speaking_files() -> list[Path]:
+    """Every text that people wrote and that may name a page."""
+    folders = ("src", "tests", "docs", "tools", "verifier", "vectors")
+    return [
+        path
+        for path in own_files()
+        if path.suffix in (".py", ".md", ".mjs", ".js", ".json", ".sh", ".go")
+        and (path.parent == ROOT or path.relative_to(ROOT).parts[0] in folders)
+    ]
+
+
+def broken_references(path: Path, text: str) -> list[str]:
+    """What a file names under docs/ and is not there."""
+    wrong = []
+    for found in DOCUMENT.findall(text):
+        named = ROOT / found
+        if not named.exists() and not (named.parent.name == "adr" and list(named.parent.glob(f"{named.name}-*.md"))):
+            wrong.append(found)
+    # A title may be broken over two lines, of a comment perhaps.
+    joined = re.sub(r"\s*\n\s*(?:[#*/]+ )?", " ", text)
+    for page, heading in SPEC_PAGE.findall(joined):
+        target = ROOT / "docs" / "spec" / page
+        if not target.is_file():
+            wrong.append(page)
+        elif heading and not re.search(rf"^#+ {re.escape(heading)}$", target.read_text("utf-8"), re.MULTILINE):
+            wrong.append(f'{page}, "{heading}"')
+    numbers = {int(number) for number in DECISION.findall(text)} - {0}
+    wrong += [f"ADR {number}" for number in sorted(numbers) if number > len(ADRS)]
+    return [f"{path.relative_to(ROOT)}: {each}" for each in wrong]
+
+
+def test_every_page_and_decision_that_is_named_exists():
+    assert [each for path in speaking_files() for each in broken_references(path, path.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["see docs/" + "none", "99-none" + ".md says", "04-proofs.md, " + '"None"', "ADR " + "99"],
+)
+def test_a_reference_to_nothing_is_found(text):
+    assert broken_references(ROOT / "made-up.md", text)
 
 
 def test_make_without_a_target_explains_itself():

@@ -144,6 +144,31 @@ def test_keys_are_made_shown_and_protected(node):
     assert seed not in node.run("key", "show") + node.run("key", "show", "robot", "--json")
 
 
+def test_every_operation_and_query_is_reached_by_its_json_form(node):
+    listed = {form["type"] for form in node.json("operation", "list")["operations"]}
+    assert {"propose", "vote", "freeze_wallet", "rotate_registrar", "redeem"} <= listed
+    proposal, deadline_ms = "5a" * 16, int(time.time() * 1000) + 3_600_000
+    action = {"type": "set_quota", "account": "bank-east", "quota_per_minute": 5_000}
+    propose = {"type": "propose", "account": "root-authority", "id": proposal, "action": action}
+    votes = [{"type": "vote", "account": name, "id": proposal} for name in ("root-authority", "central-bank")]
+    (node.work / "decide.json").write_text(json.dumps([propose | {"deadline_ms": deadline_ms}, *votes]))
+    keys = [f"--key={name}" for name in ("root-authority", "central-bank-1", "central-bank-2")]
+    query = json.dumps({"type": "account_query", "name": "bank-east"})
+
+    assert "nothing was done" in node.run("operation", "submit", "decide.json", *keys, "--dry-run")
+    assert node.json("read", query)["record"]["quota_per_minute"] == 0
+    assert "POLICY_NOT_SATISFIED" in node.run("operation", "submit", "decide.json", keys[0], code=4)
+    assert "Done: Propose, Vote, Vote" in node.run("operation", "submit", "decide.json", *keys)
+    assert node.json("read", query)["record"]["quota_per_minute"] == 5_000
+
+    vault = json.dumps({"type": "vault_query", "account": "bank-east", "instrument": "CNY"})
+    assert node.json("read", vault, "--as", "auditor")["record"]["issued_minor"] > 0
+    assert "GRANT_REQUIRED" in node.run("read", vault, code=4)
+    assert node.json("read", query.replace("bank-east", "nobody"), code=3)["record"] is None
+    assert "holds no operation" in node.run("operation", "submit", str(node.home / "trust.json"), keys[0], code=2)
+    assert "name the keys" in node.run("operation", "submit", "decide.json", code=2)
+
+
 def test_status_genesis_and_version_say_what_they_know(node, tmp_path):
     assert node.json("status")["chain_id"] == node.json("status", "--offline")["chain_id"]
     assert "central-bank" in node.run("genesis", "show")
@@ -183,6 +208,11 @@ def test_check_and_snapshot_work_beside_the_running_node(node, tmp_path):
         (1, ["pay", "nobody", "shop", "1"], "no wallet called nobody"),
         (1, ["verify", "nowhere.fujie"], "no file"),
         (1, ["receipt", "00" * 32], "knows no transaction"),
+        (1, ["resolve", "ZZ.156.1301", "--at", "2100-01-01"], "Ask for an earlier time"),
+        (1, ["pay", "alice", "shop", "1", "--receipt", "nowhere/r.fujie"], "nothing was paid"),
+        (1, ["--home", "nowhere", "pay", "alice", "shop", "1"], "no data folder"),
+        (5, ["verify", "/dev/null"], "no proof at all"),
+        (5, ["verify", "receipt.fujie", "--trust", "/dev/null"], "when the chain was founded"),
         (1, ["--home", "nowhere", "check"], "no data folder"),
         (4, ["pay", "alice", "shop", "999999"], "PAYER_PAYMENT_LIMIT_EXCEEDED"),
         (4, ["id", "allocate", "ZZ.156.1301", "77"], "NODE_RESERVED"),
@@ -225,7 +255,7 @@ def test_stops_cleanly_and_what_was_received_verifies_without_the_node(node):
     assert node.stop(signal.SIGTERM) == 0
     assert "Stopped. Everything is on disk." in node.log.read_text("utf-8")
     assert "verified offline" in node.run("verify", "receipt.fujie")
-    assert "does not answer" in node.run("resolve", "ZZ.156.1301", code=1)
+    assert "No node answers" in node.run("resolve", "ZZ.156.1301", code=1)
     assert node.json("check")["findings"] == []
 
 
@@ -263,6 +293,18 @@ def test_an_interrupted_first_start_is_resumed(tmp_path, how):
     found = node.json("check")
     assert (found["findings"], found["log_entries"]) == ([], 378)
     assert node.stop() == 0
+
+
+def test_a_folder_that_is_removed_under_the_node_stops_it(tmp_path):
+    node = CliNode(tmp_path)
+    node.run("init")
+    node.start()
+    shutil.rmtree(node.home)
+    assert node.process is not None
+    assert node.process.wait(START_S) == 1
+    shown = node.log.read_text("utf-8")
+    assert "was removed, moved or replaced while the node ran" in shown
+    assert "Everything is on disk" not in shown
 
 
 def test_an_empty_chain_serves_without_the_demonstration(tmp_path):

@@ -405,7 +405,7 @@ def test_refuses_a_folder_that_was_founded_with_another_validator(tmp_path: Path
 
 def test_a_vote_on_validators_does_not_end_an_embedded_chain(tmp_path: Path) -> None:
     with running("sqlite", tmp_path) as engine:
-        for raw in Signing(engine.chain_id).decide(SetValidator(holder(0).public_key, 5, "bank"), 1):
+        for raw in Signing(engine.chain_id).decide(SetValidator(holder(0).public_key, 5, "world"), 1):
             assert settle(engine, raw)[0].code == 0
         assert engine.executor.live.get(VALIDATORS_KEY) != founding_record(engine.executor.genesis, VALIDATORS_KEY)
     with running("sqlite", tmp_path) as engine:

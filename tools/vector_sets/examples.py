@@ -120,7 +120,7 @@ def _trust_root() -> str:
     return encode_trust(World().trust).decode().rstrip()
 
 
-KEY_FILE_PASSPHRASE: Final = "correct horse battery staple"
+KEY_FILE_PASSPHRASE: Final = "correct horse battery staple"  # noqa: S105 - of an example
 
 
 def _key_file() -> str:

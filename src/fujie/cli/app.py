@@ -19,7 +19,9 @@ from fujie.cli import (
     key,
     money,
     node,
+    operation,
     pay,
+    read,
     receipt,
     resolve,
     snapshot,
@@ -27,7 +29,7 @@ from fujie.cli import (
     verify,
     wallet,
 )
-from fujie.cli.output import EXIT_OPERATIONAL, report_error
+from fujie.cli.output import EXIT_OPERATIONAL, prepare_streams, report_error
 from fujie.cli.settings import Settings, examples
 
 app = typer.Typer(
@@ -52,19 +54,20 @@ def common(
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="Node to ask [default: http://127.0.0.1:$FUJIE_PORT, port 8156]", show_default=False),
+        typer.Option(help="Node to ask [default: 127.0.0.1 at FUJIE_PORT, 8156]", show_default=False),
     ] = None,
 ) -> None:
     """City identity and digital currency on one verifiable ledger."""
     context.obj = Settings(home, url)
 
 
-for module in (node, status, resolve, pay, receipt, verify, check):
+for module in (node, status, resolve, read, pay, receipt, verify, check):
     module.register(app)
 for name, group in (
     ("id", identifier.app),
     ("wallet", wallet.app),
     ("money", money.app),
+    ("operation", operation.app),
     ("key", key.app),
     ("snapshot", snapshot.app),
     ("genesis", genesis.app),
@@ -75,6 +78,7 @@ for name, group in (
 def main() -> None:
     """Run the command that the process was started with, and exit with its code."""
     # No traceback reaches a user: one line says what happened, one what to do. The log of a node has the details.
+    prepare_streams()
     try:
         app(prog_name="fujie")
     except BrokenPipeError:

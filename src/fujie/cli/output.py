@@ -1,5 +1,6 @@
 """What a command prints: for people with Rich, or one JSON object; and errors, each with its exit code."""
 
+import io
 import json
 import os
 import sys
@@ -19,6 +20,15 @@ EXIT_UNVERIFIED: Final = 5
 
 Row = tuple[str, object]
 
+_UNVERIFIED_DO: Final = (
+    "Do not rely on this answer. If you trust the trust root file, the node or the file at hand is wrong."
+)
+_UNVERIFIED_STEP_DO: Final = {  # where another sentence is truer
+    "decode": "What was read is damaged, or is no proof at all: a file, or an answer, of another kind.",
+    "trust-root": "Name the file that was written when the chain was founded; restore it if it is damaged.",
+    "answer-time": "The proof is older than that: fetch a newer one, or ask for an earlier time.",
+}
+
 
 class _Mode:
     """Whether this run prints JSON: decided by the first option that is read, and by nothing else."""
@@ -29,6 +39,16 @@ class _Mode:
 def use_json() -> None:
     """Print JSON from now on."""
     _Mode.json = True
+
+
+def prepare_streams() -> None:
+    """Let nothing that is printed fail for the stream's sake: a closed one swallows it, an ASCII one gets escapes."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as the run lasts
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def json_wanted() -> bool:
@@ -69,14 +89,14 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], data: d
     if not rows:
         console().print(empty)
         return
-    from rich.table import Table
+    from rich.cells import cell_len
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, justify="right" if column in ("amount", "balance") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console().print(table)
+    lines = [[*columns], *(["" if cell is None else str(cell) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    out = console()
+    for number, line in enumerate(lines):  # a narrow terminal wraps whole lines, so that every cell can be copied
+        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+        out.print("  ".join(padded).rstrip(), style=None if number else "bold")
 
 
 def say(text: str) -> None:
@@ -86,8 +106,9 @@ def say(text: str) -> None:
 
 
 def write_json(data: dict[str, Any]) -> None:
-    """Print one JSON object; Chinese stays Chinese."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    """Print one JSON object; Chinese stays Chinese where the stream can say it."""
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(data, ensure_ascii=not unicode, indent=2) + "\n")
     sys.stdout.flush()
 
 
@@ -104,7 +125,7 @@ def report_error(error: Exception) -> int:
         return _failed(f"Refused: {reason.name} ({int(reason)}).", reason.sentence, facts, EXIT_REFUSED)
     if isinstance(error, VerificationError):
         facts = {"kind": "unverified", "step": error.step, "detail": error.detail}
-        do = "Do not rely on this answer. If you trust the trust root file, the node or the file at hand is wrong."
+        do = _UNVERIFIED_STEP_DO.get(error.step, _UNVERIFIED_DO)
         return _failed(f"The proof does not verify: {error.step}: {error.detail}", do, facts, EXIT_UNVERIFIED)
     if isinstance(error, OperationalError):
         facts = {"kind": "operational", "what": error.what, "do": error.do}
@@ -112,6 +133,10 @@ def report_error(error: Exception) -> int:
     what = f"{type(error).__name__}: {error}"
     if os.environ.get("FUJIE_DEBUG"):
         raise error
+    if isinstance(error, OSError):  # of the machine, not of the program: a full disk behind our output, say
+        where = f"{error.filename}: " if error.filename else ""
+        what, do = f"{where}{error.strerror or error}.", "Check the disk, the path and its rights."
+        return _failed(what, do, {"kind": "operational", "what": what, "do": do}, EXIT_OPERATIONAL)
     facts = {"kind": "fault", "what": what}
     do = "This is a fault of the program; FUJIE_DEBUG=1 shows where. Please report it."
     return _failed(f"Unexpected {what}", do, facts, EXIT_OPERATIONAL)

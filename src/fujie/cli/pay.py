@@ -1,5 +1,6 @@
 """`fujie pay`: moving money from one wallet to another, with a receipt file."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,7 @@ def pay(
         raise OperationalError(f"There is no wallet file for {payer} here.", "Name a wallet of `fujie wallet list`.")
     if receipt is not None and receipt.exists():
         raise typer.BadParameter(f"{receipt} exists already; a receipt never takes another's place")
+    _require_writable(Path() if receipt is None else receipt.parent)
     instrument = source.file.instrument
     own_key = source.path.parent / source.file.key_file
     signers = named_signers(settings, key) if key else [settings.keyring.at(own_key)]
@@ -50,7 +52,14 @@ def pay(
         amount_minor = words.amount(amount, decimals)
         outcome = client.pay(source.id, target.id, instrument, amount_minor, signers=signers)
     assert outcome.verified is not None, "a payment that is returned was proven"
-    path = words.write_receipt(outcome.verified.bundle, receipt)
+    try:
+        path = words.write_receipt(outcome.verified.bundle, receipt)
+    except OperationalError as error:
+        identifier = outcome.transaction_id.hex()
+        raise OperationalError(
+            f"The payment was carried out, but its receipt was not written: {error.what}",
+            f"Do not pay again. Fetch the receipt: fujie receipt {identifier} --save FILE",
+        ) from error
     output.show(
         f"Paid {words.money(amount_minor, decimals, instrument)} from {source.name} to {target.name}",
         [
@@ -61,3 +70,12 @@ def pay(
         words.outcome_data(outcome) | {"receipt": str(path), "amount_minor": amount_minor, "instrument": instrument},
         words.proof_text(outcome.verified),
     )
+
+
+def _require_writable(folder: Path) -> None:
+    """Raise :class:`OperationalError` before anything is paid where no receipt could be written."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OperationalError(
+            f"No receipt can be written to the folder {folder.absolute()}; nothing was paid.",
+            "Name a file elsewhere: --receipt FILE.",
+        )

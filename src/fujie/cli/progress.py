@@ -36,11 +36,12 @@ class Shown:
             output.say(f"Allocating {total:,} identifiers by the codebook rule")
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.table import Column
 
         self._bar = Progress(
             TextColumn("{task.description:<22}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=9)),
             TextColumn("{task.fields[rate]:>10}"),
             console=output.console(),
         )

@@ -7,8 +7,8 @@ import typer
 
 from fujie.cli import output
 from fujie.cli.settings import Json, Trust, examples, settings_of
+from fujie.cli.words import asking_about, moment, proof_data, proof_text, record_data, time_text
 from fujie.cli.words import identifier as parse_identifier
-from fujie.cli.words import moment, proof_data, proof_text, record_data, time_text
 from fujie.core import identifiers
 from fujie.core.identifier_forms import with_check
 
@@ -49,7 +49,7 @@ def resolve(
     """
     at_ms = moment(at)
     settings = settings_of(context)
-    with settings.client(trust) as client:
+    with settings.client(trust) as client, asking_about(at_ms):
         wanted = _by_alias(client, identifier, at_ms) if ":" in identifier else parse_identifier(identifier)
         found = client.resolve(wanted, at_ms=at_ms)
         names = _place_names(client, found.record, at_ms) if found.record is not None else []

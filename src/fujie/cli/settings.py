@@ -27,7 +27,11 @@ Trust = Annotated[
 ]
 Keys = Annotated[
     list[str] | None,
-    typer.Option("--key", help="Name or path of a key to sign with [default: those here that the ledger asks for]"),
+    typer.Option(
+        "--key",
+        metavar="NAME",
+        help="Name or path of a key to sign with [default: those here that the ledger asks for]",
+    ),
 ]
 
 

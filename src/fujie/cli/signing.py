@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from fujie.core.policy import KeyPolicy
     from fujie.core.signing import Signer
 
-AGENCY_CHARACTERS = 2
-
 
 def registrar_signers(settings: "Settings", client: "Client", prefix: str, keys: list[str] | None) -> "list[Signer]":
     """Return keys that satisfy whoever allocates under ``prefix``; those called ``keys`` where some are named."""
@@ -60,13 +58,13 @@ def registrar_policy(client: "Client", prefix: str) -> "tuple[KeyPolicy, str, st
 
 def above(identifier: str) -> str:
     """Return the prefix that ``identifier`` stands directly under: its parent, or the agency for a country."""
-    from fujie.core import identifiers
+    from fujie.modules.identity import queries
 
-    return identifiers.parent(identifier) or identifier[:AGENCY_CHARACTERS]
+    return queries.above(identifier)
 
 
 def _controller_policy(client: "Client", identifier: str) -> "tuple[KeyPolicy, str, str]":
-    from fujie.modules.identity.queries import AgencyQuery
+    from fujie.modules.identity.queries import AGENCY_CHARACTERS, AgencyQuery
     from fujie.modules.identity.reasons import IdentityReason
 
     if len(identifier) == AGENCY_CHARACTERS:

@@ -178,7 +178,9 @@ def balance(
         output.show(title, [], words.record_data(found), words.proof_text(found))
         raise typer.Exit(output.EXIT_ABSENT)
     held = words.money(record.amount_minor, decimals, code)
-    spent = f"{words.money(record.spent_today_minor, decimals, code)} in {record.payments_today} payments"
+    spent = (
+        f"{words.money(record.spent_today_minor, decimals, code)} in {words.count(record.payments_today, 'payment')}"
+    )
     rows: list[output.Row] = [
         ("balance", held),
         ("spent on its last day of payments", spent if record.payments_today else ""),

@@ -1,5 +1,7 @@
 """What people type and read: identifiers, times, wallets, amounts, places."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,20 @@ def moment(text: str | None) -> int | None:
     if milliseconds < 0:
         raise typer.BadParameter("the time lies before 1970")
     return milliseconds
+
+
+@contextmanager
+def asking_about(at_ms: int | None) -> Iterator[None]:
+    """Say of a time that no proven block has reached yet that it is too early to ask; no proof has failed then."""
+    try:
+        yield
+    except VerificationError as error:
+        if at_ms is None or error.step != "answer-time":
+            raise
+        raise OperationalError(
+            f"No block is proven yet that is later than {time_text(at_ms)}.",
+            "Ask for an earlier time, leave --at out for now, or ask again in a minute.",
+        ) from None
 
 
 def time_text(time_ms: int) -> str:
@@ -152,6 +168,11 @@ def money(amount_minor: int, decimals: int, instrument: str) -> str:
 
     whole, point, fraction = format_amount(amount_minor, decimals).partition(".")
     return f"{int(whole):,}{point}{fraction} {instrument}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``1 payment`` or ``2 payments``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def write_receipt(bundle: bytes, wanted: Path | None) -> Path:

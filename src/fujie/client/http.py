@@ -228,8 +228,12 @@ class HttpTransport:
 
     def _unreachable(self, error: Exception) -> OperationalError:
         """Return the error for a node that does not answer, or not as HTTP demands."""
+        if isinstance(error, httpx.ConnectError):
+            what = f"No node answers at {self._url} ({error})."
+        else:
+            what = f"{self._url} does not answer as it should ({type(error).__name__}: {error})."
         return OperationalError(
-            f"{self._url} does not answer as it should ({type(error).__name__}: {error}).",
+            what,
             "Check that the node runs (`make up`) and that the URL is right; nothing is lost by trying again.",
         )
 

@@ -263,7 +263,9 @@ def _decode(codec: Codec[R], record: bytes) -> R:
 
 def _subject(record: Record) -> tuple[Any, ...]:
     """Return what a record is about, which none of its versions may change."""
-    return tuple(getattr(record, field, None) for field in SUBJECT_FIELDS)
+    # The name of an account or organisation is what it is about; that of an identifier is what its record says of it.
+    own_name = None if hasattr(record, "identifier") else getattr(record, "name", None)
+    return own_name, *(getattr(record, field, None) for field in SUBJECT_FIELDS)
 
 
 def _about(key: Key[Any], item: bundles.Item) -> Present | Absent:

@@ -26,7 +26,7 @@ HEARTBEAT_MS: Final = 60_000
 
 # Proofs: past roots from which reads are still answered; one block of delay plus a few for slow readers.
 PROVEN_ROOTS_KEPT: Final = 8
-VERSION_PATH_MAX: Final = 128  # old versions in one proof of the past; among 10,000 versions 40 suffice
+VERSION_PATH_MAX: Final = 128  # old versions in one proof of the past; among 10,000 versions 31 suffice
 
 # Identifiers (docs/spec/05-identifiers.md)
 IDENTIFIER_BYTES_MAX: Final = 128  # fits a QR code of version 6 with room for a host name

@@ -4,7 +4,10 @@ from fujie.core.errors import Reason
 
 
 class TransactionReason(Reason):
-    """Why a transaction is refused before any room is asked, in order of precedence."""
+    """Why a transaction is refused before any room is asked, in order of precedence.
+
+    Two need no state, and admission judges them before all others: TRANSACTION_MALFORMED and SIGNATURE_INVALID.
+    """
 
     TRANSACTION_MALFORMED = 1, "The bytes are not one canonical signed transaction within the size limits."
     CHAIN_ID_DIFFERS = 2, "The transaction is meant for another chain."

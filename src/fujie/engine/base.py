@@ -44,7 +44,7 @@ class Engine(Protocol):
         They are independent: each succeeds or fails by itself. Beyond the bounds of ``core.limits`` they are refused at
         once (``ADMISSION_QUEUE_FULL``): the caller waits for what it has submitted before it submits more. The future
         fails with :class:`OperationalError` when the engine stops first; what became of them is then found by
-        submitting the same bytes again.
+        submitting the same bytes again. Raises :class:`OperationalError` once the engine has stopped.
         """
         ...
 
@@ -68,5 +68,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Finish the block in hand, make it durable, stop. What waits is refused. Idempotent."""
+        """Finish the block in hand, make it durable, stop. What waits fails with :class:`OperationalError`. Idempotent."""
         ...

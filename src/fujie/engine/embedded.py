@@ -23,7 +23,7 @@ from fujie.core.signing import Signer
 from fujie.core.state import Key, Leaf
 from fujie.core.transaction import VerifiedBlock, VerifiedTransaction
 from fujie.core.units import Count, Digest
-from fujie.engine.admission import decode_verified, verify_transaction
+from fujie.engine.admission import verify_transaction
 from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor, Head, Staged, StateTooOld
 from fujie.engine.intake import Intake, Waiting, turned_away
@@ -103,7 +103,7 @@ class EmbeddedEngine:
         self._validators_hash = validator_set_hash(self._validators)
         self._address = validator_address(signer.public_key)
         self._consensus_hash = consensus_params_hash(BLOCK_BYTES_MAX, -1)
-        self._intake = Intake(use_worker=worker)
+        self._intake = Intake(use_worker=worker, prepare=executor.read_ahead)
         self._changed = self._intake.changed
         self._unproven = False  # whether the newest block changed something that no header commits to yet
         self._tip, light_block, last_was_empty = self._load_tip()
@@ -230,7 +230,8 @@ class EmbeddedEngine:
         executor = self.executor
         head = executor.head
         time_ms = self._next_time(head)
-        transactions = [decode_verified(item.raw) for item in waiting]
+        transactions = [item.transaction for item in waiting if item.transaction is not None]
+        assert len(transactions) == len(waiting), "only what is verified waits for a block"
         block = VerifiedBlock(self.chain_id, head.height + 1, time_ms, tuple(transactions))
         result, failed = self._apply(block)
         refused: dict[int, int] = dict.fromkeys(failed, int(TransactionReason.EXECUTION_FAILED))

@@ -7,14 +7,17 @@ thread verifies; the engine's thread takes what is verified and settles it.
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from fujie.core.errors import OperationalError
 from fujie.core.limits import BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, PENDING_BYTES_MAX, PENDING_TRANSACTIONS_MAX
 from fujie.core.reasons import TransactionReason
-from fujie.engine.admission import ACCEPTED, VerifierProcess, verdict
+from fujie.core.transaction import VerifiedTransaction
+from fujie.engine.admission import ACCEPTED, VerifierProcess, decode_verified, verdict
 from fujie.engine.base import Outcome
 
 log = logging.getLogger(__name__)
@@ -38,18 +41,20 @@ class Batch:
         self.missing = size
 
 
-class Waiting(NamedTuple):
-    """One submitted transaction and where its outcome goes."""
+class Waiting(msgspec.Struct, gc=False):
+    """One submitted transaction and where its outcome goes; ``transaction`` once it is verified."""
 
     raw: bytes
     batch: Batch
     position: int
+    transaction: VerifiedTransaction | None = None
 
 
 class Intake:
     """Queue, bounds and verification. ``changed`` guards everything in here and tells the engine of news."""
 
-    def __init__(self, use_worker: bool) -> None:
+    def __init__(self, use_worker: bool, prepare: Callable[[Sequence[VerifiedTransaction]], None]) -> None:
+        """``prepare`` is given what was verified, in the thread that verifies, before it waits for a block."""
         self.changed = threading.Condition()
         self.verified: deque[Waiting] = deque()
         self.pending = 0  # submitted and without outcome
@@ -59,6 +64,7 @@ class Intake:
         self._submitted: deque[Waiting] = deque()
         self._open: dict[int, Batch] = {}  # batches without all their outcomes, by identity
         self._use_worker = use_worker
+        self._prepare = prepare
         self._worker: VerifierProcess | None = None
 
     @property
@@ -186,6 +192,10 @@ class Intake:
         if len(accepted) < len(batch):
             refused = [(item, turned_away(code)) for item, code in zip(batch, verdicts, strict=True) if code]
             self.settle([item for item, _ in refused], [outcome for _, outcome in refused])
+        transactions = [decode_verified(item.raw) for item in accepted]
+        for item, transaction in zip(accepted, transactions, strict=True):
+            item.transaction = transaction
+        self._prepare(transactions)
         with self.changed:
             self.verified.extend(accepted)
             self.changed.notify_all()

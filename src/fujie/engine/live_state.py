@@ -1,5 +1,6 @@
 """The state of the last committed block, as rules and readers see it: a cache of hot records in front of the store."""
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from fujie.store.state_tree import unpack_leaf
 
 CACHED_LEAVES_DEFAULT: Final = 500_000  # about 250 MB when it is full; more is faster where there is memory for it
 
-_UNKNOWN: Final = object()
+READ_AHEAD_MAX: Final = 200_000  # records: what all transactions that may wait touch, and some
+
+_UNKNOWN: Final[Any] = object()
 
 
 class LiveState:
@@ -24,6 +27,11 @@ class LiveState:
         self._window = window
         self._cached_max = cached_leaves
         self._cache: dict[str, Leaf | None] = {}
+        self._lock = threading.Lock()  # around the two below
+        self._ahead: dict[
+            bytes, bytes | None
+        ] = {}  # key hash → what stands there in the store, read before it is needed
+        self._overtaken: set[bytes] | None = None  # what blocks changed since the reading ahead in hand began
 
     @property
     def cached(self) -> int:
@@ -77,6 +85,8 @@ class LiveState:
         """Read the ``keys`` that are not cached in one sorted sweep over the store."""
         cache = self._cache
         missing = sorted([(key.hash, key) for path, key in keys.items() if path not in cache], key=_first)
+        if self._ahead:
+            missing = self._take_ahead(missing)
         if not missing:
             return
         for (_, key), stored in zip(
@@ -84,11 +94,48 @@ class LiveState:
         ):
             cache[key.path] = None if stored is None else _decode(key, stored)
 
+    def read_ahead(self, keys: Mapping[str, Key[Any]]) -> None:
+        """Read the ``keys`` that are not cached, for a prefetch to come. One other thread does this at a time."""
+        cache, ahead = self._cache, self._ahead
+        missing = sorted({key.hash for path, key in keys.items() if path not in cache and key.hash not in ahead})
+        with self._lock:
+            self._overtaken = set()
+        found = dict(zip(missing, self._store.get_many(Table.STATE, missing), strict=True))
+        with self._lock:
+            # A block that was committed during the reading may have changed what was read before.
+            for key_hash in self._overtaken:
+                found.pop(key_hash, None)
+            self._overtaken = None
+            if len(ahead) > READ_AHEAD_MAX:
+                ahead.clear()  # what was read for transactions that were refused
+            ahead.update(found)
+
+    def _take_ahead(self, missing: list[tuple[bytes, Key[Any]]]) -> list[tuple[bytes, Key[Any]]]:
+        """Cache what was read ahead and return what is still missing."""
+        cache, ahead = self._cache, self._ahead
+        still = []
+        with self._lock:
+            for pair in missing:
+                stored = ahead.pop(pair[0], _UNKNOWN)
+                if stored is _UNKNOWN:
+                    still.append(pair)
+                else:
+                    cache[pair[1].path] = None if stored is None else _decode(pair[1], stored)
+        return still
+
     def commit(self, changes: Mapping[str, tuple[Key[Record], Leaf]]) -> None:
         """Take over what a committed block changed, and forget the records that were read longest ago."""
         cache = self._cache
         for path, (_, leaf) in changes.items():
             cache[path] = leaf
+        with self._lock:
+            # The cache has them from here on, but it may forget them.
+            if self._ahead or self._overtaken is not None:
+                hashes = [key.hash for key, _ in changes.values()]
+                for key_hash in hashes:
+                    self._ahead.pop(key_hash, None)
+                if self._overtaken is not None:
+                    self._overtaken.update(hashes)
         excess = len(cache) - self._cached_max
         if excess > 0:
             # An eighth at a time: the first entry of a dict is found past every deleted one.

@@ -1,4 +1,5 @@
-"""Genesis: the state that a chain begins with, and the name that commits to it (docs/spec/03-state.md, "Genesis").
+"""Genesis: the state that a chain begins with, and the name that commits to it (docs/spec/03-state.md,
+"Genesis and chain id").
 
 A genesis is a list of leaves, so that founding a chain from what people wrote down (:func:`compose`), exporting a
 running one (:func:`export`) and starting from either are the same thing. The chain id is the chosen name and 128 bits

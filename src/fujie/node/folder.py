@@ -115,9 +115,10 @@ class Folder:
         """Return the pinned trust root. Raises :class:`OperationalError` without one."""
         data = read_file(self._trust)
         if data is None:
-            raise OperationalError(
-                f"There is no trust root at {self._trust}.", "Name one with --trust, or start a node with `fujie up`."
-            )
+            do = "Name one with --trust, or start a node with `fujie up`."
+            if self._description.exists():  # it was there: nothing that runs now can say what to trust
+                do = "Restore the file that was written when this chain was founded."
+            raise OperationalError(f"There is no trust root at {self._trust}.", do)
         return decode_trust(data)
 
     def write_trust(self, root: TrustRoot) -> None:
@@ -189,6 +190,11 @@ def _find(folders: tuple[Path, ...], name: str, suffix: str, what: str, hint: st
         path = folder / f"{name}{suffix}"
         if path.is_file():
             return path
+    home = folders[0].parent
+    if not home.is_dir():
+        raise OperationalError(
+            f"There is no data folder at {home}.", "Start a node with `fujie up`, or set FUJIE_HOME to where one lies."
+        )
     raise OperationalError(f"There is no {what} called {name} in {folders[0].parent}.", f"{hint[0].upper()}{hint[1:]}.")
 
 

@@ -7,6 +7,8 @@ founding again begins anew with the same keys; a trust root therefore always bel
 import time
 from collections.abc import Iterable
 
+import msgspec
+
 from fujie.core.encoding import Record
 from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
@@ -50,9 +52,10 @@ def found_from(folder: Folder, kind: StoreKind, world: World, genesis: Genesis) 
     store = open_store(kind, folder.chain)
     try:
         if store.get(Table.META, META_HEAD) is not None:
-            raise OperationalError(
-                f"The data folder {folder.home} holds a chain already.", "Open it, or choose an empty folder."
-            )
+            do = "Open it, or choose an empty folder."
+            if folder.describe() is None:
+                do = "Its node.json is missing: restore that file from a backup, or choose an empty folder."
+            raise OperationalError(f"The data folder {folder.home} holds a chain already.", do)
         folder.write_description(kind, world)
         folder.write_trust(trust_root(genesis))
         found(store, genesis)
@@ -87,6 +90,12 @@ def open_engine(folder: Folder, validator: Signer, *, worker: bool = True) -> Em
                 "Restore the file that was written when this chain was founded.",
             )
         return EmbeddedEngine(executor, validator, worker=worker)
+    except (msgspec.MsgspecError, UnicodeError) as error:  # what was decoded when it was written does not decode now
+        store.close()
+        raise OperationalError(
+            f"The chain in {folder.chain} is damaged: {error}.",
+            "`fujie check` says where. Restore the folder from a snapshot, or from another replica.",
+        ) from error
     except BaseException:
         store.close()
         raise

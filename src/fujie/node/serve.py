@@ -13,6 +13,7 @@ import logging.handlers
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from fujie.api.app import create_app
@@ -70,7 +71,7 @@ def run_node(
         # Whatever lives now lives until the end: the collector need not look at a million objects again and again.
         gc.collect()
         gc.freeze()
-        _serve(engine, port, stop, filled, on_ready)
+        _serve(folder, engine, port, stop, filled, on_ready)
     finally:
         engine.close()
         log.info("stopped at height %d", engine.head.height)
@@ -80,9 +81,7 @@ def log_to_file(folder: Folder) -> None:
     """Log to the folder's rotated file. No key, no payment and no address of a request is ever logged."""
     make_folder(folder.log.parent)
     try:
-        handler = logging.handlers.RotatingFileHandler(
-            folder.log, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_KEPT, encoding="utf-8"
-        )
+        handler = _LogFile(folder.log, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_KEPT, encoding="utf-8")
     except OSError as error:
         raise OperationalError(
             f"The log {folder.log} cannot be written: {error.strerror}.", "Check the folder and who may write to it."
@@ -91,6 +90,11 @@ def log_to_file(folder: Folder) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of logging
+        """Go on: a log that cannot be written, on a full disk say, is no reason to print tracebacks to the operator."""
 
 
 class _Stoppable:
@@ -112,6 +116,7 @@ class _Stoppable:
 
 
 def _serve(
+    folder: Folder,
     engine: EmbeddedEngine,
     port: int,
     stop: threading.Event,
@@ -123,9 +128,14 @@ def _serve(
         if on_ready is not None:
             on_ready(Started(url, engine.chain_id, engine.head.height, filled))
 
+    opened = _inode(folder.chain)
+    lost = threading.Event()
+
     def watch() -> None:
         while not stop.wait(WATCH_S):
-            if engine.failure is not None:
+            if _inode(folder.chain) != opened:
+                lost.set()
+            if engine.failure is not None or lost.is_set():
                 stop.set()
 
     watcher = threading.Thread(target=watch, name="fujie-watch", daemon=True)
@@ -137,6 +147,21 @@ def _serve(
         raise OperationalError(
             f"The ledger stopped: {engine.failure!r}.", "See the log; what was acknowledged is safe."
         )
+    if lost.is_set():
+        log.error("the data folder was removed, moved or replaced while the node ran")
+        raise OperationalError(
+            f"The data folder {folder.chain} was removed, moved or replaced while the node ran, so the node stopped.",
+            "Put the folder back, or restore a snapshot. If it was removed, the chain is gone with it.",
+        )
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """Return which folder stands at ``path``; None where none does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _require_free(port: int) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from fujie.core.errors import OperationalError
 from fujie.store.layout import Table
-from fujie.store.opening import STORE_NAMES, FolderLock, StoreKind
+from fujie.store.opening import STORE_NAMES, FolderLock, LockedStore, StoreKind
 
 SCAN_ROWS: Final = 1_024  # rows fetched at a time
 
@@ -57,7 +57,7 @@ def open_for_reading(kind: StoreKind, folder: Path) -> ReadOnlyStore:
     path = folder / STORE_NAMES[kind]
     if not path.exists():
         raise OperationalError(f"There is no store at {path}.", "Check the data folder, or start a node there first.")
-    return _SqliteMoment(path) if kind == "sqlite" else _RocksMoment(folder, path)
+    return _SqliteMoment(path) if kind == "sqlite" else _open_rocks(folder, path)
 
 
 class _SqliteMoment:
@@ -118,37 +118,22 @@ class _SqliteMoment:
         )
 
 
-class _RocksMoment:
-    """A RocksDB store that nobody else has open."""
-
-    def __init__(self, folder: Path, path: Path) -> None:
-        try:
-            from fujie.store.rocks import RocksStore  # not at the top: as in store.opening
-        except ImportError as error:
-            raise OperationalError(
-                "A store of kind 'rocks' needs the package rocksdict.", "Install Fujie again, or read a 'sqlite' store."
-            ) from error
-        try:
-            self._lock = FolderLock(folder)
-        except OperationalError as error:
-            raise OperationalError(
-                f"{error.what} A store of kind 'rocks' has one reader at a time.", "Stop the node first."
-            ) from error
-        try:
-            self._store = RocksStore.open(path)
-        except BaseException:
-            self._lock.release()
-            raise
-        self.get = self._store.get
-        self.last = self._store.last
-
-    def scan(self, table: Table, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
-        """See :class:`ReadOnlyStore`."""
-        return self._store.scan(table, start, end)
-
-    def close(self) -> None:
-        """See :class:`ReadOnlyStore`."""
-        try:
-            self._store.close()
-        finally:
-            self._lock.release()
+def _open_rocks(folder: Path, path: Path) -> ReadOnlyStore:
+    """Open a RocksDB store that nobody else has open, with the lock of its folder."""
+    try:
+        from fujie.store.rocks import RocksStore  # not at the top: as in store.opening
+    except ImportError as error:
+        raise OperationalError(
+            "A store of kind 'rocks' needs the package rocksdict.", "Install Fujie again, or read a 'sqlite' store."
+        ) from error
+    try:
+        lock = FolderLock(folder)
+    except OperationalError as error:
+        raise OperationalError(
+            f"{error.what} A store of kind 'rocks' has one reader at a time.", "Stop the node first."
+        ) from error
+    try:
+        return LockedStore(RocksStore.open(path), lock)
+    except BaseException:
+        lock.release()
+        raise

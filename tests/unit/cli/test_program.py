@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -76,6 +77,7 @@ def test_the_nouns_that_scripts_rely_on_are_there():
         *("id allocate", "id update", "id retire", "id delegate", "id alias"),
         *("wallet new", "wallet list", "wallet show", "wallet balance"),
         *("money issue", "money distribute", "money supply"),
+        *("read", "operation submit", "operation list"),
         *("key new", "key show", "key protect", "snapshot save", "snapshot load", "genesis show", "genesis export"),
     }
 
@@ -102,6 +104,12 @@ except SystemExit as end:
         (Refused(TransactionReason.QUOTA_EXCEEDED), 4, "Refused: QUOTA_EXCEEDED (9)."),
         (VerificationError("app-hash", "other roots"), 5, "The proof does not verify: app-hash: other roots"),
         (KeyError("x"), 1, "Unexpected KeyError: 'x'"),
+        (OSError(28, "No space left on device"), 1, "No space left on device.\nCheck the disk"),
+        (
+            VerificationError("trust-root", "cut off"),
+            5,
+            "The proof does not verify: trust-root: cut off\nName the file",
+        ),
     ],
 )
 def test_errors_have_their_exit_code_and_no_traceback(capsys, monkeypatch, error, code, said):
@@ -113,6 +121,30 @@ def test_errors_have_their_exit_code_and_no_traceback(capsys, monkeypatch, error
     monkeypatch.setattr(output._Mode, "json", True)
     assert output.report_error(error) == code
     assert json.loads(capsys.readouterr().out)["exit_code"] == code
+
+
+def test_output_fits_a_stream_that_knows_only_ascii_and_a_closed_one():
+    program = """
+import sys
+from fujie.cli import output
+output.prepare_streams()
+output.show("石家庄市", [("name", "石家庄市")], {})
+output.write_json({"name": "石家庄市"})
+"""
+    command = [sys.executable, "-c", program]
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env=ascii_only).stdout
+    title, _, *found = shown.splitlines()
+    assert title == "\\u77f3\\u5bb6\\u5e84\\u5e02"
+    assert json.loads("".join(found)) == {"name": "石家庄市"}
+    closed = subprocess.run(["bash", "-c", 'exec "$@" >&-', "-", *command], capture_output=True, text=True, check=False)
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_a_table_is_never_folded_and_ends_no_line_in_spaces(capsys, monkeypatch):
+    monkeypatch.setattr(output._Mode, "json", False)
+    output.show_table(("name", "file"), [("市", "a" * 200), ("alice", None)], {}, "none")
+    assert capsys.readouterr().out.splitlines() == ["name   file", f"市     {'a' * 200}", "alice"]
 
 
 def test_no_command_prints_by_itself():

@@ -2,7 +2,15 @@ import pytest
 import typer
 
 from fujie.cli import words
-from fujie.core.errors import OperationalError
+from fujie.core.errors import OperationalError, VerificationError
+
+
+def test_a_time_that_no_block_has_reached_is_no_failed_proof():
+    with pytest.raises(OperationalError, match="2026-09-01"), words.asking_about(1_788_220_800_000):
+        raise VerificationError("answer-time", "too early")
+    for at_ms, step in ((None, "answer-time"), (1, "app-hash")):
+        with pytest.raises(VerificationError), words.asking_about(at_ms):
+            raise VerificationError(step, "another failure")
 
 
 def test_identifiers_may_carry_their_check_characters():

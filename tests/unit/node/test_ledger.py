@@ -4,6 +4,7 @@ import subprocess
 import sys
 from typing import Any
 
+import msgspec
 import pytest
 
 import fujie
@@ -11,6 +12,7 @@ from fujie.client.client import RefusedTransaction, named
 from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.modules.identity.reasons import IdentityReason
+from fujie.node import founding
 from fujie.node.folder import Folder, check_name, home_folder, port_from_environment
 from fujie.node.keyring import Keyring, validator_signer
 from fujie.node.ledger import INSTRUMENT, OWNER, PREFIX, open_ledger
@@ -64,6 +66,32 @@ def test_another_trust_root_is_refused(tmp_path):
     (tmp_path / "two" / "trust.json").replace(tmp_path / "one" / "trust.json")
     with pytest.raises(OperationalError, match="is of another chain"):
         open_ledger(tmp_path / "one")
+
+
+def test_a_chain_that_does_not_decode_is_called_damaged(tmp_path, monkeypatch):
+    open_ledger(tmp_path / "town").close()
+
+    def fails(_store):
+        raise msgspec.ValidationError("Expected `array`, got `int`")
+
+    monkeypatch.setattr(founding, "Executor", fails)
+    with pytest.raises(OperationalError, match="is damaged: Expected `array`"):
+        open_ledger(tmp_path / "town")
+    monkeypatch.undo()
+    open_ledger(tmp_path / "town").close()  # the folder was let go
+
+
+def test_what_is_missing_of_a_founded_folder_is_named(tmp_path):
+    open_ledger(tmp_path / "town").close()
+    folder = Folder(tmp_path / "town")
+    folder.trust_path.unlink()
+    with pytest.raises(OperationalError) as told:
+        open_ledger(tmp_path / "town")
+    assert "Restore the file" in told.value.do
+    (tmp_path / "town" / "node.json").unlink()
+    with pytest.raises(OperationalError) as told:
+        open_ledger(tmp_path / "town")
+    assert "node.json is missing" in told.value.do
 
 
 def test_a_folder_of_another_format_is_refused(tmp_path):

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from fujie.api.chain import light_block
+from fujie.api.problems import Kind, Problem
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.hashing import version_digest
 from fujie.core.reasons import TransactionReason
@@ -199,3 +201,14 @@ def test_refuses_rows_that_stand_under_no_root(saved, tmp_path, monkeypatch, pre
     save_snapshot(Folder(saved[0]), tmp_path / "lie")
     with pytest.raises(VerificationError):
         load_snapshot(Folder(tmp_path / "loaded"), tmp_path / "lie", Folder(saved[0]).trust())
+
+
+def test_a_loaded_folder_says_which_blocks_it_does_not_have(saved, loaded):
+    engine = open_engine(loaded, signer_of(saved[0]))
+    try:
+        assert light_block(engine, engine.head.height).header.height == engine.head.height
+        with pytest.raises(Problem) as problem:
+            light_block(engine, 1)
+        assert problem.value.kind is Kind.BLOCK_ABSENT
+    finally:
+        engine.close()
