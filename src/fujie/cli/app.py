@@ -40,9 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog=examples(
-        "fujie up", "fujie resolve ZZ.156.1301", "fujie pay alice shop 12.50", "fujie verify receipt.fujie"
-    ),
+    epilog=examples("fujie up", "fujie resolve ZZ.156.1301", "fujie pay alice shop 12.50", "fujie verify receipt.fujie")
+    + "\n\nExit codes: 0 done and proven, 1 operational error, 2 usage, 3 proven absent, 4 refused by a rule, "
+    "5 a proof does not verify.",
 )
 
 

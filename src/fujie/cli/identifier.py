@@ -37,7 +37,7 @@ def allocate(
     trust: Trust = None,
     json: Json = False,
 ) -> None:
-    """Give out one identifier directly under a prefix, by the rule of that prefix. Its registrar signs."""
+    """Give out one identifier directly under a prefix. The rule of the prefix holds, and its registrar signs."""
     from fujie.client.identity import named, numbered
 
     settings = settings_of(context)
@@ -90,7 +90,7 @@ def update(
 def retire(
     context: typer.Context, identifier: Identifier, key: Keys = None, trust: Trust = None, json: Json = False
 ) -> None:
-    """Retire an identifier for ever: it keeps resolving, as retired, and is never given out again."""
+    """Retire an identifier for ever. It keeps resolving, as retired, and is never given out again."""
     settings = settings_of(context)
     wanted = parse_identifier(identifier)
     with settings.client(trust) as client:
@@ -122,7 +122,7 @@ def delegate(
     trust: Trust = None,
     json: Json = False,
 ) -> None:
-    """Turn an identifier into a prefix under which others are given out. The registrar of the level above signs."""
+    """Turn an identifier into a prefix for others. The registrar of the level above signs."""
     from fujie.modules.identity.records import Delegation, Rule
 
     settings = settings_of(context)

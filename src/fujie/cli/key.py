@@ -23,7 +23,7 @@ def new(
     unprotected: Annotated[bool, typer.Option("--unprotected", help="Keep it without passphrase")] = False,
     json: Json = False,
 ) -> None:
-    """Make a key, sealed under a passphrase: asked for, or from FUJIE_PASSPHRASE."""
+    """Make a key, sealed under a passphrase. That is asked for, or comes from FUJIE_PASSPHRASE."""
     file = make_key(settings_of(context), name, unprotected)
     output.show(
         f"Made key {name}",

@@ -12,7 +12,7 @@ from fujie.core.errors import OperationalError
 if TYPE_CHECKING:
     from fujie.client.client import Client
 
-app = typer.Typer(help="Issue money to institutions, distribute it to wallets, see the supply.", no_args_is_help=True)
+app = typer.Typer(help="Issue money, distribute it to wallets, see the supply.", no_args_is_help=True)
 
 Instrument = Annotated[str, typer.Option(help="Code of the money")]
 Amount = Annotated[str, typer.Argument(help="Such as 1000.00")]
@@ -34,7 +34,7 @@ def issue(
     trust: Trust = None,
     json: Json = False,
 ) -> None:
-    """Create money in an institution's vault, once for each bank message. The issuer signs with k of its n keys."""
+    """Create money in an institution's vault. It happens once for each bank message, and the issuer signs with k of its n keys."""
     settings = settings_of(context)
     message = _reference(reference)
     with settings.client(trust) as client:
@@ -67,7 +67,7 @@ def distribute(
     trust: Trust = None,
     json: Json = False,
 ) -> None:
-    """Move money from an institution's vault to a wallet that it serves. The institution signs."""
+    """Move money from an institution's vault to one of its wallets. The institution signs."""
     settings = settings_of(context)
     known = words.wallet(settings.folder, wallet)
     with settings.client(trust) as client:
@@ -86,7 +86,7 @@ def distribute(
 
 @app.command(epilog=examples("fujie money supply", "fujie money supply --instrument CNY --json"))
 def supply(context: typer.Context, instrument: Instrument = "CNY", trust: Trust = None, json: Json = False) -> None:
-    """Show all that was ever issued and redeemed, and what is in circulation, proven. Anyone may ask."""
+    """Show all that was issued and redeemed, proven. Also what is in circulation; anyone may ask."""
     from fujie.client.amounts import format_amount
 
     with settings_of(context).client(trust) as client:

@@ -79,7 +79,7 @@ def init(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Found an empty chain in the data folder, without the demonstration. `fujie up` then serves it."""
+    """Found an empty chain, without the demonstration. `fujie up` then serves it."""
     from fujie.client.files import read_bounded
     from fujie.machine import genesis as genesis_form
     from fujie.node.founding import found_chain, found_from, is_founded, require_validator

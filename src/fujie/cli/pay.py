@@ -35,7 +35,7 @@ def pay(
     trust: Trust = None,
     json: Json = False,
 ) -> None:
-    """Pay from one wallet to another and keep the receipt: proof for ever that the ledger carried the payment out."""
+    """Pay from one wallet to another and keep the receipt. It proves for ever that the ledger carried the payment out."""
     settings = settings_of(context)
     folder = settings.folder
     source, target = words.wallet(folder, payer), words.wallet(folder, payee)

@@ -25,7 +25,7 @@ def receipt(
     trust: Trust = None,
     json: Json = False,
 ) -> None:
-    """Show what the ledger did with a transaction, proven anew under the newest header."""
+    """Show what the ledger did with a transaction. It is proven anew, under the newest header."""
     try:
         identifier = bytes.fromhex(transaction) if len(transaction) == ID_DIGITS else b""
     except ValueError:

@@ -11,9 +11,7 @@ from fujie.cli.settings import Json, examples, settings_of
 if TYPE_CHECKING:
     from fujie.store.snapshot import Manifest
 
-app = typer.Typer(
-    help="Save the chain of a data folder into one file; load it elsewhere, verified.", no_args_is_help=True
-)
+app = typer.Typer(help="Save a chain into one file; load it elsewhere, verified.", no_args_is_help=True)
 
 
 @app.command(epilog=examples("fujie snapshot save monday.snapshot"))
@@ -41,7 +39,7 @@ def load(
     store: Annotated[str, typer.Option(help="Kind of store: sqlite or rocks")] = "sqlite",
     json: Json = False,
 ) -> None:
-    """Load a snapshot into a new data folder, every row of it verified against the trust root.
+    """Load a snapshot into a new data folder. Every row of it is verified against the trust root.
 
     To run a node on it, put the validator's key into keys/validator.key.
     """

@@ -20,7 +20,7 @@ def status(
     offline: Annotated[bool, typer.Option("--offline", help="Describe the data folder alone")] = False,
     json: Json = False,
 ) -> None:
-    """Show where the node stands, with the newest header verified against the trust root."""
+    """Show where the node stands. Its newest header is verified against the trust root."""
     settings = settings_of(context)
     if offline:
         _describe(context)

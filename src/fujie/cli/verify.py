@@ -32,7 +32,7 @@ def verify(
     trust: Trust = None,
     json: Json = False,
 ) -> None:
-    """Check a file against the trust root, offline, and say what it proves and as of when.
+    """Check a file against the trust root, offline. Says what it proves and as of when.
 
     Exit code 5: it does not verify; the step that failed is named.
     """

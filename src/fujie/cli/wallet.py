@@ -132,7 +132,7 @@ def show(
     trust: Trust = None,
     json: Json = False,
 ) -> None:
-    """Show a wallet as it stands on the ledger: institution, class, status, keys."""
+    """Show a wallet as it stands on the ledger. Its institution, class, status and keys."""
     settings = settings_of(context)
     known = words.wallet(settings.folder, wallet)
     with settings.client(trust) as client:
