@@ -1,7 +1,7 @@
 """Where the time of a payment goes: the steps of the ledger thread, one after another, in µs per payment.
 
     python -m bench.steps                         1,000,000 accounts, blocks of 8,000
-    python -m bench.steps --accounts 100000 --cached-leaves 250000
+    python -m bench.steps --cached-leaves 500000        with a quarter of the records in memory
 
 Verification runs in a process of its own and is measured beside: it costs the other core that much.
 """
@@ -18,6 +18,7 @@ from bench.world import now_ms, prepared
 from fujie.core.transaction import VerifiedBlock
 from fujie.engine.admission import decode_verified, verdict
 from fujie.engine.executor import Executor
+from fujie.engine.live_state import CACHED_LEAVES_DEFAULT
 from fujie.machine.transition import apply_block, touched_keys
 from fujie.proof.block import data_hash
 from fujie.store.opening import open_store
@@ -30,7 +31,9 @@ def main() -> int:
     parser.add_argument("--block", type=int, default=8_000, help="payments in a block")
     parser.add_argument("--blocks", type=int, default=5)
     parser.add_argument("--store", choices=("rocks", "sqlite"), default="rocks")
-    parser.add_argument("--cached-leaves", type=int, default=500_000, help="records kept decoded in memory")
+    parser.add_argument(
+        "--cached-leaves", type=int, default=CACHED_LEAVES_DEFAULT, help="records kept decoded in memory"
+    )
     arguments = parser.parse_args()
     executor = Executor(
         open_store(arguments.store, prepared(arguments.store, arguments.accounts)),

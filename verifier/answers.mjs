@@ -6,8 +6,10 @@
 import { equal } from "./bytes.mjs";
 import { loggedId, verifyBundle } from "./bundle.mjs";
 import { must, VerificationError } from "./errors.mjs";
+import { transactionId } from "./hashing.mjs";
 import { inForce } from "./past.mjs";
 import { decode, pathOf, placeOf, reasonOf } from "./records.mjs";
+import { verifySigned } from "./transaction.mjs";
 
 /** How far a header may lie ahead of the verifier's clock. */
 export const CLOCK_DRIFT_MS = 10_000;
@@ -33,7 +35,8 @@ export const CLOCK_DRIFT_MS = 10_000;
  * header, and the caller says how old that may be.
  *
  * Steps: those of {@link verifyBundle}; for each item `answer-record` (it is the record of its path) or `answer-receipt` (the
- * receipt is of its transaction and of an earlier block); with `atMs`, `answer-time` (it lies before the header, and the
+ * receipt is of its transaction and of an earlier block), then `transaction-keys` and `transaction-signature` (the
+ * transaction is signed under every key that it names); with `atMs`, `answer-time` (it lies before the header, and the
  * record has a history) and the steps of {@link inForce}.
  *
  * @param {Uint8Array} bytes
@@ -76,7 +79,8 @@ export async function proveRecord(query, bytes, trust, { nowMs, freshnessMs, atM
 /**
  * Returns the receipt that a bundle proves for the transaction with `id`.
  *
- * Steps: those of {@link verifyBundle}; `answer-count`, `answer-kind`, `answer-transaction`, `freshness`, `answer-receipt`.
+ * Steps: those of {@link verifyBundle}; `answer-count`, `answer-kind`, `answer-transaction`, `freshness`, `answer-receipt`,
+ * `transaction-keys`, `transaction-signature`.
  * A receipt does not grow old: leave `freshnessMs` out where only it matters.
  *
  * @param {Uint8Array} id
@@ -137,11 +141,14 @@ async function openRecord(item, verified, atMs) {
 
 /** @param {any} item @param {import("./bundle.mjs").Verified} verified @returns {Promise<ProvenReceipt>} */
 async function openReceipt(item, verified) {
-  const id = await loggedId(item);
+  const { body, signatures } = decode("SignedTransaction", item.transaction);
+  const id = await transactionId(body);
   const receipt = decodeAs("answer-receipt", "Receipt", item.receipt);
-  const transaction = decodeAs("answer-receipt", "Transaction", decode("SignedTransaction", item.transaction).body);
+  const transaction = decodeAs("answer-receipt", "Transaction", body);
   must(equal(receipt.transaction_id, id), "answer-receipt", "the receipt names another transaction");
   must(BigInt(receipt.height) < verified.header.height, "answer-receipt", "the receipt names a later block");
+  // Signatures stand neither under the id nor in the log: nothing before this has looked at them.
+  await verifySigned(id, transaction.public_keys, signatures, "transaction-keys", "transaction-signature");
   const outcome = { isSuccess: receipt.code === 0, reason: reasonOf(receipt.code) };
   return { kind: "receipt", id, transaction, receipt, index: item.proof.index, ...outcome };
 }

@@ -21,7 +21,7 @@ import { verifyExclusion, verifyInclusion } from "./state-proof.mjs";
  * item with the steps of its proof.
  *
  * The caller still owes: that the items are about what was asked (the path, the transaction id), that each record and receipt
- * is one (answers.mjs does it), that the header is fresh enough for the purpose, and the past (past.mjs): `versions` of an
+ * is one and each transaction is signed (answers.mjs does it), that the header is fresh enough for the purpose, and the past (past.mjs): `versions` of an
  * item are not looked at here.
  *
  * @param {Uint8Array} bytes

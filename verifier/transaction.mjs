@@ -20,12 +20,25 @@ export async function verifyTransaction(bytes) {
   must(bytes.length <= TRANSACTION_BYTES_MAX, malformed, `${bytes.length} bytes`);
   const { body, signatures } = under(malformed, () => decode("SignedTransaction", bytes));
   const transaction = under(malformed, () => decode("Transaction", body));
-  const keys = transaction.public_keys;
-  must(ascend(keys), malformed, "the public keys do not ascend");
-  must(signatures.length === keys.length, malformed, `${signatures.length} signatures of ${keys.length} keys`);
   const id = await transactionId(body);
-  await verifyEach(keys, signingMessage(id), signatures, "signature-invalid");
+  await verifySigned(id, transaction.public_keys, signatures, malformed, "signature-invalid");
   return { id, body, transaction, signatures };
+}
+
+/**
+ * Checks that the transaction `id` is signed under each of its public keys.
+ *
+ * @param {Uint8Array} id
+ * @param {Uint8Array[]} keys those of its body
+ * @param {Uint8Array[]} signatures
+ * @param {string} keysStep what fails when the keys do not ascend, with one signature for each
+ * @param {string} signatureStep what fails when a signature is not valid
+ * @throws {VerificationError}
+ */
+export async function verifySigned(id, keys, signatures, keysStep, signatureStep) {
+  must(ascend(keys), keysStep, "the public keys do not ascend");
+  must(signatures.length === keys.length, keysStep, `${signatures.length} signatures of ${keys.length} keys`);
+  await verifyEach(keys, signingMessage(id), signatures, signatureStep);
 }
 
 /**

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from fujie.core.transaction import SIGNED_TRANSACTION
+from fujie.proof.bundle import BUNDLE, Logged
 from tests.e2e.cli_node import START_S, CliNode, free_port
 
 pytestmark = pytest.mark.slow
@@ -226,7 +228,10 @@ def test_errors_say_what_happened_with_their_exit_code(node, code, arguments, sa
 
 def test_a_spoiled_receipt_does_not_verify(node):
     data = bytearray((node.work / "receipt.fujie").read_bytes())
-    for place in (len(data) // 3, len(data) // 2, len(data) - 3):
+    [logged] = BUNDLE.decode(bytes(data)).items
+    assert isinstance(logged, Logged)
+    signature = data.index(SIGNED_TRANSACTION.decode(logged.transaction).signatures[0])
+    for place in (len(data) // 3, len(data) // 2, signature + 20, len(data) - 3):
         spoiled = data.copy()
         spoiled[place] ^= 1
         (node.work / "spoiled.fujie").write_bytes(spoiled)

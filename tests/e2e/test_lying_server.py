@@ -255,6 +255,16 @@ def test_a_swapped_receipt_fails_at_answer_transaction(client, town, liar):
     assert step_of_paying(client, town) == "answer-transaction"
 
 
+def test_a_receipt_whose_transaction_nobody_signed_fails_at_transaction_signature(client, town, liar):
+    honest = town.ledger.transport.receipt(town.payment.transaction_id)
+    transaction = forging.item_of(honest).transaction
+    forged = forging.flipped(transaction, len(transaction) - 1)  # the last byte of the last signature
+    tells(liar, forging.with_item(honest, transaction=forged), at="/receipts")
+    with pytest.raises(VerificationError) as error:
+        client.receipt(town.payment.transaction_id)
+    assert error.value.step == "transaction-signature"
+
+
 def test_an_outcome_of_another_transaction_fails_at_answer_transaction(client, town, liar):
     first = town.payment
     tells(

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from fujie.client.verifier import VerifiedReceipt, verify_file
 from fujie.core import identifier_forms, identifiers, signing
 from fujie.core.codebook import ENTRY_CODEC, expected_identifier, leaf_digest, verify_entries
 from fujie.core.encoding import encode
@@ -176,6 +177,13 @@ def check_bundle(vector: Vector) -> None:
     assert bundle.verify(h(vector["bundle"]), trust).time_ms == vector["header_time_ms"]
 
 
+def check_receipt(vector: Vector) -> None:
+    trust = decode_trust(json.dumps(vector["trust_root"]).encode())
+    [found] = verify_file(h(vector["bundle"]), trust)
+    assert isinstance(found, VerifiedReceipt)
+    assert found.transaction_id.hex() == vector["transaction_id"]
+
+
 def check_trust_root(vector: Vector) -> None:
     assert msgspec.to_builtins(decode_trust(vector["text"].encode())) == vector["value"]
 
@@ -211,6 +219,7 @@ CHECKS: dict[str, Callable[[Vector], None]] = {
     "versions.json": check_version,
     "light-blocks.json": check_light_block,
     "bundles.json": check_bundle,
+    "receipts.json": check_receipt,
     "trust-roots.json": check_trust_root,
     "identifiers.json": check_identifier,
     "codebook.json": check_codebook,
@@ -270,4 +279,5 @@ def test_every_step_that_a_verifier_names_has_a_case() -> None:
     assert steps_of("versions.json") == set(STEPS)
     assert steps_of("genesis.json") == {"decode", "genesis-order", "genesis-salt", "genesis-membership"}
     assert {"decode", "chain-id", "validators", "validator-set", "app-hash"} <= steps_of("bundles.json")
+    assert steps_of("receipts.json") == {"answer-receipt", "transaction-keys", "transaction-signature"}
     assert steps_of("identifiers.json") >= {fault.value for fault in identifiers.Fault} - {"form", "chain", "host"}

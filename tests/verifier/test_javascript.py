@@ -23,6 +23,7 @@ from fujie.modules.identity.queries import IdentityQuery
 from fujie.modules.membership.queries import ParametersQuery
 from fujie.modules.membership.records import Organisation, Status
 from fujie.modules.membership.state_keys import ORGANISATION
+from fujie.proof.bundle import Logged
 from fujie.proof.commit import verify_commit
 from fujie.proof.header import header_hash
 from fujie.proof.light_block import decode_light_block
@@ -156,6 +157,18 @@ def test_agrees_on_bundles_with_a_mutated_light_block(town, bundles):
         cases.append(file_case(forging.with_fields(data, light_block=block), town.ledger.trust, at_ms))
     steps = assert_agreement(cases, judge_file)
     assert {"decode", "header-hash", "commit-signature"} <= set(steps)
+
+
+def test_agrees_on_receipts_with_a_mutated_transaction(town, bundles):
+    rng = rng_of("transactions")
+    receipts = [data for data, _ in bundles if isinstance(forging.item_of(data), Logged)]
+    cases = []
+    for _ in range(400):
+        data = rng.choice(receipts)
+        changed = mutation.of_record(rng, forging.item_of(data).transaction)
+        cases.append(file_case(forging.with_item(data, transaction=changed), town.ledger.trust, None))
+    steps = assert_agreement(cases, judge_file)
+    assert {"decode", "log-root", "transaction-keys", "transaction-signature"} <= set(steps)
 
 
 def test_agrees_on_headers_that_a_trusted_validator_signed_over_nonsense(town, bundles):

@@ -123,6 +123,12 @@ const CHECKS = {
     const trust = verifier.decodeTrustRoot(JSON.stringify(vector.trust_root));
     assert.equal((await verifier.verifyBundle(h(vector.bundle), trust)).timeMs, vector.header_time_ms);
   },
+  "receipts.json": async (vector) => {
+    const trust = verifier.decodeTrustRoot(JSON.stringify(vector.trust_root));
+    const { items } = await verifier.proveAll(h(vector.bundle), trust);
+    assert.deepEqual(items.map(({ kind, id }) => [kind, toHex(id)]), [["receipt", vector.transaction_id]]);
+    await verifier.proveReceipt(h(vector.transaction_id), h(vector.bundle), trust);
+  },
   "trust-roots.json": (vector) => {
     assert.deepEqual(verifier.decodeTrustRoot(new TextEncoder().encode(vector.text)), vector.value);
   },

@@ -229,11 +229,11 @@ def build_transactions() -> VectorSet:
     refuse("trailing byte", malformed, good + b"\x00")
     refuse("more than 65,536 bytes", malformed, encode(SignedTransaction(bytes(65_536), signed.signatures)))
     refuse("body of another version", malformed, SignedTransaction(flip(signed.body, 1, 3), signed.signatures))
-    refuse("body with an integer in more bytes than it needs", malformed, _wide_body(signed))
+    refuse("body with an integer in more bytes than it needs", malformed, wide_body(signed))
     refuse("one signature too few", malformed, SignedTransaction(signed_three.body, (first, second)))
     refuse("one signature too many", malformed, SignedTransaction(signed.body, signed.signatures * 2))
-    refuse("keys descending", malformed, _sign_in_order(swapped, three_signers))
-    refuse("a key twice", malformed, _sign_in_order(doubled, one_signer))
+    refuse("keys descending", malformed, sign_in_order(swapped, three_signers))
+    refuse("a key twice", malformed, sign_in_order(doubled, one_signer))
     refuse(
         "signatures in another order than keys", invalid, SignedTransaction(signed_three.body, (second, first, third))
     )
@@ -257,13 +257,13 @@ def build_transactions() -> VectorSet:
     )
 
 
-def _wide_body(signed: SignedTransaction) -> SignedTransaction:
+def wide_body(signed: SignedTransaction) -> SignedTransaction:
     """Return the transaction with its amount of 1,250 written in 32 bits, signed over the body as it is."""
     body = signed.body.replace(b"\xcd\x04\xe2", b"\xce\x00\x00\x04\xe2")
     return SignedTransaction(body, (key_pair(1).sign(signing_message(transaction_id(body))),))
 
 
-def _sign_in_order(body: Transaction, signers: list[Signer]) -> SignedTransaction:  # type: ignore[type-arg]  # any room
+def sign_in_order(body: Transaction, signers: list[Signer]) -> SignedTransaction:  # type: ignore[type-arg]  # any room
     """Return a transaction signed by the keys in the order of the body, whatever that is."""
     by_key = {signer.public_key: signer for signer in signers}
     data = encode(body)

@@ -15,7 +15,7 @@ from fujie.core.encoding import Codec, Record
 from fujie.core.errors import DecodeError, VerificationError
 from fujie.core.query import Query
 from fujie.core.state import Key
-from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, Transaction, transaction_id
+from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, Transaction, check_signatures, transaction_id
 from fujie.modules.catalog import RECEIPT, TRANSACTION, codec_of
 from fujie.proof import bundle as bundles
 from fujie.proof.bundle import Absent, Logged, Present, Verified
@@ -151,7 +151,8 @@ class Verifier:
 
         Steps: those of ``proof.bundle.verify``; ``answer-count``, ``answer-kind``; ``answer-transaction`` (it is about
         these very bytes, up to their signatures, which the id does not cover); ``freshness``, ``fork``, ``stale-head``;
-        ``answer-receipt`` (the receipt is canonical and names the transaction and an earlier block).
+        ``answer-receipt`` (the receipt is canonical and names the transaction and an earlier block);
+        ``transaction-keys``, ``transaction-signature`` (everyone whom the transaction names has signed it).
         """
         floor = floor or self.seen()
         wanted = SIGNED_TRANSACTION.decode(transaction)
@@ -201,8 +202,8 @@ class Verifier:
 def verify_file(data: bytes, trust: TrustRoot) -> list[VerifiedItem]:
     """Return everything that the content of a ``.fujie`` file proves under ``trust``, in its order, offline.
 
-    Steps: those of ``proof.bundle.verify``, then ``answer-record`` and ``answer-receipt`` as in :class:`Verifier`. There
-    is no freshness: the answer was true at the time of its header, and the caller says how old that may be. Records come
+    Steps: those of ``proof.bundle.verify``, then ``answer-record`` for a record; ``answer-receipt``, ``transaction-keys``
+    and ``transaction-signature`` for a receipt, as in :class:`Verifier`. There is no freshness: the answer was true at the time of its header, and the caller says how old that may be. Records come
     in the version that stood under the header; older versions in the file are for :func:`verify_file_at`.
     """
     verified = bundles.verify(data, trust)
@@ -288,15 +289,21 @@ def _only_logged(verified: Verified) -> Logged:
 
 
 def _receipt_of(item: Logged, verified: Verified, data: bytes) -> VerifiedReceipt:
-    """Return the proven receipt of a logged item. Raises ``answer-receipt``."""
-    identifier = bundles.logged_id(item)
+    """Return the proven receipt of a logged item.
+
+    Raises ``answer-receipt``, ``transaction-keys``, ``transaction-signature``. The log holds no signatures: without the
+    last two steps they could be anything.
+    """
+    signed = SIGNED_TRANSACTION.decode(item.transaction)
+    identifier = transaction_id(signed.body)
     try:
         receipt = RECEIPT.decode(item.receipt)
-        transaction = TRANSACTION.decode(SIGNED_TRANSACTION.decode(item.transaction).body)
+        transaction = TRANSACTION.decode(signed.body)
     except DecodeError as error:
         raise VerificationError("answer-receipt", error.detail) from None
     if receipt.transaction_id != identifier or receipt.height >= verified.header.height:
         raise VerificationError("answer-receipt", "the receipt names another transaction, or a later block")
+    check_signatures(identifier, transaction.public_keys, signed.signatures)
     return VerifiedReceipt(
         identifier, transaction, receipt, item.proof.index, verified.header, verified.header_hash, data
     )

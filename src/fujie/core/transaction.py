@@ -6,17 +6,20 @@ The types are generic in the operations and events, because the rooms that defin
 ``modules.catalog`` closes them.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
+from itertools import pairwise
 from typing import Annotated, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from fujie.core.encoding import Codec, Record, encode
+from fujie.core.errors import VerificationError
 from fujie.core.hashing import TAG_SIGNED_TRANSACTION, TAG_TRANSACTION_ID
 from fujie.core.limits import CHAIN_ID_BYTES_MAX, KEYS_MAX, OPERATIONS_MAX, TRANSACTION_BYTES_MAX
 from fujie.core.room import Event, Operation
-from fujie.core.signing import Signer
+from fujie.core.signing import Signer, verify
 from fujie.core.units import Count, Digest, Height, Nonce, PublicKey, Signature, TimeMs
 
 Op = TypeVar("Op", bound=Operation)
@@ -88,6 +91,21 @@ def transaction_id(body: bytes) -> bytes:
 def signing_message(identifier: bytes) -> bytes:
     """Return the 33 bytes that each signer of the transaction signs."""
     return TAG_SIGNED_TRANSACTION + identifier
+
+
+def check_signatures(identifier: bytes, public_keys: Sequence[bytes], signatures: Sequence[bytes]) -> None:
+    """Raise unless the transaction ``identifier`` is signed by all ``public_keys`` of its body, in that order.
+
+    Steps: ``transaction-keys`` (the keys ascend, with one signature for each), ``transaction-signature``.
+    """
+    if any(one >= other for one, other in pairwise(public_keys)):
+        raise VerificationError("transaction-keys", "the public keys of the transaction do not ascend")
+    if len(signatures) != len(public_keys):
+        raise VerificationError("transaction-keys", f"{len(signatures)} signatures of {len(public_keys)} keys")
+    message = signing_message(identifier)
+    for key, signature in zip(public_keys, signatures, strict=True):
+        if not verify(key, message, signature):
+            raise VerificationError("transaction-signature", f"the signature under key {key.hex()} is not valid")
 
 
 def sign_transaction(body: Transaction, signers: list[Signer]) -> bytes:  # type: ignore[type-arg]  # any room

@@ -12,7 +12,7 @@ from fujie.store.base import Store
 from fujie.store.layout import Table
 from fujie.store.state_tree import unpack_leaf
 
-CACHED_LEAVES_DEFAULT: Final = 500_000  # about 250 MB when it is full; more is faster where there is memory for it
+CACHED_LEAVES_DEFAULT: Final = 2_000_000  # about 850 MB when it is full, which takes a million wallets in use
 
 READ_AHEAD_MAX: Final = 200_000  # records: what all transactions that may wait touch, and some
 

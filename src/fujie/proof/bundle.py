@@ -99,8 +99,9 @@ def verify(data: bytes, trust: TrustRoot) -> Verified:
     5. ``app-hash``: the roots of the bundle are what the header commits to.
     6. ``state-…``, ``log-…``: each item hangs under its root.
 
-    What the caller still owes: that the items are about what was asked for (their paths, the transaction's id), and that
-    the header is as fresh as the purpose needs.
+    What the caller still owes: that the items are about what was asked for (their paths, the transaction's id), that
+    records, receipts and transactions are of their types and the transactions signed (their types stand above this
+    layer), and that the header is as fresh as the purpose needs. ``client.verifier`` does all of it.
     """
     bundle = BUNDLE.decode(data)
     block = decode_light_block(bundle.light_block)

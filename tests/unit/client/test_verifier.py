@@ -11,6 +11,7 @@ from fujie.core.encoding import encode
 from fujie.core.errors import DecodeError, OperationalError, VerificationError
 from fujie.core.query import Query
 from fujie.core.signing import Signer, new_seed
+from fujie.core.transaction import SIGNED_TRANSACTION, SignedTransaction
 from fujie.modules.identity.queries import IdentityQuery
 from fujie.modules.membership.queries import AccountQuery, ParametersQuery
 from fujie.proof.bundle import BUNDLE, Absent
@@ -299,6 +300,11 @@ def test_every_changed_field_of_a_receipt_fails_at_its_step(town, bundles):
         (forging.with_item(honest, receipt=flipped(item.receipt, 40)), "log-root"),
         (forging.with_item(honest, transaction=other.transaction), "log-root"),
         (forging.with_item(honest, transaction=b""), "decode"),
+        (forging.with_item(honest, transaction=flipped(item.transaction, len(item.transaction) - 1)), "transaction-signature"),
+        (with_signatures(honest, ()), "decode"),
+        (with_signatures(honest, (bytes(64),)), "transaction-signature"),
+        (with_signatures(honest, SIGNED_TRANSACTION.decode(other.transaction).signatures), "transaction-signature"),
+        (with_signatures(honest, SIGNED_TRANSACTION.decode(item.transaction).signatures * 2), "transaction-keys"),
         (forging.with_item(honest, proof=other.proof), "log-root"),
         (forging.with_item_proof(honest, index=item.proof.index + 1), "log-"),
         (forging.with_item_proof(honest, size=item.proof.size + 1), "log-size"),
@@ -312,6 +318,25 @@ def test_every_changed_field_of_a_receipt_fails_at_its_step(town, bundles):
             verifier_at(town, honest).check_receipt(town.payment.transaction, data)
         # A receipt beside a record needs a header of its own: both fail, at whichever comes first.
         assert error.value.step.startswith((step, "state-root") if step == "answer-kind" else step), error.value
+
+
+def with_signatures(data: bytes, signatures: tuple[bytes, ...]) -> bytes:
+    """The bundle ``data`` with other signatures of its transaction."""
+    body = SIGNED_TRANSACTION.decode(forging.item_of(data).transaction).body
+    return forging.with_item(data, transaction=encode(SignedTransaction(body, signatures)))
+
+
+def test_no_byte_of_a_receipt_file_can_be_changed(town, bundles):
+    """Everything in the file is signed, hashed or canonical: of one transaction there is one true file."""
+    chosen = random.Random(64)
+    honest = bundles["payment"]
+    for place, byte in enumerate(honest):
+        for mask in {1, 128, chosen.randrange(1, 256)}:
+            data = honest[:place] + bytes([byte ^ mask]) + honest[place + 1 :]
+            with pytest.raises(VerificationError):
+                verify_file(data, town.ledger.trust)
+            with pytest.raises(VerificationError):
+                verifier_at(town, honest).check_receipt_of(town.payment.transaction_id, data)
 
 
 # --- The past.
