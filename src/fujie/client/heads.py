@@ -4,6 +4,7 @@ Kept in a small JSON file, or in memory alone. The file holds nothing secret; lo
 server that goes back in time, and nothing else (docs/spec/08-files.md, "Seen headers").
 """
 
+import logging
 import threading
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.transaction import ChainId
 from fujie.core.units import Height, TimeMs
 from fujie.proof.trust import Hex32
+
+log = logging.getLogger(__name__)
 
 HEADS_FILE_BYTES_MAX: Final = 1_048_576  # about 5,000 chains
 CHAINS_MAX: Final = 1_000  # chains remembered; the least recently added leaves first
@@ -99,8 +102,7 @@ class HeadMemory:
                 while len(self._heads) > CHAINS_MAX:
                     del self._heads[next(iter(self._heads))]
                 if self._path is not None:
-                    text = msgspec.json.encode(_HeadsFile(self._heads))
-                    write_atomically(self._path, msgspec.json.format(text, indent=2) + b"\n", durable=False)
+                    self._write(self._path, _HeadsFile(self._heads), durable=False)
 
     def _fork(self, chain_id: str, known: SeenHead, head: SeenHead, bundle: bytes) -> ForkError:
         """Keep the evidence beside the memory and return the error that tells of it."""
@@ -108,6 +110,20 @@ class HeadMemory:
         evidence = None
         if self._path is not None:
             evidence = self._path.with_name(f"fork-{chain_id}-{head.height}-{head.header_hash[:16]}.json")
-            write_atomically(evidence, msgspec.json.format(msgspec.json.encode(fork), indent=2) + b"\n")
+            if not self._write(evidence, fork, durable=True):
+                evidence = None
         detail = f"two headers of height {head.height} were signed: {known.header_hash} and {head.header_hash}"
         return ForkError(f"{detail}; evidence in {evidence}" if evidence else detail, fork, evidence)
+
+    def _write(self, path: Path, content: Fork | _HeadsFile, *, durable: bool) -> bool:
+        """Write a file and tell whether that worked.
+
+        A full disk or a read-only folder takes nothing from an answer that verified, least of all from that to a payment
+        which was carried out: it is said in the log, and the memory goes on without its file.
+        """
+        try:
+            write_atomically(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n", durable=durable)
+        except OperationalError as error:
+            log.warning("what was seen of the chain is not kept for the next time: %s", error)
+            return False
+        return True

@@ -203,8 +203,9 @@ def verify_file(data: bytes, trust: TrustRoot) -> list[VerifiedItem]:
     """Return everything that the content of a ``.fujie`` file proves under ``trust``, in its order, offline.
 
     Steps: those of ``proof.bundle.verify``, then ``answer-record`` for a record; ``answer-receipt``, ``transaction-keys``
-    and ``transaction-signature`` for a receipt, as in :class:`Verifier`. There is no freshness: the answer was true at the time of its header, and the caller says how old that may be. Records come
-    in the version that stood under the header; older versions in the file are for :func:`verify_file_at`.
+    and ``transaction-signature`` for a receipt, as in :class:`Verifier`. There is no freshness: the answer was true at the
+    time of its header, and the caller says how old that may be. Records come in the version that stood under the header;
+    older versions in the file are for :func:`verify_file_at`.
     """
     verified = bundles.verify(data, trust)
     return [_any_item(item, verified, None, data) for item in verified.items]

@@ -300,7 +300,10 @@ def test_every_changed_field_of_a_receipt_fails_at_its_step(town, bundles):
         (forging.with_item(honest, receipt=flipped(item.receipt, 40)), "log-root"),
         (forging.with_item(honest, transaction=other.transaction), "log-root"),
         (forging.with_item(honest, transaction=b""), "decode"),
-        (forging.with_item(honest, transaction=flipped(item.transaction, len(item.transaction) - 1)), "transaction-signature"),
+        (
+            forging.with_item(honest, transaction=flipped(item.transaction, len(item.transaction) - 1)),
+            "transaction-signature",
+        ),
         (with_signatures(honest, ()), "decode"),
         (with_signatures(honest, (bytes(64),)), "transaction-signature"),
         (with_signatures(honest, SIGNED_TRANSACTION.decode(other.transaction).signatures), "transaction-signature"),
@@ -399,6 +402,15 @@ def test_a_chain_that_goes_back_fails_also_after_a_restart(town, tmp_path):
         again.check_record(IdentityQuery(ALPHA), old)
     assert error.value.step == "stale-head"
     assert again.check_record(IdentityQuery(ALPHA), new).record is not None
+
+
+def test_a_memory_that_cannot_be_written_takes_nothing_from_an_answer(town, tmp_path, caplog):
+    _, answer = two_heads(town)
+    (tmp_path / "file").write_text("no folder")
+    memory = HeadMemory(tmp_path / "file" / "heads.json")
+    assert Verifier(town.ledger.trust, memory=memory).check_record(IdentityQuery(ALPHA), answer).record
+    assert memory.seen(town.ledger.trust.chain_id) is not None
+    assert "is not kept" in caplog.text
 
 
 def test_an_answer_that_was_overtaken_is_believed(town):
