@@ -136,11 +136,6 @@ def is_under(identifier: str, prefix: str) -> bool:
     return identifier.startswith(prefix) and identifier[len(prefix) : len(prefix) + 1] == "."
 
 
-def is_at_or_under(identifier: str, prefix: str) -> bool:
-    """Return whether ``identifier`` is ``prefix`` or stands under it: the scope of rights and vouchers."""
-    return identifier == prefix or is_under(identifier, prefix)
-
-
 def node_of(identifier: str) -> str:
     """Return the last node."""
     return identifier[identifier.rfind(".") + 1 :]

@@ -4,7 +4,6 @@ A leaf of the state tree is a record and a salt. Rules deal in records; the salt
 transaction's writes are merged, so no rule can forget one.
 """
 
-from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -204,8 +203,3 @@ class Overlay:
         self._writes = self._kept
         self._seeds = self._kept_seeds
         self._archive = self._kept_archive
-
-
-def hashes(keys: Iterable[Key[Record]]) -> list[bytes]:
-    """Return the key hashes of ``keys``, sorted, for a read in bulk."""
-    return sorted({key.hash for key in keys})
