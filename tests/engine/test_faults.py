@@ -25,6 +25,7 @@ from tests import world
 from tests.store.faults import Fault, FaultyStore
 from tests.world import BANK, INSTRUMENT, ON_DISK, ROOT, Kind, Signing, allocate, funded, open_engine, pay
 
+UNDER_WAY = 20
 SECONDS_MAX = 300  # after which a test gives up waiting; nothing is measured by it
 
 
@@ -147,6 +148,9 @@ def test_a_failed_commit_answers_everybody_who_waits(kind: Kind, fault: Fault, t
         raw = signing.pay(len(futures) % 4, (len(futures) + 1) % 4)
         try:
             futures.append((raw, engine.submit([raw])))
+            # A few at a time: a thousand in the queue would meet the quota of their wallets and not only the fault.
+            if len(futures) > UNDER_WAY:
+                futures[-UNDER_WAY][1].exception(SECONDS_MAX)
         except OperationalError:
             break
     acknowledged: dict[bytes, Outcome] = {}

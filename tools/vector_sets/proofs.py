@@ -1,5 +1,6 @@
 """Vectors of proofs by themselves: paths of the state tree and of the log, and the past of a record."""
 
+import weakref
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ def tree_over(state: State, depth: int) -> StateTree:
     staged.write_into(batch)
     store.commit(batch)
     tree.apply(staged)
+    weakref.finalize(tree, store.close)
     return tree
 
 
@@ -79,6 +81,7 @@ def log_over(entries: Sequence[bytes]) -> TransactionLog:
     staged.write_into(batch)
     store.commit(batch)
     log.apply(staged)
+    weakref.finalize(log, store.close)
     return log
 
 

@@ -59,12 +59,16 @@ class SqliteStore:
         self._failed = False
         try:
             self._writer = self._connect(WRITER_CACHE_KIB)
-            self._writer.execute("PRAGMA journal_mode = WAL")
-            self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-            self._writer.execute("BEGIN IMMEDIATE")
-            for table in Table:
-                self._writer.execute(_CREATE[table])
-            self._writer.execute("COMMIT")
+            try:
+                self._writer.execute("PRAGMA journal_mode = WAL")
+                self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+                self._writer.execute("BEGIN IMMEDIATE")
+                for table in Table:
+                    self._writer.execute(_CREATE[table])
+                self._writer.execute("COMMIT")
+            except sqlite3.Error:
+                self._writer.close()
+                raise
         except sqlite3.Error as error:
             raise OperationalError(
                 f"The store {self._place} does not open: {error}.",
@@ -187,8 +191,12 @@ class SqliteStore:
             check_same_thread=False,
             timeout=30.0,
         )
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _roll_back(self) -> None:
