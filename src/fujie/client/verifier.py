@@ -29,8 +29,25 @@ SUBJECT_FIELDS: Final = ("identifier", "prefix", "scheme", "code", "edition")
 """Fields by which records with a history say what they are about, which no version of a record may change."""
 
 
+class _UnderHeader:
+    """What both kinds of verified answers say of the header that proves them."""
+
+    __slots__ = ()
+    header: Header
+
+    @property
+    def height(self) -> int:
+        """Height of the header that proves the answer."""
+        return self.header.height
+
+    @property
+    def time_ms(self) -> int:
+        """Time of the header that proves the answer."""
+        return self.header.time_ms
+
+
 @dataclass(frozen=True, slots=True)
-class VerifiedRecord(Generic[R]):
+class VerifiedRecord(_UnderHeader, Generic[R]):
     """What provably stands at a state key, or that nothing does (``record`` None).
 
     ``time_ms`` and ``height`` are those of the signed header that proves it; the state is that after the block before.
@@ -46,20 +63,13 @@ class VerifiedRecord(Generic[R]):
     header_hash: bytes
     bundle: bytes
 
-    @property
-    def height(self) -> int:
-        """Height of the header that proves the answer."""
-        return self.header.height
-
-    @property
-    def time_ms(self) -> int:
-        """Time of the header that proves the answer."""
-        return self.header.time_ms
-
 
 @dataclass(frozen=True, slots=True)
-class VerifiedReceipt:
-    """What the ledger provably did with a transaction, and the transaction itself. ``receipt.code`` 0 is success."""
+class VerifiedReceipt(_UnderHeader):
+    """What the ledger provably did with a transaction, and the transaction itself. ``receipt.code`` 0 is success.
+
+    ``height`` and ``time_ms`` are those of the header; the transaction itself stands in an earlier block.
+    """
 
     transaction_id: bytes
     transaction: Transaction[Any]
@@ -68,16 +78,6 @@ class VerifiedReceipt:
     header: Header
     header_hash: bytes
     bundle: bytes
-
-    @property
-    def height(self) -> int:
-        """Height of the header that proves the receipt; the transaction stands in an earlier block."""
-        return self.header.height
-
-    @property
-    def time_ms(self) -> int:
-        """Time of the header that proves the receipt."""
-        return self.header.time_ms
 
 
 VerifiedItem = VerifiedRecord[Any] | VerifiedReceipt

@@ -15,7 +15,7 @@ from fujie.core.transaction import SIGNED_TRANSACTION, transaction_id
 from fujie.engine.executor import Executor, Head, StateTooOld, log_salt
 from fujie.modules.catalog import TRANSACTION
 from fujie.proof.bundle import Absent, Bundle, Item, Logged, Present
-from fujie.proof.merkle_state import StateProof, value_digest
+from fujie.proof.merkle_state import find_leaf, value_digest
 
 _ATTEMPTS = 20
 
@@ -68,19 +68,11 @@ def _prove_key(executor: Executor, root: bytes, key: Key[Any]) -> Item | None:
     leaf = executor.leaf_under(key, root)
     proof = executor.tree.prove(key.hash, root)
     if leaf is None:
-        return Absent(key.path, proof) if not _mentions(proof, key.hash) else None
+        return Absent(key.path, proof) if find_leaf(proof.leaves, key.hash) < 0 else None
     record = encode(leaf.record)
-    if not _mentions(proof, key.hash + value_digest(leaf.salt, record)):
+    if find_leaf(proof.leaves, key.hash + value_digest(leaf.salt, record)) < 0:
         return None
     return Present(key.path, leaf.salt, record, proof, ())
-
-
-def _mentions(proof: StateProof, leaf: bytes) -> bool:
-    """Tell whether the bucket of a proof holds a leaf that begins with ``leaf``."""
-    at = proof.leaves.find(leaf)
-    while at > 0 and at % 64:
-        at = proof.leaves.find(leaf, at + 1)
-    return at >= 0
 
 
 def _bundle(executor: Executor, proven: Proven, items: tuple[Item, ...]) -> Bundle:

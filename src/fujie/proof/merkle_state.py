@@ -54,6 +54,14 @@ def bucket_number(key_digest: bytes, depth: int) -> int:
     return int.from_bytes(key_digest[:4], "big") >> (32 - depth)
 
 
+def find_leaf(leaves: bytes, beginning: bytes) -> int:
+    """Return where in a bucket the leaf stands that begins with ``beginning`` (a key hash, or all of it); -1 if none does."""
+    at = leaves.find(beginning)
+    while at > 0 and at % LEAF_BYTES:  # a key hash across two leaves takes 2**128 work, but is no reason to be wrong
+        at = leaves.find(beginning, at + 1)
+    return at
+
+
 @cache  # one entry per depth, at most 21
 def empty_digests(depth: int) -> tuple[bytes, ...]:
     """Return the root of an empty subtree of every height, ``0`` (an empty bucket) to ``depth`` (an empty tree)."""

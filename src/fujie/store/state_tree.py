@@ -29,6 +29,7 @@ from fujie.proof.merkle_state import (
     bucket_number,
     compress_siblings,
     empty_digests,
+    find_leaf,
 )
 from fujie.store.base import Store, WriteBatch
 from fujie.store.bucket_cache import BucketCache
@@ -345,9 +346,7 @@ class StateTree:
 
 def _replace_leaf(bucket: bytes, key: bytes, value: bytes | None) -> bytes:
     """Return ``bucket`` with the leaf of ``key`` put, replaced or (``value`` None) removed."""
-    at = bucket.find(key)
-    while at > 0 and at % LEAF_BYTES:  # a key hash across two leaves takes 2**128 work, but is no reason to be wrong
-        at = bucket.find(key, at + 1)
+    at = find_leaf(bucket, key)
     if at >= 0:
         if value is None:
             return bucket[:at] + bucket[at + LEAF_BYTES :]
