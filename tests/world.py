@@ -22,9 +22,10 @@ from fujie.core.signing import Signer
 from fujie.core.state import Key, Leaf
 from fujie.core.transaction import Transaction, VerifiedBlock, VerifiedTransaction, sign_transaction
 from fujie.engine.admission import verify_transaction
-from fujie.engine.embedded import EmbeddedEngine, load_block
+from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor, found
 from fujie.engine.replay_window import ReplayWindow
+from fujie.engine.stored_block import BlockAt, block_at
 from fujie.machine.genesis import Genesis, chain_id, compose, export, founded, founded_archive
 from fujie.machine.schedule import SCHEDULE, Schedule
 from fujie.machine.transition import BlockResult, apply_block
@@ -403,3 +404,10 @@ def findings(store: Store) -> list[Finding]:
         for checker in checkers:
             checker.see(path, record)
     return [finding for checker in checkers for finding in checker.findings()]
+
+
+def load_block(executor: Executor, height: int) -> BlockAt:
+    """Return a block of a chain that has it."""
+    found = block_at(executor.store.get, height)
+    assert found is not None, f"there is no block {height}"
+    return found

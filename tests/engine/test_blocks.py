@@ -14,7 +14,7 @@ from fujie.core.reasons import TransactionReason
 from fujie.core.room import Room
 from fujie.core.state import Key
 from fujie.engine.base import Outcome
-from fujie.engine.embedded import EmbeddedEngine, load_block
+from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor
 from fujie.machine.genesis import compose, founding_record
 from fujie.machine.schedule import SCHEDULE, Schedule
@@ -36,6 +36,7 @@ from tests.world import (
     Signing,
     funded,
     holder,
+    load_block,
     pay,
     running,
     trust_of,

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from fujie.core.errors import VerificationError
-from fujie.engine.embedded import EmbeddedEngine, load_block
+from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.proving import Proven
 from fujie.proof.commit import verify_commit
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from tests.light import comet_light
 from tests.light.tampering import changed, renumbered, with_entry, without
-from tests.world import KINDS, ON_DISK, ROOT, Kind, Signing, allocate, running
+from tests.world import KINDS, ON_DISK, ROOT, Kind, Signing, allocate, load_block, running
 
 pytestmark = pytest.mark.go
 

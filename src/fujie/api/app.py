@@ -14,7 +14,8 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from fujie.api import chain, reading, submission
 from fujie.api.problems import answer_for
 from fujie.api.resolving import PREFIX, Resolver
-from fujie.api.serving import Answer, AnyRequest, ServedEngine, Serving
+from fujie.api.serving import Answer, AnyRequest, Serving
+from fujie.engine.base import Served
 
 Handler = Callable[[Serving, AnyRequest], Awaitable[Answer]]
 
@@ -47,7 +48,7 @@ class Application(Litestar):
             await super().__call__(scope, receive, send)
 
 
-def create_app(engine: ServedEngine) -> Litestar:
+def create_app(engine: Served) -> Litestar:
     """Return the ASGI application that serves ``engine``. The caller opens and closes the engine."""
     serving = Serving(engine)
     app = Application(

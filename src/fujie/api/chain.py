@@ -7,20 +7,16 @@ from typing import Any, Final
 
 from fujie.api import media
 from fujie.api.problems import RETRY_AFTER_S, Kind, Problem, advice_for, describe, status_of
-from fujie.api.serving import Answer, AnyRequest, ServedEngine, Serving, bytes_answer, json_answer, wanted
+from fujie.api.serving import Answer, AnyRequest, Serving, bytes_answer, json_answer, wanted
 from fujie.core.encoding import encode
-from fujie.core.errors import OperationalError
 from fujie.core.json_form import to_json
 from fujie.core.limits import HEARTBEAT_MS
-from fujie.core.units import HEIGHT_MAX
-from fujie.engine.embedded import load_block
-from fujie.engine.live_state import PassingState
+from fujie.engine.base import Served
+from fujie.engine.reading import ProvenState
 from fujie.modules.catalog import REASONS, record_at
 from fujie.modules.membership import queries as membership
 from fujie.modules.membership.queries import Visibility
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
-from fujie.proof.validators import decode_validator_set
-from fujie.store.layout import Table, number_key
 
 READY_AGE_MS_MAX: Final = 2 * HEARTBEAT_MS  # a live engine makes a block at every heartbeat; two missed is a fault
 VERSION: Final = version("fujie")
@@ -32,7 +28,7 @@ async def status(serving: Serving, request: AnyRequest) -> Answer:
     """Say where the chain and the node stand. A hint for programs and people: nothing is proven by it."""
     engine = serving.engine
     head, proven = engine.head, engine.proven
-    state = PassingState(engine.executor.live)
+    state = ProvenState(engine)
     rooms = {name: membership.active_version(state, name, head.height + 1) for name in membership.room_names(state)}
     return json_answer(
         {
@@ -75,9 +71,9 @@ async def genesis(serving: Serving, request: AnyRequest) -> Answer:
     """
     engine = serving.engine
     form = wanted(request, (media.JSON, media.GENESIS))
-    if membership.parameters(PassingState(engine.executor.live)).visibility is not Visibility.PUBLIC:
+    if membership.parameters(ProvenState(engine)).visibility is not Visibility.PUBLIC:
         raise Problem(Kind.GENESIS_RESTRICTED)
-    founding = engine.executor.genesis
+    founding = engine.genesis
     if form == media.GENESIS:
         return bytes_answer(encode(founding), media.GENESIS, file_name=f"{engine.chain_id}.genesis")
     leaves = [
@@ -121,21 +117,15 @@ async def problem(serving: Serving, request: AnyRequest) -> Answer:
     return json_answer(page)
 
 
-def light_block(engine: ServedEngine, height: int) -> LightBlock:
+def light_block(engine: Served, height: int) -> LightBlock:
     """Return the light block at ``height``. Raises :class:`Problem` BLOCK_ABSENT.
 
     A folder that was loaded from a snapshot begins with the block of that.
     """
-    store = engine.executor.store
-    if not 1 <= height <= min(engine.head.height, HEIGHT_MAX) or store.get(Table.BLOCKS, number_key(height)) is None:
+    found = engine.light_block(height)
+    if found is None:
         raise Problem(Kind.BLOCK_ABSENT)
-    header, commit, _ = load_block(engine.executor, height)
-    validators = store.get(Table.VALIDATORS, header.validators_hash)
-    if validators is None:
-        raise OperationalError(
-            f"The validators of block {height} are missing in the store.", "Run `fujie check`, and restore a snapshot."
-        )
-    return LightBlock(header, commit, decode_validator_set(validators))
+    return found
 
 
 def problem_pages() -> dict[str, Any]:

@@ -13,7 +13,6 @@ from fujie.api.serving import (
     QUERY_BYTES_MAX,
     Answer,
     AnyRequest,
-    ServedEngine,
     Serving,
     bytes_answer,
     json_answer,
@@ -26,6 +25,7 @@ from fujie.core.json_form import from_json, to_json
 from fujie.core.limits import BULK_ITEMS_MAX
 from fujie.core.transaction import SIGNED_TRANSACTION
 from fujie.core.units import TIME_MS_MAX, TimeMs
+from fujie.engine.base import Served
 from fujie.engine.reading import answer
 from fujie.modules.catalog import QUERY, RECEIPT, TRANSACTION, codec_of
 from fujie.proof.bundle import BUNDLE_SUFFIX, Absent, Bundle, Item, Logged, Present, encode_bundle
@@ -145,7 +145,7 @@ def _from_json(parsed: Any) -> tuple[list[bytes], bytes | None, int | None]:
     return [encode(query) for query in question.queries], question.grant, question.time_ms
 
 
-async def _proven_receipt(engine: ServedEngine, transaction_id: bytes) -> Bundle:
+async def _proven_receipt(engine: Served, transaction_id: bytes) -> Bundle:
     """Return the proof of a receipt, waiting in the event loop for the block that proves it."""
     deadline = asyncio.get_running_loop().time() + PROOF_TIMEOUT_S
     while True:

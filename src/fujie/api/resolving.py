@@ -15,11 +15,11 @@ import msgspec
 from fujie.api import media
 from fujie.api.problems import Kind, Problem, answer_for
 from fujie.api.reading import record_at_time, require_proven
-from fujie.api.serving import ServedEngine
 from fujie.core import identifiers
 from fujie.core.encoding import encode
 from fujie.core.identifiers import IdentifierError
 from fujie.core.json_form import to_json
+from fujie.engine.base import Served
 from fujie.engine.proving import Proven
 from fujie.engine.reading import answer
 from fujie.modules.identity.queries import IdentityQuery
@@ -57,7 +57,7 @@ class Resolver:
     TIME_NOT_PROVEN_YET, IDENTIFIER_ABSENT, UNAVAILABLE.
     """
 
-    def __init__(self, engine: ServedEngine) -> None:
+    def __init__(self, engine: Served) -> None:
         self._engine = engine
         self._under: Proven | None = None
         self._cache: OrderedDict[str, tuple[_Start, _Start]] = OrderedDict()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Request, Response
@@ -12,8 +12,7 @@ from litestar import Request, Response
 from fujie.api import media
 from fujie.api.problems import RETRY_AFTER_S, Kind, Problem
 from fujie.core.limits import PENDING_BYTES_MAX
-from fujie.engine.proving import Proven
-from fujie.engine.reading import ReadingEngine
+from fujie.engine.base import Served
 
 T = TypeVar("T")
 
@@ -29,29 +28,10 @@ AnyRequest = Request[Any, Any, Any]
 Answer = Response[bytes]
 
 
-class ServedEngine(ReadingEngine, Protocol):
-    """An engine as the interface needs it: over an executor, with its newest proof and its queue in sight."""
-
-    @property
-    def proven(self) -> Proven:
-        """The newest signed header and the head it commits to; another object after every block."""
-        ...
-
-    @property
-    def pending(self) -> int:
-        """How many submitted transactions have no outcome yet."""
-        ...
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What stopped the ledger, or None while it runs."""
-        ...
-
-
 class Serving:
     """The engine behind the routes, and how many bytes of bodies are in memory."""
 
-    def __init__(self, engine: ServedEngine) -> None:
+    def __init__(self, engine: Served) -> None:
         self.engine = engine
         self._bytes_in_hand = 0
 

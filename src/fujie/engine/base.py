@@ -1,6 +1,6 @@
 """What an engine is to everything above it, embedded or CometBFT: submit, read with proof, wait."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -8,8 +8,12 @@ import msgspec
 
 from fujie.core.state import Key, Leaf
 from fujie.core.transaction import Receipt
-from fujie.engine.executor import Head
+from fujie.engine.executor import Head, LogEntry
+from fujie.engine.proving import Proven
+from fujie.engine.stored_block import BlockAt
+from fujie.machine.genesis import Genesis
 from fujie.proof.bundle import Bundle
+from fujie.proof.light_block import LightBlock
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -56,7 +60,7 @@ class Engine(Protocol):
         """Return record and salt at ``key`` in the newest proven state, or None."""
         ...
 
-    def prove(self, keys: list[Key[Any]]) -> Bundle:
+    def prove(self, keys: Sequence[Key[Any]]) -> Bundle:
         """Return a bundle that proves what stands at each of ``keys``, or that nothing does, in the newest proven state."""
         ...
 
@@ -69,4 +73,66 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Finish the block in hand, make it durable, stop. What waits fails with :class:`OperationalError`. Idempotent."""
+        ...
+
+
+class Served(Engine, Protocol):
+    """An engine as everything that reads needs it: in the process of the ledger, or following it from another.
+
+    Any thread may call any method. Reads answer from memory or the store, and wait for nothing but the disk.
+    """
+
+    @property
+    def proven(self) -> Proven:
+        """The newest signed header and the head it commits to; another object after every block."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """How many submitted transactions have no outcome yet."""
+        ...
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What stopped the ledger, or None while it runs."""
+        ...
+
+    @property
+    def genesis(self) -> Genesis:
+        """What the chain began with."""
+        ...
+
+    def archived(self, version: bytes) -> bytes | None:
+        """Return the canonical bytes of an old version of a record by its digest (32 bytes), or None."""
+        ...
+
+    def block(self, height: int) -> BlockAt | None:
+        """Return header, commit and stored row of a block; None where there is none, or none any more."""
+        ...
+
+    def light_block(self, height: int) -> LightBlock | None:
+        """As :meth:`block`, with the validators that signed it."""
+        ...
+
+    def entry(self, index: int) -> LogEntry | None:
+        """Return log entry ``index``, or None beyond the end."""
+        ...
+
+    def entries(self, first: int, end: int) -> list[LogEntry]:
+        """Return the log entries ``first <= index < end``, fewer where the log ends before."""
+        ...
+
+    def index_of(self, transaction_id: bytes) -> int | None:
+        """Return the place in the log of the transaction with this id (32 bytes), or None."""
+        ...
+
+    def log_tile(self, level: int, number: int) -> bytes | None:
+        """Return up to 256 digests of 32 bytes, joined: a tile of the log as ``store.layout`` keeps it; or None.
+
+        The newest tile of a level may hold more nodes than the proven log has.
+        """
+        ...
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have ``listener`` called after every block, in some thread; it must return at once. Returns how to stop."""
         ...

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
-from fujie.core.encoding import Codec, Record, encode
+from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError, Refused
 from fujie.core.limits import (
     BLOCK_BYTES_MAX,
@@ -20,49 +20,33 @@ from fujie.core.limits import (
 )
 from fujie.core.reasons import TransactionReason
 from fujie.core.signing import Signer
-from fujie.core.state import Key, Leaf
 from fujie.core.transaction import VerifiedBlock, VerifiedTransaction
-from fujie.core.units import Count, Digest
 from fujie.engine.admission import verify_transaction
 from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor, Head, Staged, StateTooOld
 from fujie.engine.intake import Intake, Waiting, turned_away
-from fujie.engine.proving import Proven, prove_keys, prove_receipt, read_leaf
+from fujie.engine.local_reads import LocalReads
+from fujie.engine.proving import Proven
+from fujie.engine.stored_block import StoredBlock, block_at
 from fujie.machine.genesis import founding_record
 from fujie.machine.schedule import UnknownRules
 from fujie.machine.transition import BlockResult
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
 from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
-from fujie.proof.bundle import Bundle
 from fujie.proof.commit import sign_commit
 from fujie.proof.header import (
     NIL_BLOCK_ID,
     BlockID,
-    Header,
     consensus_params_hash,
-    decode_header,
     encode_header,
     make_header,
 )
 from fujie.proof.light_block import LightBlock, encode_light_block
 from fujie.proof.validators import Validator, ValidatorSet, encode_validator_set, validator_address, validator_set_hash
-from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash, decode_commit, encode_commit
+from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash, encode_commit
 from fujie.store.layout import Table, number_key
 
 log = logging.getLogger(__name__)
-
-
-class StoredBlock(Record, tag=1):
-    """What the BLOCKS table keeps of a block; its transactions stand in the log from ``first_index`` on."""
-
-    header: bytes
-    commit: bytes
-    results_hash: Digest
-    first_index: Count
-    transactions: Count
-
-
-STORED_BLOCK: Final[Codec[StoredBlock]] = Codec(StoredBlock)
 
 
 class _Tip(NamedTuple):
@@ -73,8 +57,8 @@ class _Tip(NamedTuple):
     results_hash: bytes
 
 
-class EmbeddedEngine:
-    """Implements ``engine.base.Engine``. Owns the executor and its store, and closes both."""
+class EmbeddedEngine(LocalReads):
+    """Implements ``engine.base.Served``. Owns the executor and its store, and closes both."""
 
     def __init__(
         self,
@@ -89,6 +73,7 @@ class EmbeddedEngine:
 
         Raises :class:`OperationalError` when the chain was founded with another validator key.
         """
+        super().__init__()
         self.executor = executor
         self.chain_id = executor.chain_id
         self._signer = signer
@@ -122,18 +107,8 @@ class EmbeddedEngine:
     # -- for callers
 
     @property
-    def head(self) -> Head:
-        """See ``Engine``."""
-        return self.executor.head
-
-    @property
-    def proven(self) -> Proven:
-        """The newest signed header and the head it commits to."""
-        return self._proven
-
-    @property
     def pending(self) -> int:
-        """How many submitted transactions have no outcome yet."""
+        """See ``Served``."""
         return self._intake.pending
 
     def submit(self, transactions: Sequence[bytes]) -> Future[list[Outcome]]:
@@ -142,7 +117,7 @@ class EmbeddedEngine:
 
     @property
     def failure(self) -> BaseException | None:
-        """What stopped the ledger, or None while it runs."""
+        """See ``Served``."""
         return self._intake.failure
 
     def dry_run(self, transaction: bytes) -> Outcome:
@@ -165,28 +140,8 @@ class EmbeddedEngine:
                 return turned_away(TransactionReason.EXECUTION_FAILED, verified.id)
             return Outcome(verified.id, receipt.code, receipt, None)
 
-    def read(self, key: Key[Any]) -> Leaf | None:
-        """See ``Engine``."""
-        return read_leaf(self.executor, lambda: self._proven, key)
-
-    def prove(self, keys: Sequence[Key[Any]]) -> Bundle:
-        """See ``Engine``."""
-        return prove_keys(self.executor, lambda: self._proven, keys)
-
-    def prove_receipt(self, transaction_id: bytes, timeout_s: float = 10.0) -> Bundle | None:
-        """See ``Engine``."""
-        index = self.executor.index_of(transaction_id)
-        if index is None:
-            return None
-        if not self.wait_proven(index, timeout_s):
-            raise OperationalError(
-                "The block that proves the receipt was not made in time.",
-                "The receipt stands; ask for the proof again.",
-            )
-        return prove_receipt(self.executor, self._proven, index)
-
     def wait_proven(self, index: int, timeout_s: float) -> bool:
-        """Wait until log entry ``index`` stands under a signed header; False at the timeout."""
+        """See ``LocalReads``."""
         intake = self._intake
         with self._changed:
             self._changed.wait_for(
@@ -313,6 +268,7 @@ class EmbeddedEngine:
         with self._changed:
             self._proven = Proven(encode_light_block(LightBlock(header, commit, self._validators)), before)
             self._changed.notify_all()
+        self._announce()
 
     def _answer(
         self,
@@ -368,21 +324,12 @@ class EmbeddedEngine:
         height = self.executor.head.height
         if height == 0:
             return _Tip(NIL_BLOCK_ID, EMPTY_COMMIT, results_hash([])), None, True
-        header, commit, stored = load_block(self.executor, height)
+        newest = block_at(self.executor.store.get, height)
+        if newest is None:
+            raise OperationalError(f"There is no block {height} in the store.", "Restore a snapshot.")
+        header, commit, stored = newest
         light_block = encode_light_block(LightBlock(header, commit, self._validators))
         return _Tip(commit.block_id, commit, stored.results_hash), light_block, stored.transactions == 0
-
-
-def load_block(executor: Executor, height: int) -> tuple[Header, Commit, StoredBlock]:
-    """Return header, commit and what else is stored of the block at ``height``.
-
-    Raises :class:`OperationalError` when the chain has no such block.
-    """
-    data = executor.store.get(Table.BLOCKS, number_key(height))
-    if data is None:
-        raise OperationalError(f"There is no block {height}.", f"The newest is {executor.head.height}.")
-    stored = STORED_BLOCK.decode_trusted(data)
-    return decode_header(stored.header), decode_commit(stored.commit), stored
 
 
 def _validator_set(executor: Executor) -> ValidatorSet:

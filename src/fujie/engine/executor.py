@@ -298,6 +298,11 @@ class Executor:
         data = self.store.get(Table.LOG_ENTRIES, number_key(index))
         return None if data is None else LOG_ENTRY.decode_trusted(data)
 
+    def entries(self, first: int, end: int) -> list[LogEntry]:
+        """Return the log entries ``first <= index < end``, fewer where the log ends before."""
+        rows = self.store.scan(Table.LOG_ENTRIES, number_key(first), number_key(end))
+        return [LOG_ENTRY.decode_trusted(data) for _, data in rows]
+
     def index_of(self, transaction_id: bytes) -> int | None:
         """Return the place in the log of the transaction with this id, or None."""
         data = self.store.get(Table.TRANSACTION_INDEX, transaction_id)

@@ -6,7 +6,7 @@ the reader it names. The decision is taken on the newest proven state, the one t
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -21,8 +21,7 @@ from fujie.core.query import Audience, Query
 from fujie.core.reasons import ReadReason
 from fujie.core.signing import verify
 from fujie.core.state import Key, Leaf
-from fujie.engine.base import Engine
-from fujie.engine.executor import Executor
+from fujie.engine.base import Served
 from fujie.modules.catalog import QUERY, codec_of
 from fujie.modules.currency import state_keys as currency_keys
 from fujie.modules.identity import queries as identity
@@ -39,19 +38,10 @@ _WALLET_HEX: Final = frozenset("0123456789abcdef")
 _WALLET_HEX_LENGTH: Final = 32
 
 
-class ReadingEngine(Engine, Protocol):
-    """An engine over an executor, which keeps the old versions of records."""
-
-    @property
-    def executor(self) -> Executor:
-        """The chain's executor; only read from here."""
-        ...
-
-
 class ProvenState:
     """The newest proven state of an engine, for the questions of authorisation. Implements ``core.state.StateRead``."""
 
-    def __init__(self, engine: ReadingEngine) -> None:
+    def __init__(self, engine: Served) -> None:
         self._engine = engine
 
     def leaf(self, key: Key[Any]) -> Leaf | None:
@@ -65,16 +55,14 @@ class ProvenState:
 
     def archived(self, version: bytes) -> bytes | None:
         """Return the canonical bytes of an old version, or None."""
-        return self._engine.executor.live.archived(version)
+        return self._engine.archived(version)
 
     def remembers(self, transaction_id: bytes, expires_at_ms: int) -> bool:
         """No question of reading depends on what was submitted."""
         return False
 
 
-def answer(
-    engine: ReadingEngine, queries: Sequence[bytes], grant: bytes | None = None, time_ms: int | None = None
-) -> Bundle:
+def answer(engine: Served, queries: Sequence[bytes], grant: bytes | None = None, time_ms: int | None = None) -> Bundle:
     """Return the bundle that answers canonical queries (1 to ``BULK_ITEMS_MAX``), one item for each, in order.
 
     With ``time_ms`` records with a history come with the old versions that reach back to it. Refuses with ReadReason, in
@@ -84,7 +72,7 @@ def answer(
     bundle = engine.prove([query.key() for query in allowed])
     if time_ms is None:
         return bundle
-    fetch = engine.executor.live.archived
+    fetch = engine.archived
     items = tuple(_with_versions(item, time_ms, fetch) if isinstance(item, Present) else item for item in bundle.items)
     return msgspec.structs.replace(bundle, items=items)
 
@@ -99,7 +87,7 @@ def decode_queries(queries: Sequence[bytes]) -> list[Query]:
         raise Refused(ReadReason.QUERY_MALFORMED) from None
 
 
-def authorise_read(engine: ReadingEngine, queries: Sequence[Query], grant: bytes | None) -> Sequence[Query]:
+def authorise_read(engine: Served, queries: Sequence[Query], grant: bytes | None) -> Sequence[Query]:
     """Return ``queries`` when ``grant``, canonical bytes of a signed grant or None, entitles to every one of them.
 
     Refuses, in order: GRANT_REQUIRED, then as :func:`verify_grant`, then READER_NOT_ENTITLED. A grant that nothing needs

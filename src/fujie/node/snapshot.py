@@ -12,8 +12,8 @@ from typing import Final
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.core.transaction import SIGNED_TRANSACTION, transaction_id
-from fujie.engine.embedded import STORED_BLOCK, StoredBlock
 from fujie.engine.executor import FOLDER_FORMAT, HEAD, LOG_ENTRY, Head, log_commitment, log_salt
+from fujie.engine.stored_block import STORED_BLOCK, StoredBlock
 from fujie.machine import genesis as genesis_form
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.modules.membership.records import Parameters

@@ -7,8 +7,8 @@ from typing import Final
 from fujie.client.transport import Status, TransportOutcome
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
-from fujie.engine.base import Outcome
-from fujie.engine.reading import ReadingEngine, answer
+from fujie.engine.base import Outcome, Served
+from fujie.engine.reading import answer
 
 SUBMIT_TIMEOUT_S: Final = 120.0  # two full queues take a few seconds; beyond this the ledger hangs
 
@@ -16,7 +16,7 @@ SUBMIT_TIMEOUT_S: Final = 120.0  # two full queues take a few seconds; beyond th
 class LocalTransport:
     """Implements ``client.transport.Transport`` over an engine that somebody else owns and closes."""
 
-    def __init__(self, engine: ReadingEngine) -> None:
+    def __init__(self, engine: Served) -> None:
         self._engine = engine
 
     def submit(self, transactions: Sequence[bytes]) -> list[TransportOutcome]:

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.core.hashing import app_hash, version_digest
-from fujie.engine.embedded import STORED_BLOCK
 from fujie.engine.executor import HEAD, LOG_ENTRY
+from fujie.engine.stored_block import STORED_BLOCK
 from fujie.machine.genesis import load as load_genesis
 from fujie.modules.catalog import RECEIPT
 from fujie.modules.currency import state_keys as currency

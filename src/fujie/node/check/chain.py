@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from fujie.core.errors import DecodeError, VerificationError
 from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, transaction_id
-from fujie.engine.embedded import STORED_BLOCK, StoredBlock
 from fujie.engine.executor import LOG_ENTRY, Head, log_commitment, log_salt
+from fujie.engine.stored_block import STORED_BLOCK, StoredBlock
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.node.check.report import Report
 from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
