@@ -4,6 +4,7 @@ Wallets are opened and funded, and identifiers allocated, by real transactions t
 ``.bench/`` and copied for every run.
 """
 
+import random
 import secrets
 import shutil
 import sys
@@ -23,7 +24,7 @@ from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor, found
 from fujie.machine.genesis import compose
 from fujie.modules.currency import genesis as currency
-from fujie.modules.currency.operations import Distribute, Issue, OpenWallet
+from fujie.modules.currency.operations import Distribute, Issue, OpenWallet, Pay
 from fujie.modules.currency.records import InstrumentKind, LimitEntry, WalletKind
 from fujie.modules.identity import genesis as identity
 from fujie.modules.identity.operations import AllocateMany, NamedItem
@@ -73,12 +74,16 @@ def open_engine(kind: StoreKind, folder: Path, **options: Any) -> EmbeddedEngine
     return EmbeddedEngine(Executor(open_store(kind, folder), **options), VALIDATOR)
 
 
-def prepared(kind: StoreKind, wallets: int, identifiers: int = 0) -> Path:
-    """Return a fresh copy of the world with that many funded wallets and identifiers, building it where it is missing."""
-    made = WORLD_ROOT / f"{kind}-{wallets}-{identifiers}"
+def prepared(kind: StoreKind, wallets: int, identifiers: int = 0, blocks: int = 0) -> Path:
+    """Return a fresh copy of the world with that many funded wallets and identifiers, building it where it is missing.
+
+    ``blocks``: at least so many blocks follow, every second one with one payment, as on a chain that is used now and then.
+    """
+    made = WORLD_ROOT / (f"{kind}-{wallets}-{identifiers}" + (f"-{blocks}" if blocks else ""))
     if not (made / "complete").exists():
         shutil.rmtree(made, ignore_errors=True)
         _build(kind, wallets, identifiers, made)
+        _pay_singly(kind, wallets, blocks, made)
         (made / "complete").touch()
     copy = WORLD_ROOT / f"{made.name}-run"
     shutil.rmtree(copy, ignore_errors=True)
@@ -104,6 +109,25 @@ def _build(kind: StoreKind, wallets: int, identifiers: int, folder: Path) -> Non
         print(f"\r{done:,} of {wallets:,} wallets opened and funded, {rate:,.0f}/s", end="", file=sys.stderr)
     print(file=sys.stderr)
     _submit(engine, list(_allocations(identifiers)), REGISTRAR)
+    engine.close()
+
+
+def _pay_singly(kind: StoreKind, wallets: int, blocks: int, folder: Path) -> None:
+    """Make ``blocks`` blocks: a payment, and the empty block that proves it."""
+    if not blocks:
+        return
+    engine = open_engine(kind, folder)
+    dice = random.Random(7)
+    last = engine.head.height + blocks
+    while engine.head.height < last:
+        payer, payee = dice.sample(range(wallets), 2)
+        payment = Pay(wallet_id(payer), wallet_id(payee), INSTRUMENT, dice.randrange(1, 1_000))
+        [outcome] = engine.submit([sign(engine.chain_id, [payment], wallet_signer(payer))]).result()
+        assert outcome.code == 0, outcome
+        engine.wait_proven(outcome.log_index or 0, 10.0)
+        if engine.head.height % 1_000 < 2:
+            print(f"\r{last - engine.head.height:,} blocks to go  ", end="", file=sys.stderr)
+    print(file=sys.stderr)
     engine.close()
 
 
