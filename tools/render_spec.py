@@ -7,7 +7,6 @@ A marked part begins with a comment such as ``<!-- types: fujie.core.meter:Meter
 ``<!-- example: payment -->`` on a line of its own and ends with ``<!-- end -->``; what stands between is replaced.
 """
 
-import argparse
 import importlib
 import inspect
 import re
@@ -30,6 +29,7 @@ from fujie.core.errors import Reason  # noqa: E402 - as above
 from fujie.core.reasons import ReadReason, TransactionReason  # noqa: E402 - as above
 from fujie.core.state import Key  # noqa: E402 - as above
 from fujie.modules import catalog  # noqa: E402 - as above
+from tools.generated import write_or_check  # noqa: E402 - as above
 from tools.vector_sets import examples  # noqa: E402 - as above
 
 SPEC: Final = ROOT / "docs" / "spec"
@@ -111,7 +111,7 @@ def table(cls: type[msgspec.Struct]) -> str:
     assert isinstance(info, types.StructType)
     assert info.array_like
     lines = [
-        f"**{cls.__name__}**: array of {len(info.fields) + 1}. {_first_sentence(cls)}",
+        f"**{cls.__name__}**: array of {len(info.fields) + 1}. {first_sentence(cls)}",
         "",
         "| # | field | type |",
         "|---|---|---|",
@@ -124,7 +124,7 @@ def table(cls: type[msgspec.Struct]) -> str:
     return "\n".join(lines)
 
 
-def _first_sentence(cls: type) -> str:
+def first_sentence(cls: type) -> str:
     """Return the first paragraph of a docstring on one line, in plain Markdown."""
     text = " ".join((inspect.getdoc(getattr(cls, "__origin__", cls)) or "").split("\n\n")[0].split())
     text = re.sub(r":class:`~?([\w.]+)`", r"\1", text)
@@ -205,10 +205,10 @@ def render_rooms() -> str:
 def _room(name: str) -> tuple[str, list[type[msgspec.Struct]]]:
     """Return the section of a room, and every record that its tables mention."""
     modules = {part: importlib.import_module(f"fujie.modules.{name}.{part}") for part in ("reasons", "state_keys")}
-    operations = _of_room(catalog.OPERATIONS, name)
-    events = _of_room(catalog.EVENTS, name)
-    queries = _of_room(catalog.QUERIES, name)
-    keys = list(_keys(modules["state_keys"]))
+    operations = of_room(catalog.OPERATIONS, name)
+    events = of_room(catalog.EVENTS, name)
+    queries = of_room(catalog.QUERIES, name)
+    keys = list(keys_of(modules["state_keys"]))
     standing_types = [key.codec.type for _, key in keys]
     mentioned = list(_mentioned([*operations, *events, *queries, *standing_types]))
     own = [cls for cls in mentioned if cls.__module__.startswith(f"fujie.modules.{name}.")]
@@ -236,7 +236,8 @@ def _room(name: str) -> tuple[str, list[type[msgspec.Struct]]]:
     return "\n".join(part for part in parts if part), mentioned
 
 
-def _of_room(family: Iterable[type[Any]], name: str) -> list[type[Any]]:
+def of_room(family: Iterable[type[Any]], name: str) -> list[type[Any]]:
+    """Return those of a family that the room ``name`` declares, in their order."""
     return [cls for cls in family if cls.__module__.startswith(f"fujie.modules.{name}.")]
 
 
@@ -279,7 +280,7 @@ def _structs(kind: types.Type) -> Iterator[type[msgspec.Struct]]:
                 yield from _structs(one)
 
 
-def _keys(module: ModuleType) -> Iterator[tuple[str, Key[Any]]]:
+def keys_of(module: ModuleType) -> Iterator[tuple[str, Key[Any]]]:
     """Yield (path with placeholders, key) of every function of ``state_keys`` that returns a key."""
     for name, function in vars(module).items():
         if name.startswith("_") or not callable(function) or getattr(function, "__module__", "") != module.__name__:
@@ -330,18 +331,7 @@ def render() -> dict[Path, str]:
 
 def main() -> int:
     """Write or check every page. Returns the exit code."""
-    parser = argparse.ArgumentParser(description="Write the generated parts of docs/spec, or check them.")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 when a page differs")
-    check = parser.parse_args().check
-    differing = []
-    for path, text in render().items():
-        if path.exists() and path.read_text("utf-8") == text:
-            continue
-        differing.append(path.name)
-        if not check:
-            path.write_text(text, "utf-8")
-    print(f"{len(differing)} pages {'differ' if check else 'written'}: {', '.join(differing) or 'none'}")
-    return 1 if check and differing else 0
+    return write_or_check("Write the generated parts of docs/spec, or check them.", render())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 /**
- * Makes tables.mjs from the tables of docs/spec: `node verifier/make-tables.mjs`. A test compares the two, so a table that
+ * Makes tables.mjs of the verifier from the tables of docs/spec: `node verifier/make-tables.mjs`. A test compares the two, so a table that
  * changes in the specification changes here, and is never typed twice.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+
+/** Where the tables go: beside the modules that read them. */
+export const TABLES = new URL("../src/fujie/console/static/verifier/tables.mjs", import.meta.url);
 
 const PAGES = ["02-encoding.md", "03-state.md", "04-proofs.md", "06-codebook.md", "07-rooms.md"];
 const HEAD = `/**
@@ -156,4 +159,4 @@ export function render() {
   ].join("\n");
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(new URL("tables.mjs", import.meta.url), render());
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(TABLES, render());

@@ -30,6 +30,9 @@ from fujie.modules.membership.records import ParameterValues, Role, Validator, V
 from fujie.proof.header import Header
 from fujie.proof.light_block import decode_light_block
 from fujie.proof.trust import TrustRoot
+from fujie.reader.projection.lists import Lists
+from fujie.reader.projection.projection import Projection
+from fujie.reader.projection.source import EngineSource
 from fujie.store.opening import StoreKind, open_store
 
 INSTRUMENT: Final = "CNY"
@@ -45,8 +48,8 @@ def key(name: str) -> Signer:
     return Signer(sha256(b"http test " + name.encode()).digest())
 
 
-VALIDATOR, BANK, INSTITUTION, REGISTRAR, ANNA, BEN = map(
-    key, ("validator", "bank", "institution", "registrar", "anna", "ben")
+VALIDATOR, BANK, INSTITUTION, OTHER, AUDITOR, REGISTRAR, ANNA, BEN = map(
+    key, ("validator", "bank", "institution", "other", "auditor", "registrar", "anna", "ben")
 )
 WALLETS: Final = {"anna": b"a" * 16, "ben": b"b" * 16}
 
@@ -90,8 +93,10 @@ def genesis_parts(visibility: Visibility = Visibility.PUBLIC) -> list[tuple[str,
                 ParameterValues(480, 600_000, QUOTA, 1, 86_400_000, 18, visibility),
                 (membership.GenesisOrganisation("town", "The town"),),
                 (
+                    account("auditor", "town", single(AUDITOR.public_key), (Role.AUDITOR,), QUOTA),
                     account("central-bank", "town", single(BANK.public_key), (Role.CENTRAL_BANK, Role.GOVERNOR), QUOTA),
                     account("institution", "town", single(INSTITUTION.public_key), (Role.INSTITUTION,), QUOTA),
+                    account("other", "town", single(OTHER.public_key), (Role.INSTITUTION,), QUOTA),
                     account("root", "town", single(REGISTRAR.public_key), (Role.ROOT_AUTHORITY,), QUOTA),
                 ),
                 (Validator(VALIDATOR.public_key, 10, "town"),),
@@ -164,8 +169,8 @@ def allocate(engine: EmbeddedEngine, count: int, first: int = 100_000) -> None:
 
 
 @contextmanager
-def serving(engine: EmbeddedEngine, port: int = 0) -> Iterator[Node]:
-    """A real server over ``engine`` on a port of loopback."""
+def serving(engine: EmbeddedEngine, port: int = 0, **services: Any) -> Iterator[Node]:
+    """A real server over ``engine`` on a port of loopback, with ``services`` of ``create_app``."""
     ready: list[str] = []
     started, stop = threading.Event(), threading.Event()
 
@@ -173,7 +178,8 @@ def serving(engine: EmbeddedEngine, port: int = 0) -> Iterator[Node]:
         ready.append(url)
         started.set()
 
-    thread = threading.Thread(target=serve, args=(create_app(engine), "127.0.0.1", port, on_ready, stop))
+    app = create_app(engine, **services)
+    thread = threading.Thread(target=serve, args=(app, "127.0.0.1", port, on_ready, stop))
     thread.start()
     try:
         assert started.wait(SECONDS_MAX), "the server did not start"
@@ -185,11 +191,19 @@ def serving(engine: EmbeddedEngine, port: int = 0) -> Iterator[Node]:
 
 
 @contextmanager
-def running(folder: Path, visibility: Visibility = Visibility.PUBLIC) -> Iterator[Node]:
+def running(folder: Path, visibility: Visibility = Visibility.PUBLIC, **services: Any) -> Iterator[Node]:
     """The chain in ``folder``, served."""
     engine = open_chain(folder, visibility)
     try:
-        with serving(engine) as node:
+        with serving(engine, **services) as node:
             yield node
     finally:
         engine.close()
+
+
+def project(engine: EmbeddedEngine, path: Path) -> Lists:
+    """Bring the projection at ``path`` up to the ledger, and return it to read."""
+    with Projection(path, engine.chain_id) as projection:
+        while projection.advance(EngineSource(engine)):
+            pass
+    return Lists.open(path)

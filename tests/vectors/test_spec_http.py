@@ -4,18 +4,22 @@ import re
 
 import pytest
 
-from fujie.api import media, serving, submission
+from fujie.api import events, log_tiles, media, metrics, parameters, serving, streams, submission
+from fujie.api.access_table import Rule
 from fujie.api.app import ROUTES
 from fujie.api.chain import READY_AGE_MS_MAX
+from fujie.api.description import DESCRIPTIONS
+from fujie.api.openapi import plain_path
+from fujie.api.pages_explorer import AccountLine, Block, Match, OrganisationLine, TransactionLine
 from fujie.api.problems import Kind, status_of
 from fujie.api.reading import PROOF_TIMEOUT_S
-from fujie.api.resolving import PREFIX
 from fujie.api.server import KEEP_ALIVE_S
 from fujie.client import http
 from fujie.core import limits
 from fujie.core.reasons import ReadReason
 from fujie.modules.catalog import REASONS
 from fujie.node.folder import PORT_DEFAULT
+from fujie.reader import credentials
 from tools.render_spec import SPEC
 
 PAGE = (SPEC / "09-http.md").read_text("utf-8")
@@ -26,7 +30,12 @@ WORDS = {
     "bundle": media.BUNDLE,
     "light-block": media.LIGHT_BLOCK,
     "genesis": media.GENESIS,
+    "replication": media.REPLICATION,
     "JSON": media.JSON,
+    "events": events.MEDIA_TYPE,
+    "metrics": metrics.MEDIA_TYPE,
+    "text": log_tiles.TEXT,
+    "octets": log_tiles.BYTES,
     "problem": media.PROBLEM,
 }
 
@@ -45,14 +54,31 @@ def rows(name: str) -> list[list[str]]:
 
 
 def test_routes_are_those_of_the_page_in_its_order():
-    coded = [(method.value, re.sub(r":\w+\}", "}", path)) for method, path, _ in ROUTES]
-    coded.insert(3, ("GET", PREFIX + "{identifier}"))  # answered in front of the others
-    assert [(row[0], row[1]) for row in rows("routes")] == coded
+    coded = [(method.value, plain_path(path), rule.title) for method, path, _, rule in ROUTES]
+    assert [(row[0], row[1], row[4]) for row in rows("routes")] == coded
+
+
+def test_routes_take_and_answer_what_the_page_says():
+    words = {media_type: word for word, media_type in WORDS.items()}
+    for method, path, takes, answers, _ in rows("routes"):
+        said = DESCRIPTIONS[method, path]
+        assert set(takes.split(", ") if takes else []) == {words[body.media_type] for body in said.takes}, path
+        assert set(answers.split(", ")) == {words[body.media_type] for body in said.answers}, path
+
+
+def test_who_may_read_is_what_the_page_says():
+    assert [tuple(row) for row in rows("access")] == [rule.value for rule in Rule]
+
+
+def test_columns_of_lists_are_those_of_the_pages():
+    text = re.sub(r"\s+", " ", PAGE)
+    for line in (Block, TransactionLine, AccountLine, OrganisationLine, Match):
+        assert ", ".join(f"`{name}`" for name in line.__struct_fields__) in text, line
 
 
 def test_media_types_are_those_of_the_page():
     assert {row[0]: row[1] for row in rows("media types")} == WORDS
-    named = {word for row in rows("routes") for cell in row[2:] for word in cell.split(", ") if word}
+    named = {word for row in rows("routes") for cell in row[2:4] for word in cell.split(", ") if word}
     assert named == set(WORDS) - {"problem"}
 
 
@@ -105,6 +131,12 @@ def test_numbers_in_the_text_are_those_of_the_code():
         f"port {PORT_DEFAULT}",
         f"an answer at {http.ANSWER_BYTES_MAX:,} bytes",
         f"problems at {http.PROBLEM_BYTES_MAX:,}",
+        f"every {streams.HEARTBEAT_S:.0f} seconds",
+        f"when {streams.BUFFER_BYTES_MAX:,} bytes wait",
+        f"after {streams.RESUME_WAIT_S:.0f} seconds",
+        f"1 to {credentials.KEY_DAYS_MAX} days",
+        f"bears {credentials.CODE_GUESSES_MAX} wrong guesses, and each process takes {credentials.GUESSES_PER_MINUTE_MAX}",
+        f"(1 to {parameters.LIMIT_MAX}, default {parameters.LIMIT_DEFAULT})",
         f"makes {http.TRIES_MAX} tries",
         f"pauses of {http.PAUSE_FIRST_S} s",
         f"at most {http.PAUSE_MAX_S:.0f} s",

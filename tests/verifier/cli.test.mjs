@@ -1,8 +1,8 @@
 /** The command line: what it prints, and its exit codes. */
 
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -70,11 +70,18 @@ test("wrong usage exits 2 and shows how it is done", () => {
   assert.equal(run("--help").status, 0);
 });
 
-test("a page can import the verifier: nothing in it but the command line and the table maker needs Node", () => {
-  const listed = execFileSync("ls", [fileURLToPath(new URL("../../verifier/", import.meta.url))], { encoding: "utf8" });
-  for (const name of listed.split("\n").filter((one) => one.endsWith(".mjs") && !["cli.mjs", "make-tables.mjs"].includes(one))) {
-    const source = readFileSync(new URL(`../../verifier/${name}`, import.meta.url), "utf8");
-    for (const [, module] of source.matchAll(/^(?:import|export) .* from "([^"]+)";$/gm)) assert.match(module, /^\.\//, name);
-    assert.doesNotMatch(source, /\b(?:process|Buffer|require)[.(]/, name);
+test("a page can import the verifier and the proof viewer: nothing in them needs Node", () => {
+  for (const folder of ["verifier", "proof"]) {
+    const place = new URL(`../../src/fujie/console/static/${folder}/`, import.meta.url);
+    const names = readdirSync(place).filter((name) => name.endsWith(".mjs"));
+    assert.ok(names.length > 3, folder);
+    for (const name of names) {
+      const source = readFileSync(new URL(name, place), "utf8");
+      for (const [, module] of source.matchAll(/^(?:import|export) .* from "([^"]+)";$/gm)) {
+        assert.match(module, /^\.\.?\/(?:verifier\/)?[a-z0-9-]+\.mjs$/, name);
+      }
+      assert.doesNotMatch(source, /\b(?:process|Buffer|require)[.(]/, name);
+      assert.doesNotMatch(source, /\b(?:eval|Function)\(|innerHTML|\.style\b/, name); // what the page's policy forbids, or what could smuggle
+    }
   }
 });

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import * as verifier from "../../verifier/fujie-verifier.mjs";
-import * as hashing from "../../verifier/hashing.mjs";
-import { decodeCommit, decodeHeader, decodeValidatorSet, signBytes, totalPower } from "../../verifier/light-block.mjs";
-import { emptySubtree } from "../../verifier/state-proof.mjs";
+import * as verifier from "../../src/fujie/console/static/verifier/fujie-verifier.mjs";
+import * as hashing from "../../src/fujie/console/static/verifier/hashing.mjs";
+import { decodeCommit, decodeHeader, decodeValidatorSet, signBytes, totalPower } from "../../src/fujie/console/static/verifier/light-block.mjs";
+import { emptySubtree } from "../../src/fujie/console/static/verifier/state-proof.mjs";
 
 const { fromHex: h, toHex, VerificationError } = verifier;
 const VECTORS = new URL("../../vectors/", import.meta.url);

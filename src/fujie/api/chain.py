@@ -1,13 +1,13 @@
 """GET /status, /health, /genesis, /blocks, /problems: the chain and the node as a whole."""
 
-import re
 import time
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
-from fujie.api import media
-from fujie.api.problems import RETRY_AFTER_S, Kind, Problem, advice_for, describe, status_of
-from fujie.api.serving import Answer, AnyRequest, Serving, bytes_answer, json_answer, wanted
+from fujie.api import media, queries
+from fujie.api.pages import Genesis, GenesisLeaf, Live, Mirror, ProblemReason, ProblemType, Ready, Status
+from fujie.api.problems import RETRY_AFTER_S, Kind, Problem, advice_for, status_of
+from fujie.api.serving import Answer, AnyRequest, Serving, bytes_answer, json_answer, page_answer, wanted
 from fujie.core.encoding import encode
 from fujie.core.json_form import to_json
 from fujie.core.limits import HEARTBEAT_MS
@@ -15,13 +15,12 @@ from fujie.engine.base import Served
 from fujie.engine.reading import ProvenState
 from fujie.modules.catalog import REASONS, record_at
 from fujie.modules.membership import queries as membership
-from fujie.modules.membership.queries import Visibility
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
+from fujie.proof.trust import TrustRoot, encode_trust
+from fujie.reader.access import sees_all
 
 READY_AGE_MS_MAX: Final = 2 * HEARTBEAT_MS  # a live engine makes a block at every heartbeat; two missed is a fault
 VERSION: Final = version("fujie")
-
-_HEIGHT: Final = re.compile(r"[1-9][0-9]{0,15}")
 
 
 async def status(serving: Serving, request: AnyRequest) -> Answer:
@@ -30,24 +29,24 @@ async def status(serving: Serving, request: AnyRequest) -> Answer:
     head, proven = engine.head, engine.proven
     state = ProvenState(engine)
     rooms = {name: membership.active_version(state, name, head.height + 1) for name in membership.room_names(state)}
-    return json_answer(
-        {
-            "chain_id": engine.chain_id,
-            "height": head.height,
-            "time_ms": head.time_ms,
-            "app_hash": head.app_hash.hex(),
-            "log_size": head.log_size,
-            "proven_height": decode_light_block(proven.light_block).header.height,
-            "pending": engine.pending,
-            "rooms": {name: number for name, number in rooms.items() if number},
-            "version": VERSION,
-        }
+    page = Status(
+        chain_id=engine.chain_id,
+        height=head.height,
+        time_ms=head.time_ms,
+        app_hash=head.app_hash.hex(),
+        log_size=head.log_size,
+        proven_height=decode_light_block(proven.light_block).header.height,
+        pending=engine.pending,
+        rooms={name: number for name, number in rooms.items() if number},
+        version=VERSION,
+        mirror=_mirror(serving),
     )
+    return page_answer(page)
 
 
 async def live(serving: Serving, request: AnyRequest) -> Answer:
     """Say that the process answers; whether it should be sent work, :func:`ready` says."""
-    return json_answer({"status": "live"})
+    return page_answer(Live(status="live"))
 
 
 async def ready(serving: Serving, request: AnyRequest) -> Answer:
@@ -61,27 +60,35 @@ async def ready(serving: Serving, request: AnyRequest) -> Answer:
         raise Problem(Kind.NOT_READY, "The ledger has stopped; its operator finds why in the log.")
     if age_ms > READY_AGE_MS_MAX:
         raise Problem(Kind.NOT_READY, f"The newest block is {age_ms} ms old.", retry_after_s=RETRY_AFTER_S)
-    return json_answer({"status": "ready", "height": engine.head.height, "age_ms": max(age_ms, 0)})
+    return page_answer(Ready(status="ready", height=engine.head.height, age_ms=max(age_ms, 0)))
 
 
 async def genesis(serving: Serving, request: AnyRequest) -> Answer:
-    """Return what the chain began with. Problems, in order: NOT_ACCEPTABLE, GENESIS_RESTRICTED.
+    """Return what the chain began with. The genesis of a restricted chain holds salts of what not everyone may read.
 
-    The genesis of a restricted chain holds the salts of what only its members may read.
+    Problems, in order: NOT_ACCEPTABLE, CREDENTIAL_UNKNOWN and the others of a credential, GENESIS_RESTRICTED.
     """
     engine = serving.engine
     form = wanted(request, (media.JSON, media.GENESIS))
-    if membership.parameters(ProvenState(engine)).visibility is not Visibility.PUBLIC:
+    reader = serving.reader(request)
+    if not sees_all(serving.state, reader):
         raise Problem(Kind.GENESIS_RESTRICTED)
     founding = engine.genesis
     if form == media.GENESIS:
-        return bytes_answer(encode(founding), media.GENESIS, file_name=f"{engine.chain_id}.genesis")
-    leaves = [
-        {"path": leaf.path, "salt": leaf.salt.hex(), "record": to_json(record_at(leaf.path, leaf.record))}
-        for leaf in founding.leaves
-    ]
-    page = {"chain_id": engine.chain_id, "name": founding.name, "time_ms": founding.time_ms, "leaves": leaves}
-    return json_answer(page | {"archive": [data.hex() for data in founding.archive]})
+        return bytes_answer(
+            encode(founding), media.GENESIS, private=reader.name != "", file_name=f"{engine.chain_id}.genesis"
+        )
+    page = Genesis(
+        chain_id=engine.chain_id,
+        name=founding.name,
+        time_ms=founding.time_ms,
+        leaves=[
+            GenesisLeaf(path=leaf.path, salt=leaf.salt.hex(), record=to_json(record_at(leaf.path, leaf.record)))
+            for leaf in founding.leaves
+        ],
+        archive=[data.hex() for data in founding.archive],
+    )
+    return page_answer(page, private=reader.name != "")
 
 
 async def block(serving: Serving, request: AnyRequest) -> Answer:
@@ -90,8 +97,8 @@ async def block(serving: Serving, request: AnyRequest) -> Answer:
     Problems, in order: MALFORMED (no height), NOT_ACCEPTABLE, BLOCK_ABSENT.
     """
     height = str(request.path_params["height"])
-    if height != "latest" and _HEIGHT.fullmatch(height) is None:
-        raise Problem(Kind.MALFORMED, "A height is a whole number from 1, or the word latest.")
+    if height != "latest":
+        queries.height(height)
     form = wanted(request, (media.JSON, media.LIGHT_BLOCK))
     if height == "latest":
         data = serving.engine.proven.light_block
@@ -104,6 +111,22 @@ async def block(serving: Serving, request: AnyRequest) -> Answer:
     return json_answer(to_json(found))
 
 
+async def trust(serving: Serving, request: AnyRequest) -> Answer:
+    """Return the trust root of the chain as this node knows it: its id, the digest of its validators, the tree's depth.
+
+    A program that verifies takes it from a file that was pinned when the chain was founded, and not from here: a server
+    that lies about records would lie about this as well. It is for comparing, and for a page that shows what is compared.
+    """
+    engine = serving.engine
+    header = decode_light_block(engine.proven.light_block).header
+    root = TrustRoot(
+        chain_id=engine.chain_id,
+        validators_hash=header.validators_hash.hex(),
+        state_tree_depth=membership.parameters(serving.state).state_tree_depth,
+    )
+    return bytes_answer(encode_trust(root), media.JSON)
+
+
 async def problems(serving: Serving, request: AnyRequest) -> Answer:
     """List every problem that the interface can answer with."""
     return json_answer(list(problem_pages().values()))
@@ -114,7 +137,13 @@ async def problem(serving: Serving, request: AnyRequest) -> Answer:
     page = problem_pages().get(str(request.path_params["name"]))
     if page is None:
         raise Problem(Kind.NOT_FOUND)
-    return json_answer(page)
+    return page_answer(page)
+
+
+def _mirror(serving: Serving) -> Mirror | None:
+    """Return what this node mirrors, and why it stopped if it did; None for a ledger of its own."""
+    source, failure = serving.settings.mirror_of, serving.engine.failure
+    return Mirror(source=source, stopped=None if failure is None else str(failure)) if source else None
 
 
 def light_block(engine: Served, height: int) -> LightBlock:
@@ -128,9 +157,18 @@ def light_block(engine: Served, height: int) -> LightBlock:
     return found
 
 
-def problem_pages() -> dict[str, Any]:
+def problem_pages() -> dict[str, ProblemType]:
     """Return every problem this interface can answer with, by name."""
-    pages = {kind.name: describe(kind.name, kind.title, kind.status, kind.advice) for kind in Kind}
+    pages = {
+        kind.name: ProblemType(type=f"/problems/{kind.name}", title=kind.title, status=kind.status, advice=kind.advice)
+        for kind in Kind
+    }
     for reason in REASONS.values():
-        pages[reason.name] = describe(reason.name, reason.sentence, status_of(reason), advice_for(reason), reason)
+        pages[reason.name] = ProblemType(
+            type=f"/problems/{reason.name}",
+            title=reason.sentence,
+            status=status_of(reason),
+            advice=advice_for(reason),
+            reason=ProblemReason(number=int(reason), sentence=reason.sentence),
+        )
     return pages

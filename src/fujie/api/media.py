@@ -17,6 +17,7 @@ READ: Final = "application/vnd.fujie.read+msgpack"  # [[query, …], grant or ni
 BUNDLE: Final = "application/vnd.fujie.bundle"  # proof.bundle.Bundle, as in a .fujie file
 LIGHT_BLOCK: Final = "application/vnd.fujie.light-block"  # tendermint.types.LightBlock
 GENESIS: Final = "application/vnd.fujie.genesis"  # machine.genesis.Genesis
+REPLICATION: Final = "application/vnd.fujie.replication+msgpack"  # array of [light block, [signed transaction, …]]
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"  # RFC 9457
 

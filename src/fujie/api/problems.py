@@ -17,6 +17,8 @@ from litestar.exceptions import HTTPException
 
 from fujie.core.errors import OperationalError, Reason, Refused, VerificationError
 from fujie.core.reasons import ReadReason, TransactionReason
+from fujie.reader.credentials import BadCredential, Fault
+from fujie.reader.projection.rows import ProjectionUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -31,22 +33,38 @@ class Kind(Enum):
     MALFORMED = 400, "The request is not well formed.", "Correct the place that is named and send it again."
     IDENTIFIER_MALFORMED = 400, "The text is no identifier.", "Write it as in ZZ.156.1301."
     TIME_NOT_PROVEN_YET = 400, "The time asked about lies after the newest proven block.", "Ask about an earlier time."
-    GENESIS_RESTRICTED = 403, "The genesis of a restricted chain is not public.", "Ask a member of the chain for it."
+    CREDENTIAL_REQUIRED = 401, "Not everyone may read this.", "Send a read grant or an API key as Authorization."
+    CREDENTIAL_UNKNOWN = 401, "The node does not know this credential.", "Check that it is whole and of this node."
+    CREDENTIAL_EXPIRED = 401, "The credential has expired.", "Ask the operator for a new key, or sign in again."
+    CREDENTIAL_REVOKED = 401, "The credential was revoked.", "Ask the operator of the node for a new one."
+    CODE_UNKNOWN = 403, "This is no sign-in code, or it was used or has expired.", "Have a new one made."
+    SCOPE_MISSING = 403, "The key was not made for this.", "Ask the operator for a key with the scope that is named."
+    GENESIS_RESTRICTED = 403, "The genesis of a restricted chain is not public.", "Ask as an auditor of the chain."
+    MIRROR_READ_ONLY = 403, "This node is a mirror and takes no transactions.", "Submit to the node that it mirrors."
     NOT_FOUND = 404, "There is nothing at this address.", "Check the path; the documentation lists all routes."
     IDENTIFIER_ABSENT = 404, "The identifier was never allocated.", "The link `proof` proves its absence."
     RECEIPT_ABSENT = 404, "No transaction with this id stands on the ledger.", "Submit it, or check its id."
     BLOCK_ABSENT = 404, "The node has no block of this height.", "Ask up to that of /status, or ask another node."
+    ACCOUNT_ABSENT = 404, "There is no account of this name.", "The link `proof` proves its absence."
+    WALLET_ABSENT = 404, "There is no wallet with this id.", "The link `proof` proves its absence."
+    TILE_ABSENT = 404, "The proven log has no such tile.", "Ask for tiles of the size that /log/checkpoint names."
+    INSTRUMENT_ABSENT = 404, "There is no instrument with this code.", "The link `proof` proves its absence."
     METHOD_NOT_ALLOWED = 405, "The address does not take this method.", "Use one of those in the header Allow."
     NOT_ACCEPTABLE = 406, "The answer does not exist in an accepted form.", "Accept application/json."
     BODY_TIMEOUT = 408, "The body did not arrive in time.", "Send it again, in smaller pieces."
     TOO_LARGE = 413, "The request is larger than the node accepts.", "Send less at a time."
     MEDIA_TYPE_UNSUPPORTED = 415, "The body has a type that is not read here.", "Send application/json."
+    HOST_UNKNOWN = 421, "The node is not known by this name.", "Name the host in the configuration: [http] hosts."
     HISTORY_NOT_KEPT = 422, "A record that was asked for keeps no history.", "Read it without a time."
     NODE_BUSY = 429, "The node has as much in hand as it accepts.", "Send the same bytes again shortly."
+    GUESSES_EXHAUSTED = 429, "Too many wrong codes were sent to the node.", "Try again in a minute."
     INTERNAL = 500, "The node failed unexpectedly.", "Tell its operator the correlation id."
     UNAVAILABLE = 503, "The node cannot answer now.", "Try again shortly; what was acknowledged is safe."
     NOT_READY = 503, "The node does not serve yet, or no longer.", "Wait until it is ready."
     PROOF_PENDING = 503, "The block that proves the answer is not made yet.", "Ask again shortly."
+    CHECKPOINT_OFF = 503, "This node signs no checkpoints.", "Ask another node of the chain."
+    PROJECTION_OFF = 503, "The node keeps no lists.", "Switch them on: [projection] enabled; or wait for the rebuild."
+    STREAMS_FULL = 503, "As many streams are open as the node serves.", "Open it again later, from the last event id."
 
     def __init__(self, status: int, title: str, advice: str) -> None:
         self.status = status
@@ -80,6 +98,16 @@ _KIND_OF_STATUS: Final[Mapping[int, Kind]] = {
     415: Kind.MEDIA_TYPE_UNSUPPORTED,
 }
 
+CHALLENGE: Final = 'Bearer realm="fujie", Fujie-Grant realm="fujie"'  # of WWW-Authenticate, RFC 9110, section 11.6.1
+
+_KIND_OF_FAULT: Final[Mapping[Fault, Kind]] = {
+    Fault.UNKNOWN: Kind.CREDENTIAL_UNKNOWN,
+    Fault.EXPIRED: Kind.CREDENTIAL_EXPIRED,
+    Fault.REVOKED: Kind.CREDENTIAL_REVOKED,
+    Fault.CODE_UNKNOWN: Kind.CODE_UNKNOWN,
+    Fault.GUESSES_EXHAUSTED: Kind.GUESSES_EXHAUSTED,
+}
+
 _RETRIED: Final = (TransactionReason.ADMISSION_QUEUE_FULL, TransactionReason.QUOTA_EXCEEDED)
 _MALFORMED: Final = (
     TransactionReason.TRANSACTION_MALFORMED,
@@ -103,8 +131,15 @@ def answer_for(error: Exception, path: str) -> ProblemAnswer:
             )
         case Refused(reason=reason):
             return _refusal(reason, path)
+        case BadCredential(fault=fault):
+            retry_after_s = 60 if fault is Fault.GUESSES_EXHAUSTED else None
+            kind = _KIND_OF_FAULT[fault]
+            return _answer(kind.status, kind.name, kind.title, kind.advice, path, {}, retry_after_s)
         case VerificationError():
             return _of_kind(Kind.MALFORMED, str(error), path)
+        case ProjectionUnavailable():
+            kind = Kind.PROJECTION_OFF
+            return _answer(kind.status, kind.name, kind.title, kind.advice, path, {}, RETRY_AFTER_S)
         case OperationalError():
             correlation = _correlate(error)
             return _answer(
@@ -134,19 +169,6 @@ def status_of(reason: Reason) -> int:
     if reason in _MALFORMED:
         return 400
     return 403 if isinstance(reason, ReadReason) or reason is TransactionReason.POLICY_NOT_SATISFIED else 422
-
-
-def describe(name: str, title: str, status: int, advice: str, reason: Reason | None = None) -> dict[str, Any]:
-    """Return what ``/problems/<NAME>`` says; ``reason`` where a rule of the ledger stands behind it."""
-    page: dict[str, Any] = {
-        "type": f"/problems/{name}",
-        "title": title,
-        "status": status,
-        "advice": advice,
-    }
-    if reason is not None:
-        page["reason"] = {"number": int(reason), "sentence": reason.sentence}
-    return page
 
 
 def advice_for(reason: Reason) -> str:
@@ -191,6 +213,8 @@ def _answer(
     headers = {"content-type": MEDIA_TYPE, "x-content-type-options": "nosniff", "cache-control": "no-store"}
     if retry_after_s is not None:
         headers["retry-after"] = str(retry_after_s)
+    if status == 401:
+        headers["www-authenticate"] = CHALLENGE
     if status in (408, 413):
         headers["connection"] = "close"  # the rest of the body is not worth reading
     return ProblemAnswer(status, headers, msgspec.json.encode(document))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from fujie.api import media
+from fujie.api import media, pages
 from fujie.api.problems import RETRY_AFTER_S, Kind, Problem
 from fujie.api.serving import (
     QUERY_BYTES_MAX,
@@ -15,7 +15,7 @@ from fujie.api.serving import (
     AnyRequest,
     Serving,
     bytes_answer,
-    json_answer,
+    page_answer,
     parse_json,
     wanted,
 )
@@ -28,7 +28,7 @@ from fujie.core.units import TIME_MS_MAX, TimeMs
 from fujie.engine.base import Served
 from fujie.engine.reading import answer
 from fujie.modules.catalog import QUERY, RECEIPT, TRANSACTION, codec_of
-from fujie.proof.bundle import BUNDLE_SUFFIX, Absent, Bundle, Item, Logged, Present, encode_bundle
+from fujie.proof.bundle import BUNDLE_SUFFIX, Bundle, Logged, Present, encode_bundle
 from fujie.proof.light_block import decode_light_block
 from fujie.proof.past import in_force
 
@@ -64,25 +64,28 @@ async def read(serving: Serving, request: AnyRequest) -> Answer:
 
     Body: MessagePack ``[[query, …], grant or nil, time or nil]`` with canonical queries (1 to ``BULK_ITEMS_MAX``) and a
     signed read grant, or JSON ``{"queries": [{"type": …}], "grant": hex, "time_ms": …}``. With a time, each record comes
-    with the old versions that reach back to it.
+    with the old versions that reach back to it. Without a grant in the body the header Authorization says who asks.
 
-    Problems, in order: MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT, MALFORMED, the
-    reasons of ``engine.reading.answer``, UNAVAILABLE, and in JSON TIME_NOT_PROVEN_YET, HISTORY_NOT_KEPT.
+    Problems, in order: MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT, MALFORMED, those of a
+    credential, the reasons of ``engine.reading.answer``, UNAVAILABLE, and in JSON TIME_NOT_PROVEN_YET, HISTORY_NOT_KEPT.
     """
     sent = media.sent_type(request.headers.get("content-type"), (media.READ, media.JSON))
     own, other = (media.BUNDLE, media.JSON) if sent == media.READ else (media.JSON, media.BUNDLE)
     form = wanted(request, (own, other))
     body = await serving.body(request, QUERY_BYTES_MAX)
     queries, grant, time_ms = _decode(body) if sent == media.READ else _from_json(parse_json(body))
+    reader = None
+    if grant is None and request.headers.get("authorization") is not None:
+        reader = serving.reader(request).name or None
     if len(queries) <= INLINE_QUERIES_MAX and time_ms is None:
-        bundle = answer(serving.engine, queries, grant)
+        bundle = answer(serving.engine, queries, grant, None, reader)
     else:
-        bundle = await asyncio.to_thread(answer, serving.engine, queries, grant, time_ms)
+        bundle = await asyncio.to_thread(answer, serving.engine, queries, grant, time_ms, reader)
     if form == media.BUNDLE:
         return bytes_answer(encode_bundle(bundle), media.BUNDLE, private=True)
     if time_ms is not None:
         require_proven(bundle, time_ms)
-    return json_answer(bundle_page(bundle, time_ms), private=True)
+    return page_answer(read_page(bundle, time_ms), private=True)
 
 
 async def receipt(serving: Serving, request: AnyRequest) -> Answer:
@@ -100,7 +103,7 @@ async def receipt(serving: Serving, request: AnyRequest) -> Answer:
     bundle = await _proven_receipt(serving.engine, bytes.fromhex(match[1]))
     if form == media.BUNDLE:
         return bytes_answer(encode_bundle(bundle), media.BUNDLE, private=True, file_name=match[1] + BUNDLE_SUFFIX)
-    return json_answer(bundle_page(bundle) | {"proof": f"/receipts/{match[1]}{BUNDLE_SUFFIX}"}, private=True)
+    return page_answer(receipt_page(bundle, f"/receipts/{match[1]}{BUNDLE_SUFFIX}"), private=True)
 
 
 def require_proven(bundle: Bundle, time_ms: int) -> None:
@@ -112,15 +115,30 @@ def require_proven(bundle: Bundle, time_ms: int) -> None:
         )
 
 
-def bundle_page(bundle: Bundle, time_ms: int | None = None) -> dict[str, Any]:
-    """Return what people are told of a bundle: its items, and the header that proves them."""
+def read_page(bundle: Bundle, time_ms: int | None = None) -> pages.Read:
+    """Return what people are told of records: each item, and the header that proves them."""
     header = decode_light_block(bundle.light_block).header
-    return {
-        "chain_id": bundle.chain_id,
-        "height": header.height,
-        "time_ms": header.time_ms,
-        "items": [_item_page(item, time_ms) for item in bundle.items],
-    }
+    items = []
+    for item in bundle.items:
+        assert not isinstance(item, Logged), "a read answers with what stands in state"
+        record = record_at_time(item, time_ms) if isinstance(item, Present) else None
+        items.append(pages.StateItem(path=item.path, record=None if record is None else to_json(record)))
+    return pages.Read(chain_id=bundle.chain_id, height=header.height, time_ms=header.time_ms, items=items)
+
+
+def receipt_page(bundle: Bundle, proof: str) -> pages.Receipt:
+    """Return what people are told of a receipt, and the header that proves it."""
+    header = decode_light_block(bundle.light_block).header
+    [item] = bundle.items
+    assert isinstance(item, Logged), "the proof of a receipt is about the log"
+    logged = pages.LoggedItem(
+        log_index=item.proof.index,
+        transaction=to_json(TRANSACTION.decode_trusted(SIGNED_TRANSACTION.decode_trusted(item.transaction).body)),
+        receipt=to_json(RECEIPT.decode_trusted(item.receipt)),
+    )
+    return pages.Receipt(
+        chain_id=bundle.chain_id, height=header.height, time_ms=header.time_ms, items=[logged], proof=proof
+    )
 
 
 def record_at_time(item: Present, time_ms: int | None) -> Record | None:
@@ -169,19 +187,3 @@ def _versioned(item: Present) -> tuple[Any, Codec[Any]]:
     if not hasattr(record, "standing"):
         raise Problem(Kind.HISTORY_NOT_KEPT, f"What stands at {item.path} keeps no history; read it without a time.")
     return record, codec
-
-
-def _item_page(item: Item, time_ms: int | None) -> dict[str, Any]:
-    match item:
-        case Present():
-            record = record_at_time(item, time_ms)
-            return {"path": item.path, "record": None if record is None else to_json(record)}
-        case Absent():
-            return {"path": item.path, "record": None}
-        case Logged():
-            body = SIGNED_TRANSACTION.decode_trusted(item.transaction).body
-            return {
-                "log_index": item.proof.index,
-                "transaction": to_json(TRANSACTION.decode_trusted(body)),
-                "receipt": to_json(RECEIPT.decode_trusted(item.receipt)),
-            }

@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, quote
 
 import msgspec
 
-from fujie.api import media
+from fujie.api import media, queries
+from fujie.api.pages import Identity
 from fujie.api.problems import Kind, Problem, answer_for
 from fujie.api.reading import record_at_time, require_proven
-from fujie.core import identifiers
+from fujie.api.serving import Answer, AnyRequest, Serving
 from fujie.core.encoding import encode
-from fujie.core.identifiers import IdentifierError
 from fujie.core.json_form import to_json
 from fujie.engine.base import Served
 from fujie.engine.proving import Proven
@@ -44,6 +44,15 @@ _BUNDLE_HEADERS: Final = (
 )
 
 _Start = dict[str, Any]  # an ASGI message
+
+
+async def resolve(serving: Serving, request: AnyRequest) -> Answer:
+    """Return what an identifier stands for, or the proof that nothing stands there; with ``versionTime`` what stood then.
+
+    Problems, in order: METHOD_NOT_ALLOWED, IDENTIFIER_MALFORMED, MALFORMED (query), NOT_ACCEPTABLE,
+    TIME_NOT_PROVEN_YET, IDENTIFIER_ABSENT, UNAVAILABLE.
+    """
+    raise AssertionError("the application hands these paths to the Resolver, in front of its router")
 
 
 class Resolver:
@@ -105,7 +114,7 @@ class Resolver:
         """Return the answer in whatever form, and as of whatever time, is asked for."""
         as_file = text.endswith(BUNDLE_SUFFIX)
         text = text.removesuffix(BUNDLE_SUFFIX)
-        identifier = _parse(text)
+        identifier = queries.identifier(text)
         time_ms = _version_time(query)
         form = media.BUNDLE
         if not as_file:
@@ -119,14 +128,7 @@ class Resolver:
         return _bundle_messages(bundle, identifier + BUNDLE_SUFFIX if as_file else "")
 
     def _prove(self, text: str) -> Bundle:
-        return self._engine.prove([identity(_parse(text))])
-
-
-def _parse(text: str) -> str:
-    try:
-        return identifiers.parse(text)
-    except IdentifierError as error:
-        raise Problem(Kind.IDENTIFIER_MALFORMED, str(error), fault=error.fault, position=error.position) from None
+        return self._engine.prove([identity(queries.identifier(text))])
 
 
 def _version_time(query: bytes) -> int | None:
@@ -156,7 +158,7 @@ def _version_time(query: bytes) -> int | None:
     return max(milliseconds, 0)  # before 1970 there was nothing, as at 1970
 
 
-def _page(identifier: str, bundle: Bundle, time_ms: int | None, query: bytes) -> dict[str, Any]:
+def _page(identifier: str, bundle: Bundle, time_ms: int | None, query: bytes) -> Identity:
     """Return what people are told; raises :class:`Problem` IDENTIFIER_ABSENT."""
     item = bundle.items[0]
     proof = f"{PREFIX}{identifier}{BUNDLE_SUFFIX}"
@@ -173,7 +175,7 @@ def _page(identifier: str, bundle: Bundle, time_ms: int | None, query: bytes) ->
     if record is None:
         detail = "" if time_ms is None else "Nothing was allocated here at that time; the link `proof` proves it."
         raise Problem(Kind.IDENTIFIER_ABSENT, detail, identifier=identifier, **about)
-    return {"identifier": identifier, "record": to_json(record), **about}
+    return Identity(identifier=identifier, record=to_json(record), **about)
 
 
 def _bundle_messages(bundle: Bundle, file_name: str = "") -> tuple[_Start, _Start]:
@@ -184,7 +186,7 @@ def _bundle_messages(bundle: Bundle, file_name: str = "") -> tuple[_Start, _Star
     return _messages(200, headers, body)
 
 
-def _json_messages(page: dict[str, Any]) -> tuple[_Start, _Start]:
+def _json_messages(page: Identity) -> tuple[_Start, _Start]:
     body = msgspec.json.encode(page)
     headers = [(b"content-type", media.JSON.encode()), *_BUNDLE_HEADERS[1:], (b"content-length", b"%d" % len(body))]
     return _messages(200, headers, body)

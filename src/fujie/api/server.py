@@ -1,6 +1,6 @@
-"""The HTTP server inside the node's process: uvicorn beside the engine's threads.
+"""The HTTP server: uvicorn, in a reader process of a node, or beside the threads of an engine in one process.
 
-The event loop and the ledger share one interpreter. Python takes it from a thread that computes only after
+Where the event loop and threads that compute share one interpreter, Python takes it from a thread that computes only after
 ``sys.getswitchinterval()`` (5 ms by default), so a request that arrives while a block is made waits up to 5 ms before
 its few 0.1 ms of work begin. See :data:`SWITCH_INTERVAL_S`.
 """
@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import uvicorn
 
-from fujie.core.errors import OperationalError
+from fujie.api.listening import HOST_DEFAULT, address_of, listen
 
-HOST_DEFAULT: Final = "127.0.0.1"  # one's own machine only; a node that serves others says so in its configuration
 BACKLOG: Final = 2_048  # connections that may wait to be accepted
 KEEP_ALIVE_S: Final = 75  # longer than the idle time of common proxies (60 s), so that they close first
 STOP_TIMEOUT_S: Final = 10  # for requests in hand when the node stops
@@ -45,30 +44,37 @@ def serve(
 
     Raises :class:`OperationalError` when the address cannot be bound.
     """
-    listener = _listen(host, port)
-    with listener:
-        place = f"[{host}]" if ":" in host else host
-        address = f"http://{place}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,  # an address line per request would name what holders read
-            server_header=False,
-            proxy_headers=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        )
-        before_s = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
-        try:
-            _Server(config, address, on_ready, stop_event or threading.Event()).run([listener])
-        finally:
-            sys.setswitchinterval(before_s)
+    with listen(host, port) as listener:
+        serve_on(listener, app, on_ready, stop_event)
+
+
+def serve_on(
+    listener: socket.socket,
+    app: Any,
+    on_ready: Callable[[str], None] | None = None,
+    stop_event: threading.Event | None = None,
+) -> None:
+    """As :func:`serve`, on a bound TCP socket, which the caller closes; several processes may share it."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # an address line per request would name what holders read
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+    )
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        _Server(config, address_of(listener), on_ready, stop_event or threading.Event()).run([listener])
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 class _Server(uvicorn.Server):
@@ -93,21 +99,13 @@ class _Server(uvicorn.Server):
         if self.started and self._on_ready is not None:
             self._on_ready(self._address)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what would not end by itself (event streams), then finish the requests in hand."""
+        stop = getattr(self.config.app, "stop", None)
+        if stop is not None:
+            stop()
+        await super().shutdown(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         """Tell whether to stop; asked ten times a second."""
         return await super().on_tick(counter) or self._stop_event.is_set()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise OperationalError(
-            f"The address {host}:{port} cannot be served: {error.strerror}.",
-            "Stop what uses the port, or choose another with FUJIE_PORT.",
-        ) from error
-    return listener

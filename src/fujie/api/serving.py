@@ -1,18 +1,30 @@
-"""What every handler works with: the engine, the bounds on bodies, and the ways from bytes to an answer."""
+"""What every handler works with: the engine and what stands beside it, who asks, and the ways from bytes to an answer."""
 
 import asyncio
 import contextlib
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import msgspec
 from litestar import Request, Response
+from prometheus_client import CollectorRegistry
 
 from fujie.api import media
+from fujie.api.pages import Page
 from fujie.api.problems import RETRY_AFTER_S, Kind, Problem
+from fujie.api.streams import Hub
+from fujie.core.errors import Refused
 from fujie.core.limits import PENDING_BYTES_MAX
+from fujie.core.query import Query
+from fujie.core.reasons import ReadReason
 from fujie.engine.base import Served
+from fujie.engine.reading import ProvenState, is_public
+from fujie.reader.access import STRANGER, Access, Means, Reader, may_read, sees_all, visible_parties
+from fujie.reader.credentials import Scope
+
+if TYPE_CHECKING:
+    from fujie.reader.projection.lists import Lists
 
 T = TypeVar("T")
 
@@ -24,16 +36,106 @@ BODIES_BYTES_MAX: Final = (
 BODY_TIMEOUT_S: Final = 30.0  # for one body; ten times what the largest takes over 50 Mbit/s
 INLINE_BYTES_MAX: Final = 65_536  # a larger body is parsed beside the event loop, so that others are answered meanwhile
 
+STREAMS_MAX_DEFAULT: Final = 1_000  # an open stream costs some 50 KiB and a socket
+
 AnyRequest = Request[Any, Any, Any]
 Answer = Response[bytes]
 
 
-class Serving:
-    """The engine behind the routes, and how many bytes of bodies are in memory."""
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator decides of the interface.
 
-    def __init__(self, engine: Served) -> None:
+    ``hosts`` are the names by which requests may call the node (``api.hosts``). ``metrics_access`` ``auto`` is anyone on a public
+    chain and a key with the scope metrics on a restricted one. ``reader_number`` tells the processes of one node apart in
+    metrics. ``mirror_of`` is the URL of the node that this one mirrors; empty for a ledger of its own.
+    """
+
+    hosts: tuple[str, ...] = ()
+    streams_max: int = STREAMS_MAX_DEFAULT
+    metrics_access: Literal["auto", "anyone", "key"] = "auto"
+    reader_number: int = 0
+    mirror_of: str = ""
+
+
+class Serving:
+    """The engine behind the routes, what stands beside it, and how many bytes of bodies are in memory.
+
+    ``lists`` reads the projection; ``access`` tells readers by keys and sessions;
+    ``checkpoints`` signs those of the log. Without them the routes that need them say so.
+    """
+
+    def __init__(
+        self,
+        engine: Served,
+        *,
+        lists: "Lists | None" = None,
+        access: Access | None = None,
+        checkpoints: Any = None,
+        settings: Settings | None = None,
+    ) -> None:
         self.engine = engine
+        self.access = access or Access()
+        self.checkpoints = checkpoints
+        self.settings = settings or Settings()
+        self.hub = Hub(engine, self.settings.streams_max)
+        self.registry = CollectorRegistry(auto_describe=False)  # of the figures that /metrics shows
+        self.routes: tuple[Any, ...] = ()  # rows of api.app.ROUTES, for the description of them
+        self._lists = lists
+        self.waiting: set[asyncio.Event] = set()  # of requests that wait for a block (api.replication)
+        self.stopping = False
         self._bytes_in_hand = 0
+
+    def end_waiting(self) -> None:
+        """Have every request answered that waits for a block: the server stops. Call it in the event loop."""
+        self.stopping = True
+        for event in self.waiting:
+            event.set()
+
+    @property
+    def state(self) -> ProvenState:
+        """The newest proven state."""
+        return ProvenState(self.engine)
+
+    def find_lists(self) -> "Lists | None":
+        """Return the projection to read, or None where the node keeps none."""
+        return self._lists
+
+    def lists(self) -> "Lists":
+        """Return the projection to read. Raises :class:`Problem` PROJECTION_OFF."""
+        found = self.find_lists()
+        if found is None:
+            raise Problem(Kind.PROJECTION_OFF, retry_after_s=RETRY_AFTER_S)
+        return found
+
+    def authenticated(self, request: AnyRequest) -> Reader:
+        """Return who asks, by whatever is shown. Raises as ``Access.authenticate``."""
+        return self.access.authenticate(self.engine, request.headers.get("authorization"))
+
+    def reader(self, request: AnyRequest) -> Reader:
+        """Return who asks. On a public chain, where everybody may read everything, nobody is asked to show anything.
+
+        Raises as ``Access.authenticate``, then :class:`Problem` SCOPE_MISSING for a key that is not made for reading.
+        """
+        if is_public(self.state):
+            return STRANGER
+        found = self.authenticated(request)
+        if found.means is not Means.NOTHING and Scope.READ not in found.scopes:
+            raise Problem(Kind.SCOPE_MISSING, "The key needs the scope read.")
+        return found
+
+    def require(self, reader: Reader, query: Query) -> None:
+        """Refuse unless ``reader`` may have the answer to ``query``: CREDENTIAL_REQUIRED, READER_NOT_ENTITLED."""
+        if not may_read(self.state, query, reader):
+            raise _not_entitled(reader)
+
+    def require_all(self, reader: Reader) -> None:
+        """Refuse unless ``reader`` may see every transaction: CREDENTIAL_REQUIRED, READER_NOT_ENTITLED."""
+        if not sees_all(self.state, reader):
+            raise _not_entitled(reader)
+
+    def visible(self, reader: Reader) -> frozenset[str] | None:
+        """Return the parties whose transactions ``reader`` sees: None for all, empty for none."""
+        return visible_parties(self.state, reader)
 
     async def body(self, request: AnyRequest, bytes_max: int) -> bytes:
         """Return the body of a request.
@@ -114,9 +216,20 @@ def json_answer(value: Any, *, private: bool = False) -> Answer:
     return bytes_answer(msgspec.json.encode(value), media.JSON, private=private)
 
 
+def page_answer(page: Page, *, private: bool = False) -> Answer:
+    """Return 200 with a page as JSON."""
+    return bytes_answer(msgspec.json.encode(page), media.JSON, private=private)
+
+
 def wanted(request: AnyRequest, offered: Sequence[str]) -> str:
     """Return in which of the ``offered`` forms to answer."""
     return media.wanted_type(request.headers.get("accept"), offered)
+
+
+def _not_entitled(reader: Reader) -> Exception:
+    if reader.means is Means.NOTHING:
+        return Problem(Kind.CREDENTIAL_REQUIRED)
+    return Refused(ReadReason.READER_NOT_ENTITLED)
 
 
 def _too_large(bytes_max: int) -> Problem:

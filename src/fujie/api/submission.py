@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from fujie.api import media
+from fujie.api import media, pages
 from fujie.api.problems import RETRY_AFTER_S, Kind, Problem
 from fujie.api.serving import (
     INLINE_BYTES_MAX,
@@ -53,9 +53,11 @@ async def submit(serving: Serving, request: AnyRequest) -> Answer:
     Body: a MessagePack array of canonical signed transactions (at most ``SUBMIT_BATCH_MAX``), or the JSON form of one
     or an array of them. Each succeeds or fails by itself. The same bytes again give the first receipt again.
 
-    Problems, in order: MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT, MALFORMED,
-    ADMISSION_QUEUE_FULL (429, none was taken in), UNAVAILABLE.
+    Problems, in order: MIRROR_READ_ONLY, MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT,
+    MALFORMED, ADMISSION_QUEUE_FULL (429, none was taken in), UNAVAILABLE.
     """
+    if source := serving.settings.mirror_of:
+        raise Problem(Kind.MIRROR_READ_ONLY, f"Submit to {source}.", source=source)
     sent = media.sent_type(request.headers.get("content-type"), _ACCEPTED)
     form = _answer_form(request, sent)
     body = await serving.body(request, SUBMIT_BYTES_MAX)
@@ -81,6 +83,9 @@ async def dry_run(serving: Serving, request: AnyRequest) -> Answer:
 
     Body and answer as in :func:`submit`, with exactly one transaction (TOO_LARGE otherwise); the receipt says what
     would happen now, and nothing remembers it.
+
+    Problems, in order: MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT, MALFORMED,
+    UNAVAILABLE.
     """
     sent = media.sent_type(request.headers.get("content-type"), _ACCEPTED)
     form = _answer_form(request, sent)
@@ -161,8 +166,8 @@ def _was_turned_away_full(outcome: Outcome) -> bool:
 
 def _answer(outcomes: Sequence[Outcome], form: str, one: bool) -> Answer:
     if form == media.JSON:
-        pages = [_page(outcome) for outcome in outcomes]
-        return json_answer(pages[0] if one else pages, private=True)
+        told = [_page(outcome) for outcome in outcomes]
+        return json_answer(told[0] if one else told, private=True)
     rows = [
         (
             outcome.transaction_id,
@@ -175,15 +180,15 @@ def _answer(outcomes: Sequence[Outcome], form: str, one: bool) -> Answer:
     return bytes_answer(encode(rows), media.OUTCOMES, private=True)
 
 
-def _page(outcome: Outcome) -> dict[str, Any]:
+def _page(outcome: Outcome) -> pages.Outcome:
     """Return what people are told of one outcome."""
     known = reason(outcome.code)
-    return {
-        "transaction_id": outcome.transaction_id.hex(),
-        "code": outcome.code,
-        "reason": None if known is None else known.name,
-        "sentence": None if known is None else known.sentence,
-        "receipt": None if outcome.receipt is None else to_json(outcome.receipt),
-        "log_index": outcome.log_index,
-        "proof": None if outcome.log_index is None else f"/receipts/{outcome.transaction_id.hex()}.fujie",
-    }
+    return pages.Outcome(
+        transaction_id=outcome.transaction_id.hex(),
+        code=outcome.code,
+        reason=None if known is None else known.name,
+        sentence=None if known is None else known.sentence,
+        receipt=None if outcome.receipt is None else to_json(outcome.receipt),
+        log_index=outcome.log_index,
+        proof=None if outcome.log_index is None else f"/receipts/{outcome.transaction_id.hex()}.fujie",
+    )

@@ -13,14 +13,21 @@ from typing import Annotated
 import typer
 
 from fujie.cli import (
+    access,
     check,
+    config,
+    doctor,
     genesis,
     identifier,
     key,
+    log,
+    mirror,
     money,
     node,
     operation,
     pay,
+    projection,
+    proposal,
     read,
     receipt,
     resolve,
@@ -29,8 +36,9 @@ from fujie.cli import (
     verify,
     wallet,
 )
-from fujie.cli.output import EXIT_OPERATIONAL, prepare_streams, report_error
+from fujie.cli.output import EXIT_DONE, EXIT_OPERATIONAL, prepare_streams, report_error
 from fujie.cli.settings import Settings, examples
+from fujie.cli.usage import report_usage
 
 app = typer.Typer(
     name="fujie",
@@ -61,16 +69,21 @@ def common(
     context.obj = Settings(home, url)
 
 
-for module in (node, status, resolve, read, pay, receipt, verify, check):
+for module in (node, mirror, status, resolve, read, pay, receipt, verify, check, doctor):
     module.register(app)
 for name, group in (
     ("id", identifier.app),
     ("wallet", wallet.app),
     ("money", money.app),
+    ("proposal", proposal.app),
     ("operation", operation.app),
     ("key", key.app),
     ("snapshot", snapshot.app),
     ("genesis", genesis.app),
+    ("projection", projection.app),
+    ("access", access.app),
+    ("config", config.app),
+    ("log", log.app),
 ):
     app.add_typer(group, name=name)
 
@@ -80,7 +93,10 @@ def main() -> None:
     # No traceback reaches a user: one line says what happened, one what to do. The log of a node has the details.
     prepare_streams()
     try:
-        app(prog_name="fujie")
+        code = app(prog_name="fujie", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else EXIT_DONE)
+    except typer.TyperException as error:
+        sys.exit(report_usage(error, sys.argv[1:]))
     except BrokenPipeError:
         # Whoever read our output has seen enough (`fujie ... | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -175,6 +175,44 @@ def _bind(client: "Client", wanted: str, scheme: str, code: str, release: bool, 
     return client.bind_alias(wanted, scheme, code, signers=signers)
 
 
+@app.command(
+    epilog=examples(
+        "fujie id rotate ZZ.156.1301.GAS --to gas-works",
+        "fujie id rotate ZZ.156.1301 --registrar --to city-2",
+        "fujie id rotate ZZ.156.1301.GAS --give-back",
+    )
+)
+def rotate(
+    context: typer.Context,
+    identifier: Identifier,
+    to: Annotated[
+        str | None, typer.Option(help="The new key: name of a key file here, or a public key", show_default=False)
+    ] = None,
+    registrar: Annotated[
+        bool, typer.Option("--registrar", help="Of the registrar who allocates under it, not of who controls it")
+    ] = False,
+    give_back: Annotated[
+        bool,
+        typer.Option("--give-back", help="To nobody: its allocator controls it, or its controller allocates, again"),
+    ] = False,
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Replace the key that controls an identifier, or that allocates under it. Whoever controls it now signs."""
+    settings = settings_of(context)
+    wanted = parse_identifier(identifier)
+    if (to is None) != give_back:
+        raise typer.BadParameter("say either who is to hold it, --to KEY, or --give-back")
+    policy = None if to is None else _policy(settings, to)
+    with settings.client(trust) as client:
+        signers = signing.controller_signers(settings, client, wanted, key)
+        change = client.rotate_registrar if registrar else client.rotate_controllers
+        outcome = change(wanted, policy, signers=signers)
+    what = "The registrar of" if registrar else "Control of"
+    _show(f"{what} {wanted} {'was given back' if to is None else f'is {to} now'}", outcome, {"identifier": wanted})
+
+
 def _attributes(given: list[str] | None) -> list[tuple[str, str]]:
     found = []
     for text in given or []:

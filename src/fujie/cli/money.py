@@ -1,4 +1,4 @@
-"""`fujie money`: issuing money, distributing it, and its supply."""
+"""`fujie money`: issuing money, distributing it, returning and redeeming it, and its supply."""
 
 import uuid
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ from fujie.core.errors import OperationalError
 if TYPE_CHECKING:
     from fujie.client.client import Client
 
-app = typer.Typer(help="Issue money, distribute it to wallets, see the supply.", no_args_is_help=True)
+app = typer.Typer(help="Issue money, distribute it, return and redeem it, see the supply.", no_args_is_help=True)
 
 Instrument = Annotated[str, typer.Option(help="Code of the money")]
 Amount = Annotated[str, typer.Argument(help="Such as 1000.00")]
@@ -80,6 +80,78 @@ def distribute(
         f"Distributed {words.money(amount_minor, decimals, instrument)} from {institution} to {known.name}",
         [("transaction", outcome.transaction_id.hex())],
         {"institution": institution, "amount_minor": amount_minor, **words.outcome_data(outcome)},
+        words.proof_text(outcome.verified),
+    )
+
+
+@app.command("return", epilog=examples("fujie money return alice 20.00"))
+def give_back(
+    context: typer.Context,
+    wallet: Annotated[str, typer.Argument(help="Name of a wallet whose key is here")],
+    amount: Amount,
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Return money from a wallet to the vault of its institution. The holder signs."""
+    settings = settings_of(context)
+    known = words.wallet(settings.folder, wallet)
+    if known.file is None or known.path is None:
+        raise OperationalError(f"There is no wallet file for {wallet} here.", "Name a wallet of `fujie wallet list`.")
+    instrument = known.file.instrument
+    own = known.path.parent / known.file.key_file
+    signers = signing.named_signers(settings, key) if key else [settings.keyring.at(own)]
+    with settings.client(trust) as client:
+        decimals = words.decimals_of(client, instrument)
+        amount_minor = words.amount(amount, decimals)
+        outcome = client.give_back(known.id, instrument, amount_minor, signers=signers)
+    assert outcome.verified is not None, "an operation that is returned was proven"
+    output.show(
+        f"Returned {words.money(amount_minor, decimals, instrument)} from {known.name} to its institution",
+        [("transaction", outcome.transaction_id.hex())],
+        {"wallet": known.id.hex(), "amount_minor": amount_minor, **words.outcome_data(outcome)},
+        words.proof_text(outcome.verified),
+    )
+
+
+@app.command(
+    epilog=examples(
+        "fujie money redeem bank-east 1000.00",
+        "fujie money redeem bank-east 1000.00 --reference 6b1f0e4c-5a7d-4b0e-9d0c-0f3a6a0d9b12",
+    )
+)
+def redeem(
+    context: typer.Context,
+    institution: Annotated[str, typer.Argument(help="Account of the institution")],
+    amount: Amount,
+    instrument: Instrument = "CNY",
+    reference: Annotated[str | None, typer.Option(help="UUID of the bank message [default: a new one]")] = None,
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Destroy money in an institution's vault. It happens once for each bank message; institution and issuer sign."""
+    settings = settings_of(context)
+    message = _reference(reference)
+    with settings.client(trust) as client:
+        decimals = words.decimals_of(client, instrument)
+        amount_minor = words.amount(amount, decimals)
+        signers = signing.account_signers(settings, client, institution, key)
+        if not key:
+            issuer = signing.account_signers(settings, client, _issuer(client, instrument), None)
+            known = {signer.public_key for signer in signers}
+            signers = [*signers, *(signer for signer in issuer if signer.public_key not in known)]
+        outcome = client.redeem(institution, instrument, amount_minor, reference=message.bytes, signers=signers)
+    assert outcome.verified is not None, "an operation that is returned was proven"
+    output.show(
+        f"Redeemed {words.money(amount_minor, decimals, instrument)} of {institution}",
+        [("transaction", outcome.transaction_id.hex()), ("reference", message), ("signed by", f"{len(signers)} keys")],
+        {
+            "institution": institution,
+            "amount_minor": amount_minor,
+            "reference": str(message),
+            **words.outcome_data(outcome),
+        },
         words.proof_text(outcome.verified),
     )
 

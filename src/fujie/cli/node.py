@@ -33,7 +33,10 @@ def register(app: typer.Typer) -> None:
 def up(
     context: typer.Context,
     port: Annotated[
-        int | None, typer.Option(envvar="FUJIE_PORT", min=1, max=65_535, help="Port on 127.0.0.1 [default: 8156]")
+        int | None,
+        typer.Option(
+            min=1, max=65_535, help="Port to listen on [default: FUJIE_PORT, or http.port of fujie.toml, or 8156]"
+        ),
     ] = None,
     store: Store = "sqlite",
     json: Json = False,
@@ -43,15 +46,21 @@ def up(
     The demonstration: 34 provinces, 333 cities and 2,847 counties of China under ZZ.156, each city with a registrar of
     its own, a central bank, two institutions and four wallets with money. The keys of all of them lie in the data folder.
     """
+    from fujie.cli.config import say_exposed
     from fujie.cli.progress import progress
+    from fujie.node.config import load_config
     from fujie.node.demo import found_demo
-    from fujie.node.folder import port_from_environment
     from fujie.node.founding import is_founded
     from fujie.node.serve import Stopped, run_node
 
     folder = settings_of(context).folder
     kind = store_kind(store)
-    stop = _stop_at_signals()
+    config = load_config(folder, {"http.port": port})  # before a chain is founded: what is mistyped is said at once
+    stop = stop_at_signals()
+    described = folder.describe()
+    if described is not None and described.world == "mirror":
+        raise OperationalError(f"The data folder {folder.home} is a mirror.", "Start it with `fujie mirror`.")
+    say_exposed(config)
     if not is_founded(folder):
         output.say(f"Founding a chain with the demonstration in {folder.home}")
         found_demo(folder, kind)
@@ -59,7 +68,7 @@ def up(
         with progress() as shown:
             run_node(
                 folder,
-                port or port_from_environment(),
+                config,
                 stop,
                 progress=shown,
                 on_ready=lambda started: _welcome(folder, started, shown.close),
@@ -142,7 +151,7 @@ def store_kind(text: str) -> "StoreKind":
     return kinds[text]
 
 
-def _stop_at_signals() -> threading.Event:
+def stop_at_signals() -> threading.Event:
     """Return an event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
     stop = threading.Event()
 

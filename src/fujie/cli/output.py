@@ -99,16 +99,22 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], data: d
         out.print("  ".join(padded).rstrip(), style=None if number else "bold")
 
 
-def say(text: str) -> None:
+def say(text: str, style: str | None = None) -> None:
     """Print a line for people; nothing in JSON mode."""
     if not _Mode.json:
-        console().print(text)
+        console().print(text, style=style)
 
 
 def write_json(data: dict[str, Any]) -> None:
     """Print one JSON object; Chinese stays Chinese where the stream can say it."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     sys.stdout.write(json.dumps(data, ensure_ascii=not unicode, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def write_json_line(data: dict[str, Any]) -> None:
+    """Print one JSON object on one line, of a command that goes on and prints more."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=True) + "\n")
     sys.stdout.flush()
 
 
@@ -140,6 +146,11 @@ def report_error(error: Exception) -> int:
     facts = {"kind": "fault", "what": what}
     do = "This is a fault of the program; FUJIE_DEBUG=1 shows where. Please report it."
     return _failed(f"Unexpected {what}", do, facts, EXIT_OPERATIONAL)
+
+
+def report_stop() -> int:
+    """Say that a question was not answered (Ctrl-C, Ctrl-D), and return the exit code."""
+    return _failed("Stopped.", "Nothing more was done.", {"kind": "stopped"}, EXIT_OPERATIONAL)
 
 
 def _failed(what: str, do: str, facts: dict[str, Any], code: int) -> int:

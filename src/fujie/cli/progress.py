@@ -1,4 +1,4 @@
-"""The progress of a first start: a bar and a rate on a terminal, plain lines elsewhere, nothing in JSON mode."""
+"""The progress of a long start: a bar and a rate on a terminal, plain lines elsewhere, nothing in JSON mode."""
 
 import sys
 import time
@@ -18,7 +18,12 @@ LINE_EVERY_S: Final = 1.0
 class Shown:
     """Implements ``node.demo.Progress``."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, intro: str = "Allocating {total:,} identifiers by the codebook rule", task: str = "codebook"
+    ) -> None:
+        """``intro`` is said first where there is no terminal; ``task`` stands before the bar until something is done."""
+        self._intro = intro
+        self._name = task
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._total = 0
@@ -33,7 +38,7 @@ class Shown:
         if output.json_wanted():
             return
         if not sys.stdout.isatty():
-            output.say(f"Allocating {total:,} identifiers by the codebook rule")
+            output.say(self._intro.format(total=total))
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.table import Column
@@ -46,7 +51,7 @@ class Shown:
             console=output.console(),
         )
         self._bar.start()
-        self._task = self._bar.add_task("codebook", total=total, rate="")
+        self._task = self._bar.add_task(self._name, total=total, rate="")
 
     def advance(self, group: str, count: int) -> None:
         """See ``Progress``."""

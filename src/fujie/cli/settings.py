@@ -50,11 +50,18 @@ class Settings:
         return home_folder(self._home)
 
     @property
+    def given_url(self) -> str | None:
+        """The node that was named on the command line, if one was."""
+        return self._url
+
+    @property
     def url(self) -> str:
         """The node to ask."""
-        from fujie.node.folder import port_from_environment
+        if self._url:
+            return self._url
+        from fujie.node.config import load_config
 
-        return self._url or f"http://127.0.0.1:{port_from_environment()}"
+        return load_config(self.folder).url
 
     @property
     def keyring(self) -> "Keyring":
@@ -82,7 +89,9 @@ class Settings:
 
         root = self.trust(trust)
         seen = self.folder.home / "heads.json" if self.folder.home.is_dir() else None
-        return Client(HttpTransport(self.url), root, verifier=Verifier(root, memory=HeadMemory(seen)))
+        own = self._url is None  # the folder's own node: what goes to its address stays on this machine
+        transport = HttpTransport(self.url, plain_http=own)
+        return Client(transport, root, verifier=Verifier(root, memory=HeadMemory(seen)))
 
 
 def examples(*lines: str) -> str:

@@ -1,5 +1,6 @@
 """`fujie wallet`: the wallets whose files lie in the data folder."""
 
+import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,16 +12,19 @@ from fujie.cli.settings import Json, Keys, Settings, Trust, examples, settings_o
 from fujie.core.errors import OperationalError, Refused
 
 if TYPE_CHECKING:
-    from fujie.client.client import Client
+    from fujie.client.client import Client, Outcome
     from fujie.client.keys import KeyFile
     from fujie.client.wallet import WalletFile
 
-app = typer.Typer(help="Open wallets, list them, see what they hold.", no_args_is_help=True)
+app = typer.Typer(help="Open wallets, see what they hold, freeze them, change their keys.", no_args_is_help=True)
 
 As = Annotated[
     str | None,
     typer.Option("--as", help="Account that reads: the wallet's institution, or an auditor [default: the holder]"),
 ]
+Wallet = Annotated[str, typer.Argument(help="Name or id")]
+Authority = Annotated[str, typer.Argument(help="Account of its institution, or of a regulator")]
+Basis = Annotated[str, typer.Option(help="Legal basis: the reference of an order or a law")]
 
 
 @app.command(
@@ -187,6 +191,104 @@ def balance(
     ]
     data = {"name": known.name, "balance": format_amount(record.amount_minor, decimals), "instrument": code}
     output.show(f"Wallet {known.name}", rows, data | words.record_data(found), words.proof_text(found))
+
+
+@app.command(
+    epilog=examples(
+        "fujie wallet freeze bob bank-west --basis 'court order 17/2026'",
+        "fujie wallet freeze bob bank-west --basis 'court order 17/2026' --payments-only",
+    )
+)
+def freeze(
+    context: typer.Context,
+    wallet: Wallet,
+    authority: Authority,
+    basis: Basis,
+    payments_only: Annotated[
+        bool, typer.Option("--payments-only", help="Only payments from it; money still comes in")
+    ] = False,
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Freeze a wallet for a legal basis. Its institution, or a regulator, signs, and alone can lift it again."""
+    from fujie.modules.currency.records import FreezeScope
+
+    settings = settings_of(context)
+    known = words.wallet(settings.folder, wallet)
+    scope = FreezeScope.DEBITS if payments_only else FreezeScope.ALL
+    with settings.client(trust) as client:
+        signers = signing.account_signers(settings, client, authority, key)
+        outcome = client.freeze_wallet(known.id, authority, basis, scope=scope, signers=signers)
+    what = "payments from" if payments_only else "all payments of"
+    _done(f"Froze {what} {known.name}", outcome, {"wallet": known.id.hex(), "authority": authority, "basis": basis})
+
+
+@app.command(epilog=examples("fujie wallet unfreeze bob bank-west --basis 'court order 18/2026'"))
+def unfreeze(
+    context: typer.Context,
+    wallet: Wallet,
+    authority: Authority,
+    basis: Basis,
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Lift a freeze. The authority that put it on the wallet signs."""
+    settings = settings_of(context)
+    known = words.wallet(settings.folder, wallet)
+    with settings.client(trust) as client:
+        signers = signing.account_signers(settings, client, authority, key)
+        outcome = client.unfreeze_wallet(known.id, authority, basis, signers=signers)
+    data = {"wallet": known.id.hex(), "authority": authority, "basis": basis}
+    _done(f"Lifted the freeze of {authority} on {known.name}", outcome, data)
+
+
+@app.command(epilog=examples("fujie key new alice-2", "fujie wallet rotate alice --to alice-2"))
+def rotate(
+    context: typer.Context,
+    wallet: Annotated[str, typer.Argument(help="Name of a wallet whose key is here")],
+    to: Annotated[str, typer.Option(help="Name of the new key, made with `fujie key new`")],
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Replace the key of a wallet. The old key signs; from then on the new one alone pays."""
+    from msgspec.structs import replace
+
+    from fujie.client.keys import load_key
+    from fujie.client.wallet import save_wallet
+    from fujie.core.policy import single
+
+    settings = settings_of(context)
+    known = words.wallet(settings.folder, wallet)
+    if known.file is None or known.path is None:
+        raise OperationalError(f"There is no wallet file for {wallet} here.", "Name a wallet of `fujie wallet list`.")
+    target = load_key(settings.folder.key_file(to))
+    signers = (
+        signing.named_signers(settings, key) if key else [settings.keyring.at(known.path.parent / known.file.key_file)]
+    )
+    with settings.client(trust) as client:
+        outcome = client.rotate_wallet_keys(known.id, single(target.public_key), signers=signers)
+    path = os.path.relpath(target.path, known.path.parent)
+    try:
+        save_wallet(known.path, replace(known.file, key_file=path), overwrite=True)
+    except OperationalError as error:
+        raise OperationalError(
+            f"The new key holds, but {known.path} still names the old one: {error.what}",
+            f'Write "key_file": "{path}" into it.',
+        ) from error
+    data = {"wallet": known.id.hex(), "public_key": target.public_key.hex(), "key_file": str(target.path)}
+    _done(f"The key {to} holds wallet {known.name} now", outcome, data)
+
+
+def _done(title: str, outcome: "Outcome", data: dict[str, Any]) -> None:
+    assert outcome.verified is not None, "an operation that is returned was proven"
+    rows: list[output.Row] = [
+        ("transaction", outcome.transaction_id.hex()),
+        ("time", words.time_text(outcome.verified.receipt.time_ms)),
+    ]
+    output.show(title, rows, data | words.outcome_data(outcome), words.proof_text(outcome.verified))
 
 
 def _reading(settings: Settings, client: "Client", known: words.KnownWallet, reader: str | None) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The web console: pages for people. It speaks to a node by HTTP through the client, and knows nothing a client does not."""
+"""The web console: pages for people over the JSON routes of a node. It reads; it never signs and never holds a key."""

@@ -21,12 +21,12 @@ from fujie.core.limits import (
 from fujie.core.reasons import TransactionReason
 from fujie.core.signing import Signer
 from fujie.core.transaction import VerifiedBlock, VerifiedTransaction
-from fujie.engine.admission import verify_transaction
 from fujie.engine.base import Outcome
-from fujie.engine.executor import Executor, Head, Staged, StateTooOld
+from fujie.engine.executor import Executor, Head, Staged
 from fujie.engine.intake import Intake, Waiting, turned_away
 from fujie.engine.local_reads import LocalReads
 from fujie.engine.proving import Proven
+from fujie.engine.rehearsing import dry_run
 from fujie.engine.stored_block import StoredBlock, block_at
 from fujie.machine.genesis import founding_record
 from fujie.machine.schedule import UnknownRules
@@ -122,23 +122,7 @@ class EmbeddedEngine(LocalReads):
 
     def dry_run(self, transaction: bytes) -> Outcome:
         """See ``Engine``."""
-        try:
-            verified = verify_transaction(transaction)
-        except Refused as refused:
-            return turned_away(refused.reason)
-        while True:
-            head = self.executor.head
-            block = VerifiedBlock(self.chain_id, head.height + 1, self._next_time(head), (verified,))
-            try:
-                receipt = self.executor.rehearse(block).receipts[0]
-            except StateTooOld:
-                continue  # several blocks were made meanwhile
-            except OperationalError:
-                raise
-            except Exception:
-                log.exception("transaction %s fails unexpectedly in a dry run", verified.id.hex())
-                return turned_away(TransactionReason.EXECUTION_FAILED, verified.id)
-            return Outcome(verified.id, receipt.code, receipt, None)
+        return dry_run(self.executor, transaction, self._next_time)
 
     def wait_proven(self, index: int, timeout_s: float) -> bool:
         """See ``LocalReads``."""
@@ -268,7 +252,7 @@ class EmbeddedEngine(LocalReads):
         with self._changed:
             self._proven = Proven(encode_light_block(LightBlock(header, commit, self._validators)), before)
             self._changed.notify_all()
-        self._announce()
+        self._announce(staged.batch)
 
     def _answer(
         self,

@@ -9,11 +9,13 @@ from fujie.core.errors import OperationalError
 from fujie.core.state import Key, Leaf
 from fujie.core.units import HEIGHT_MAX
 from fujie.engine.executor import Executor, Head, LogEntry
+from fujie.engine.feed import Feed
 from fujie.engine.proving import Proven, prove_keys, prove_receipt, read_leaf
 from fujie.engine.stored_block import BlockAt, block_at, light_block_at
 from fujie.machine.genesis import Genesis
 from fujie.proof.bundle import Bundle
 from fujie.proof.light_block import LightBlock
+from fujie.store.base import WriteBatch
 from fujie.store.layout import Table
 from fujie.store.transaction_log import tile_key
 
@@ -23,7 +25,8 @@ log = logging.getLogger(__name__)
 class LocalReads:
     """Implements the reading half of ``engine.base.Served``.
 
-    The engine sets ``executor``, and ``_proven`` with every block, then calls :meth:`_announce`.
+    The engine sets ``executor``, and ``_proven`` with every block, then calls :meth:`_announce`. Other processes follow
+    by ``feed``.
     """
 
     executor: Executor
@@ -33,6 +36,7 @@ class LocalReads:
     def __init__(self) -> None:
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._listeners_lock = threading.Lock()
+        self.feed = Feed()
 
     @property
     def head(self) -> Head:
@@ -112,8 +116,9 @@ class LocalReads:
 
         return unsubscribe
 
-    def _announce(self) -> None:
-        """Tell every listener that a block was committed and is visible."""
+    def _announce(self, batch: WriteBatch) -> None:
+        """Tell every listener and follower that the block of ``batch`` was committed and is visible."""
+        self.feed.publish(self.executor.head, self._proven.light_block, batch)
         for listener in self._listeners:
             try:
                 listener()

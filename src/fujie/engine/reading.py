@@ -1,7 +1,8 @@
 """Who may read what, and the answer with proof: one function for every way in (HTTP, in process).
 
 A query declares its audience. What anyone may read needs nothing; for the rest the request carries a read grant, signed by
-the reader it names. The decision is taken on the newest proven state, the one that the answer is read from.
+the reader it names, or comes from a reader whom the way in knows already. On a public chain nothing is guarded: whoever may
+mirror the whole may read each part. The decision is taken on the newest proven state, the one that the answer is read from.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,13 +63,19 @@ class ProvenState:
         return False
 
 
-def answer(engine: Served, queries: Sequence[bytes], grant: bytes | None = None, time_ms: int | None = None) -> Bundle:
+def answer(
+    engine: Served,
+    queries: Sequence[bytes],
+    grant: bytes | None = None,
+    time_ms: int | None = None,
+    reader: str | None = None,
+) -> Bundle:
     """Return the bundle that answers canonical queries (1 to ``BULK_ITEMS_MAX``), one item for each, in order.
 
-    With ``time_ms`` records with a history come with the old versions that reach back to it. Refuses with ReadReason, in
-    its order; raises :class:`OperationalError` as ``Engine.prove``.
+    With ``time_ms`` records with a history come with the old versions that reach back to it. ``reader`` as in
+    :func:`authorise_read`. Refuses with ReadReason, in its order; raises :class:`OperationalError` as ``Engine.prove``.
     """
-    allowed = authorise_read(engine, decode_queries(queries), grant)
+    allowed = authorise_read(engine, decode_queries(queries), grant, reader)
     bundle = engine.prove([query.key() for query in allowed])
     if time_ms is None:
         return bundle
@@ -87,19 +94,25 @@ def decode_queries(queries: Sequence[bytes]) -> list[Query]:
         raise Refused(ReadReason.QUERY_MALFORMED) from None
 
 
-def authorise_read(engine: Served, queries: Sequence[Query], grant: bytes | None) -> Sequence[Query]:
+def authorise_read(
+    engine: Served, queries: Sequence[Query], grant: bytes | None, reader: str | None = None
+) -> Sequence[Query]:
     """Return ``queries`` when ``grant``, canonical bytes of a signed grant or None, entitles to every one of them.
 
+    ``reader`` is whom the caller has authenticated otherwise (``account/<name>``, …); it counts where there is no grant.
     Refuses, in order: GRANT_REQUIRED, then as :func:`verify_grant`, then READER_NOT_ENTITLED. A grant that nothing needs
-    is not looked at.
+    is not looked at, and a public chain needs none.
     """
     guarded = [query for query in queries if Audience.ANYONE not in query.audience]
     if not guarded:
         return queries
-    if grant is None:
-        raise Refused(ReadReason.GRANT_REQUIRED)
     state = ProvenState(engine)
-    reader = verify_grant(state, engine.chain_id, engine.head.time_ms, grant)
+    if is_public(state):
+        return queries
+    if grant is not None:
+        reader = verify_grant(state, engine.chain_id, engine.head.time_ms, grant)
+    if reader is None:
+        raise Refused(ReadReason.GRANT_REQUIRED)
     if not all(may_read(state, query, reader) for query in guarded):
         raise Refused(ReadReason.READER_NOT_ENTITLED)
     return queries
@@ -125,19 +138,24 @@ def verify_grant(state: ProvenState, chain_id: str, time_ms: int, data: bytes) -
     policy = policy_of(state, grant.reader)
     if policy is None or not policy.satisfied_by(frozenset(grant.public_keys)):
         raise Refused(ReadReason.READER_POLICY_NOT_SATISFIED)
-    if (account := _account_of(state, grant.reader)) is not None and not membership.may_act(state, account):
+    if (account := account_of(state, grant.reader)) is not None and not membership.may_act(state, account):
         raise Refused(ReadReason.READER_SUSPENDED)
     return grant.reader
 
 
+def is_public(state: ProvenState) -> bool:
+    """Tell whether anyone may mirror the chain whole, and so read each part of it."""
+    return membership.parameters(state).visibility is membership.Visibility.PUBLIC
+
+
 def may_read(state: ProvenState, query: Query, reader: str) -> bool:
-    """Tell whether ``reader``, whose grant was verified, belongs to the audience of ``query``."""
+    """Tell whether ``reader``, who was authenticated, belongs to the audience of ``query``; empty for a stranger."""
     audience = query.audience
-    if Audience.ANYONE in audience:
+    if Audience.ANYONE in audience or is_public(state):
         return True
     if Audience.HOLDER in audience and query.holder() == reader:
         return True
-    account = _account_of(state, reader)
+    account = account_of(state, reader)
     if account is None:
         return False
     if Audience.AUDITOR in audience and membership.may_audit(account):
@@ -148,7 +166,7 @@ def may_read(state: ProvenState, query: Query, reader: str) -> bool:
 def policy_of(state: ProvenState, reader: str) -> KeyPolicy | None:
     """Return the key policy of ``account/<name>``, ``wallet/<hex>`` or ``id/<identifier>``; None where there is none."""
     if reader.startswith(_ACCOUNT):
-        account = _account_of(state, reader)
+        account = account_of(state, reader)
         return None if account is None else account.policy
     if reader.startswith(_WALLET):
         name = reader[len(_WALLET) :]
@@ -165,7 +183,8 @@ def policy_of(state: ProvenState, reader: str) -> KeyPolicy | None:
         return None  # never allocated
 
 
-def _account_of(state: ProvenState, reader: str) -> membership.Account | None:
+def account_of(state: ProvenState, reader: str) -> membership.Account | None:
+    """Return the account that ``account/<name>`` names; None for any other reader, and where there is no such account."""
     return membership.account(state, reader[len(_ACCOUNT) :]) if reader.startswith(_ACCOUNT) else None
 
 

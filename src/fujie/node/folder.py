@@ -4,7 +4,9 @@
       node.json                 what the folder is: format, kind of store, which version founded it
       trust.json                the pinned trust root, written when the chain was founded
       chain/                    the store, and the lock that one process holds
+      mirror.json, evidence/    of a mirror: what it mirrors, and forks that it met
       keys/validator.key        signs blocks; 0600
+      keys/log.key              signs checkpoints of the log; 0600
       keys/*.key  wallets/*.json    keys and wallets made here with `fujie key new` and `fujie wallet new`
       demo/seed, demo/keys, demo/wallets    the parties of the demonstration
       log/node.log              rotated; holds no key and no payment
@@ -33,13 +35,13 @@ PORT_VARIABLE: Final = "FUJIE_PORT"
 PORT_DEFAULT: Final = 8156
 SMALL_FILE_BYTES_MAX: Final = 1_048_576
 
-World = Literal["demo", "plain"]
+World = Literal["demo", "plain", "mirror"]
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What ``node.json`` says. ``world``: founded with the demonstration's members, or plain."""
+    """What ``node.json`` says. ``world``: founded with the demonstration's members, or plain, or a mirror of another."""
 
     format: int
     store: StoreKind
@@ -54,6 +56,9 @@ class Folder:
         self.home = home
         self.chain = home / "chain"
         self.validator_key = home / "keys" / "validator.key"
+        self.log_key = home / "keys" / "log.key"
+        self.mirror = home / "mirror.json"
+        self.evidence = home / "evidence"
         self.log = home / "log" / "node.log"
         self.demo_seed = home / "demo" / "seed"
         self._description = home / "node.json"
@@ -145,14 +150,6 @@ class Folder:
 def home_folder(given: Path | None = None) -> Folder:
     """Return the folder that was ``given``, or that FUJIE_HOME names, or ``.fujie`` in the current directory."""
     return Folder(given or Path(os.environ.get(HOME_VARIABLE) or HOME_DEFAULT))
-
-
-def port_from_environment() -> int:
-    """Return the port that FUJIE_PORT names, or 8156. Raises :class:`OperationalError` for what is no port."""
-    text = os.environ.get(PORT_VARIABLE) or str(PORT_DEFAULT)
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
-        raise OperationalError(f"FUJIE_PORT is {text[:20]!a}, which is no port.", "Give a number from 1 to 65535.")
-    return int(text)
 
 
 def check_name(name: str) -> str:

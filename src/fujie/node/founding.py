@@ -16,6 +16,7 @@ from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor, found
 from fujie.machine.genesis import Genesis, chain_id, compose, founding_record, load
 from fujie.modules.membership.state_keys import PARAMETERS_KEY, VALIDATORS_KEY
+from fujie.node.config import load_config
 from fujie.node.folder import Folder, World
 from fujie.proof.trust import TrustRoot
 from fujie.proof.validators import Validator, ValidatorSet, validator_set_hash
@@ -77,13 +78,17 @@ def trust_root(genesis: Genesis) -> TrustRoot:
 def open_engine(folder: Folder, validator: Signer, *, worker: bool = True) -> EmbeddedEngine:
     """Start the embedded engine on the chain of ``folder``.
 
-    Raises :class:`OperationalError` when there is none, another process has the folder, the pinned trust root is of
-    another chain, or the validator's key is not the one that the chain was founded with.
+    How much it keeps in memory, the configuration of the folder says. Raises :class:`OperationalError` when there is no
+    chain, another process has the folder, the pinned trust root is of another chain, the validator's key is not the one
+    that the chain was founded with, or the configuration does not read.
     """
     description = folder.require()
+    memory = load_config(folder).ledger
     store: Store = open_store(description.store, folder.chain)
     try:
-        executor = Executor(store)
+        executor = Executor(
+            store, cached_leaves=memory.cached_records, cached_bucket_bytes=memory.cached_bucket_mib << 20
+        )
         if executor.chain_id != folder.trust().chain_id:
             raise OperationalError(
                 f"The trust root {folder.trust_path} is of another chain than the one in {folder.chain}.",

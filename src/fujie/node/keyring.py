@@ -16,6 +16,7 @@ from fujie.core.policy import KeyPolicy
 from fujie.core.signing import SEED_BYTES, Signer, new_seed
 from fujie.node.demo_world import DemoKeys
 from fujie.node.folder import Folder, make_folder, read_file, write_file
+from fujie.proof.checkpoint import CheckpointSigner, log_origin
 
 PASSPHRASE_VARIABLE: Final = "FUJIE_PASSPHRASE"  # noqa: S105 - the name of the variable, not its content
 
@@ -82,6 +83,15 @@ def validator_signer(folder: Folder, ask: AskPassphrase = passphrase_from_enviro
     """Return the key that signs blocks. Raises :class:`OperationalError` when it is missing or sealed without passphrase."""
     file = load_key(folder.validator_key)
     return file.unlock(ask(file.path) if file.protection == "passphrase" else None)
+
+
+def log_signer(folder: Folder, chain_id: str) -> CheckpointSigner:
+    """Return what signs checkpoints of the log, making its key where there is none.
+
+    It is a key of its own, never the validator's: it vouches for this node's word alone, and a process that answers
+    strangers may hold it. It has no passphrase. Raises :class:`OperationalError` when the file does not open.
+    """
+    return CheckpointSigner(log_origin(chain_id), ensure_key(folder.log_key, "log").unlock(None))
 
 
 def ensure_key(path: Path, label: str, seed: bytes | None = None) -> KeyFile:

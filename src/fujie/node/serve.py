@@ -1,34 +1,49 @@
-"""Running a node: the engine, the demonstration where the folder has one, and HTTP on the loopback interface.
+"""Running a node: the ledger in this process, and beside it the processes that read for everybody else.
 
 run_node
+  ├─ bind the port            (before anything takes time; the socket stays with this process and never gets lost)
+  ├─ start the readers        (they load while the engine opens, and wait for the link)
   ├─ open the engine          (takes the folder; goes on where the last commit left it)
-  ├─ is the port free         (before anything takes time)
   ├─ fill the demonstration   (what is missing of it; nothing on a second start)
-  └─ serve until told to stop, then close the engine: the block in hand becomes durable
+  ├─ open the link            (readers attach and serve; then the projector is started)
+  └─ watch until told to stop; stop the processes, then the engine: the block in hand becomes durable
 """
 
 import gc
+import importlib.util
 import logging
-import logging.handlers
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fujie.api.app import create_app
-from fujie.api.server import HOST_DEFAULT, serve
+import msgspec
+
+from fujie.api.listening import address_of, listen
 from fujie.core.errors import OperationalError
-from fujie.engine.embedded import EmbeddedEngine
+from fujie.engine.link.levels import LogLevels
+from fujie.engine.link.server import FollowedEngine, LinkServer
+from fujie.node.config_keys import Config
 from fujie.node.demo import Filled, Progress, fill
 from fujie.node.demo_world import DemoWorld
-from fujie.node.folder import Folder, make_folder
+from fujie.node.folder import Folder
 from fujie.node.founding import open_engine
-from fujie.node.keyring import load_demo_keys, validator_signer
+from fujie.node.keyring import ensure_key, load_demo_keys, validator_signer
+from fujie.node.logs import apply_level, levels, start_logging
+from fujie.node.open_files import raise_limit, wanted_files
+from fujie.node.processes import Child, Children
+from fujie.store.opening import STORE_NAMES, StoreKind
 
-LOG_BYTES_MAX: Final = 5_242_880  # of one log file; with the rotated ones at most 30 MiB
-LOG_FILES_KEPT: Final = 5
 WATCH_S: Final = 0.5
+READY_POLL_S: Final = 0.01
+LOG_BYTES_KEPT: Final = (
+    160 * 2**20
+)  # of SQLite's write-ahead log, twice what it moves at a time; beyond it followers let go
+LOG_BYTES_STEP: Final = 80 * 2**20
+
+READER_MODULE: Final = "fujie.node.reader_process"
+PROJECTOR_MODULE: Final = "fujie.node.projector"
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +63,7 @@ class Started(NamedTuple):
 
 def run_node(
     folder: Folder,
-    port: int,
+    config: Config,
     stop: threading.Event,
     *,
     progress: Progress | None = None,
@@ -56,45 +71,79 @@ def run_node(
 ) -> None:
     """Run the node of ``folder``, which holds a chain, until ``stop`` is set.
 
-    Raises :class:`OperationalError` when the folder or the port is in use, the key of the validator does not open, or the
-    ledger stops by itself; :class:`Stopped` when it was told to stop before it served.
+    Raises :class:`OperationalError` when the folder or the port is in use, the key of the validator does not open, the
+    readers do not start, or the ledger stops by itself; :class:`Stopped` when it was told to stop while it filled the
+    demonstration.
     """
     description = folder.require()
-    log_to_file(folder)
-    engine = open_engine(folder, validator_signer(folder))
-    try:
-        _require_free(port)
-        filled = None
-        keys = load_demo_keys(folder) if description.world == "demo" else None
-        if keys is not None:
-            filled = fill(engine, DemoWorld(keys), _Stoppable(stop, progress))
-        # Whatever lives now lives until the end: the collector need not look at a million objects again and again.
-        gc.collect()
-        gc.freeze()
-        _serve(folder, engine, port, stop, filled, on_ready)
-    finally:
-        engine.close()
-        log.info("stopped at height %d", engine.head.height)
+
+    def open_ledger() -> tuple[FollowedEngine, Filled | None]:
+        engine = open_engine(folder, validator_signer(folder))
+        try:
+            keys = load_demo_keys(folder) if description.world == "demo" else None
+            return engine, None if keys is None else fill(engine, DemoWorld(keys), _Stoppable(stop, progress))
+        except BaseException:
+            engine.close()
+            raise
+
+    run_processes(folder, config, open_ledger, stop, on_ready=on_ready)
 
 
-def log_to_file(folder: Folder) -> None:
-    """Log to the folder's rotated file. No key, no payment and no address of a request is ever logged."""
-    make_folder(folder.log.parent)
-    try:
-        handler = _LogFile(folder.log, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_KEPT, encoding="utf-8")
-    except OSError as error:
-        raise OperationalError(
-            f"The log {folder.log} cannot be written: {error.strerror}.", "Check the folder and who may write to it."
-        ) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
+def run_processes(
+    folder: Folder,
+    config: Config,
+    open_ledger: Callable[[], tuple[FollowedEngine, Filled | None]],
+    stop: threading.Event,
+    *,
+    on_ready: Callable[[Started], None] | None = None,
+    ends_with_failure: bool = True,
+) -> None:
+    """Run the ledger that ``open_ledger`` returns, and the processes beside it, until ``stop`` is set.
+
+    ``ends_with_failure``: a ledger that has failed stops the node; a mirror goes on to answer. Raises as
+    :func:`run_node`, and what ``open_ledger`` raises.
+    """
+    start_logging(folder, "node", config.log)
+    raise_limit(wanted_files(config))
+    ensure_key(folder.log_key, "log")  # here, so that no two readers make it at once
+    with listen(config.http.host, config.http.port) as listener:
+        children = Children()
+        try:
+            readers = [
+                _start_reader(children, folder, config, listener, number + 1) for number in range(config.http.readers)
+            ]
+            engine, filled = open_ledger()
+            try:
+                # Whatever lives now lives until the end: the collector need not look at a million objects again and again.
+                gc.collect()
+                gc.freeze()
+                node = _Node(folder, config, engine, children, stop, ends_with_failure)
+                node.run(readers, lambda: _started(engine, address_of(listener), filled, on_ready))
+            finally:
+                engine.close()
+                log.info("stopped at height %d", engine.head.height)
+        finally:
+            children.stop()
 
 
-class _LogFile(logging.handlers.RotatingFileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of logging
-        """Go on: a log that cannot be written, on a full disk say, is no reason to print tracebacks to the operator."""
+def _start_reader(children: Children, folder: Folder, config: Config, listener: socket.socket, number: int) -> Child:
+    descriptor = listener.fileno()
+    arguments = {
+        "home": str(folder.home.absolute()),
+        "number": str(number),
+        "listener": str(descriptor),
+        "config": msgspec.json.encode(config).decode(),
+    }
+    given = [f"--{name}={value}" for name, value in arguments.items()]
+    return children.add(f"reader-{number}", READER_MODULE, given, (descriptor,))
+
+
+def _started(
+    engine: FollowedEngine, url: str, filled: Filled | None, on_ready: Callable[[Started], None] | None
+) -> None:
+    log.info("serving %s at %s from height %d", engine.chain_id, url, engine.head.height)
+    if on_ready is not None:
+        on_ready(Started(url, engine.chain_id, engine.head.height, filled))
 
 
 class _Stoppable:
@@ -115,44 +164,83 @@ class _Stoppable:
             raise Stopped
 
 
-def _serve(
-    folder: Folder,
-    engine: EmbeddedEngine,
-    port: int,
-    stop: threading.Event,
-    filled: Filled | None,
-    on_ready: Callable[[Started], None] | None,
-) -> None:
-    def ready(url: str) -> None:
-        log.info("serving %s at %s from height %d", engine.chain_id, url, engine.head.height)
-        if on_ready is not None:
-            on_ready(Started(url, engine.chain_id, engine.head.height, filled))
+class _Node:
+    """An open ledger, its link, and the watch over both."""
 
-    opened = _inode(folder.chain)
-    lost = threading.Event()
+    def __init__(
+        self,
+        folder: Folder,
+        config: Config,
+        engine: FollowedEngine,
+        children: Children,
+        stop: threading.Event,
+        ends_with_failure: bool,
+    ) -> None:
+        self._folder = folder
+        self._config = config
+        self._engine = engine
+        self._children = children
+        self._stop = stop
+        self._ends_with_failure = ends_with_failure
+        self._opened = _inode(folder.chain)
+        self._store: StoreKind = folder.require().store
+        self._log_bytes = LOG_BYTES_KEPT
 
-    def watch() -> None:
-        while not stop.wait(WATCH_S):
-            if _inode(folder.chain) != opened:
-                lost.set()
-            if engine.failure is not None or lost.is_set():
-                stop.set()
-
-    watcher = threading.Thread(target=watch, name="fujie-watch", daemon=True)
-    watcher.start()
-    serve(create_app(engine), HOST_DEFAULT, port, on_ready=ready, stop_event=stop)
-    if engine.failure is not None:
-        if isinstance(engine.failure, OperationalError):
-            raise engine.failure
-        raise OperationalError(
-            f"The ledger stopped: {engine.failure!r}.", "See the log; what was acknowledged is safe."
+    def run(self, readers: list[Child], on_ready: Callable[[], None]) -> None:
+        """Serve until told to stop, or something is in the way. Raises :class:`OperationalError` for the latter."""
+        link = LinkServer(
+            self._engine,
+            self._folder.home,
+            self._store,
+            processes=self._children.describe,
+            levels=LogLevels("node", apply_level, levels),
         )
-    if lost.is_set():
-        log.error("the data folder was removed, moved or replaced while the node ran")
-        raise OperationalError(
-            f"The data folder {folder.chain} was removed, moved or replaced while the node ran, so the node stopped.",
-            "Put the folder back, or restore a snapshot. If it was removed, the chain is gone with it.",
-        )
+        try:
+            while not all(reader.ready.is_set() for reader in readers):
+                if self._ended(READY_POLL_S):
+                    return
+                if any(reader.hopeless for reader in readers):
+                    raise OperationalError(
+                        "The processes that answer requests do not start.", f"See {self._folder.log.parent}."
+                    )
+            on_ready()
+            if self._config.projection.enabled and importlib.util.find_spec(PROJECTOR_MODULE) is not None:
+                self._children.add("projector", PROJECTOR_MODULE, [f"--home={self._folder.home.absolute()}"])
+            while not self._ended(WATCH_S):
+                self._bound_log(link)
+        finally:
+            self._children.stop()
+            link.close()
+
+    def _ended(self, wait_s: float) -> bool:
+        """Wait, and tell whether to stop. Raises :class:`OperationalError` when the ledger or its folder is lost."""
+        if self._stop.wait(wait_s):
+            return True
+        failure = self._engine.failure
+        if failure is not None and self._ends_with_failure:
+            if isinstance(failure, OperationalError):
+                raise failure
+            raise OperationalError(f"The ledger stopped: {failure!r}.", "See the log; what was acknowledged is safe.")
+        if _inode(self._folder.chain) != self._opened:
+            log.error("the data folder was removed, moved or replaced while the node ran")
+            raise OperationalError(
+                f"The data folder {self._folder.chain} was removed, moved or replaced while the node ran, so the node stopped.",
+                "Put the folder back, or restore a snapshot. If it was removed, the chain is gone with it.",
+            )
+        return False
+
+    def _bound_log(self, link: LinkServer) -> None:
+        """Have followers let go of SQLite's write-ahead log when it has grown because one always held a moment."""
+        if self._store != "sqlite":
+            return
+        path = self._folder.chain / f"{STORE_NAMES[self._store]}-wal"
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return
+        if size > self._log_bytes:
+            self._log_bytes = size + LOG_BYTES_STEP
+            link.let_go()
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
@@ -162,15 +250,3 @@ def _inode(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _require_free(port: int) -> None:
-    """Raise :class:`OperationalError` when the port is taken."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST_DEFAULT, port))
-        except OSError as error:
-            raise OperationalError(
-                f"Port {port} is in use ({error.strerror}).", "Stop what uses it, or choose another: FUJIE_PORT=9000."
-            ) from error

@@ -52,6 +52,38 @@ class FolderLock:
             self._file = None
 
 
+class SharedLock:
+    """The right that nobody begins to use a data folder: for readers of files that must not change meanwhile.
+
+    Unlike :class:`FolderLock` it needs no right to write, so it works on a read-only file system.
+    """
+
+    def __init__(self, file: int | None) -> None:
+        self._file = file
+
+    @classmethod
+    def take(cls, folder: Path) -> "SharedLock | None":
+        """Return the lock, or None where a process uses the folder. Without a lock file nobody ever did."""
+        try:
+            file = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return cls(None)
+        except OSError:
+            return None  # it may not even be read: nothing is known
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            return None
+        return cls(file)
+
+    def release(self) -> None:
+        """Give the lock back. Idempotent."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
 class LockedStore:
     """A store together with the lock of its data folder; closing it releases both, in this order."""
 

@@ -2,8 +2,12 @@
 
 A SQLite file can be read beside the process that writes it: the reader holds one read transaction and sees one commit. A
 RocksDB folder cannot, so there the lock of the data folder is taken, and the node must be stopped.
+
+SQLite coordinates readers through files that it makes beside the store. Where it cannot make them, on a read-only file
+system say, the store is read as one that does not change, and a lock holds whoever would change it off meanwhile.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +16,7 @@ from urllib.parse import quote
 
 from fujie.core.errors import OperationalError
 from fujie.store.layout import Table
-from fujie.store.opening import STORE_NAMES, FolderLock, LockedStore, StoreKind
+from fujie.store.opening import STORE_NAMES, FolderLock, LockedStore, SharedLock, StoreKind
 
 SCAN_ROWS: Final = 1_024  # rows fetched at a time
 
@@ -49,29 +53,60 @@ class ReadOnlyStore(Protocol):
         ...
 
 
-def open_for_reading(kind: StoreKind, folder: Path) -> ReadOnlyStore:
+def open_for_reading(kind: StoreKind, folder: Path, *, untouched: bool = False) -> ReadOnlyStore:
     """Open the store of data folder ``folder`` as it stands now.
 
-    Raises :class:`OperationalError` when there is none or it does not open, and for ``rocks`` when a node has it open.
+    ``untouched``: leave not even SQLite's own files behind, where no node runs; one that starts meanwhile is turned away,
+    so this is for a brief look. Raises :class:`OperationalError` when there is no store or it does not open, and for
+    ``rocks`` when a node has it open.
     """
     path = folder / STORE_NAMES[kind]
     if not path.exists():
         raise OperationalError(f"There is no store at {path}.", "Check the data folder, or start a node there first.")
-    return _SqliteMoment(path) if kind == "sqlite" else _open_rocks(folder, path)
+    if kind == "rocks":
+        return _open_rocks(folder, path)
+    still = _hold_still(folder, path) if untouched or not os.access(folder, os.W_OK) else None
+    return SqliteMoment(path, still)
 
 
-class _SqliteMoment:
-    """One read transaction over a SQLite store."""
+def _hold_still(folder: Path, path: Path) -> SharedLock | None:
+    """Return the lock under which the file at ``path`` is the whole store and does not change; None where it is not so."""
+    lock = SharedLock.take(folder)
+    if lock is None:
+        return None  # a node runs
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        merged = not log.exists() or log.stat().st_size == 0
+    except OSError:
+        merged = False
+    if not merged:  # the newest commits stand in the write-ahead log, which a file that does not change is read without
+        lock.release()
+        return None
+    return lock
 
-    def __init__(self, path: Path) -> None:
+
+class SqliteMoment:
+    """One read transaction over a SQLite store; with ``held`` False, one for each read. Threads may take turns.
+
+    With ``still`` the file is read as one that does not change.
+    """
+
+    def __init__(self, path: Path, still: SharedLock | None = None, *, held: bool = True) -> None:
         self._path = path
+        self._still = still
         self._connection: sqlite3.Connection | None = None
+        # Not immutable beside a running node: it may move pages while we read, and its write-ahead log holds the newest.
+        mode = "mode=ro" if still is None else "mode=ro&immutable=1"
         try:
-            # Not immutable: a running node may move pages while we read, and the write-ahead log holds the newest.
             self._connection = sqlite3.connect(
-                f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, isolation_level=None, timeout=30.0
+                f"file:{quote(str(path.resolve()))}?{mode}",
+                uri=True,
+                isolation_level=None,
+                timeout=30.0,
+                check_same_thread=False,
             )
-            self._connection.execute("BEGIN")
+            if held:
+                self._connection.execute("BEGIN")
             self._connection.execute(_ANY[Table.META]).fetchone()  # the moment is now
         except sqlite3.Error as error:
             self.close()
@@ -104,6 +139,8 @@ class _SqliteMoment:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._still is not None:
+            self._still.release()
 
     def _execute(self, sql: str, values: tuple[bytes, ...]) -> sqlite3.Cursor:
         assert self._connection is not None, "it is closed"
@@ -113,6 +150,12 @@ class _SqliteMoment:
             raise self._failure(error) from error
 
     def _failure(self, error: sqlite3.Error) -> OperationalError:
+        log = self._path.with_name(f"{self._path.name}-wal")
+        if not os.access(self._path.parent, os.W_OK) and log.exists():
+            return OperationalError(
+                f"The store {self._path} was not closed when it was last used, and its folder cannot be written: {error}.",
+                "Copy the whole folder to where it can be written, and read it there.",
+            )
         return OperationalError(
             f"The store {self._path} does not read: {error}.", "Check the disk and the rights; restore a snapshot."
         )

@@ -18,6 +18,7 @@ from fujie.store.layout import Table
 
 MIB: Final = 2**20
 BLOCK_CACHE_BYTES: Final = 512 * MIB
+FOLLOWER_CACHE_BYTES: Final = 64 * MIB  # of each instance beside the one that writes
 MEMTABLE_BYTES: Final = 64 * MIB
 MEMTABLES_MAX: Final = 3  # one that fills, two that are written out
 LOG_BYTES_MAX: Final = 256 * MIB  # of write-ahead log: what a restart after a crash reads again
@@ -135,10 +136,36 @@ class RocksStore:
         )
 
 
-def _options() -> rocksdict.Options:
+class RocksFollower(RocksStore):
+    """The store beside the process that writes it: RocksDB's *secondary instance*, read-only, moved forward by hand.
+
+    It keeps every table file open, so that those which the writer deletes stay readable, and reads the write-ahead log
+    into memory. ``place`` is a folder of its own, for its log.
+    """
+
+    def __init__(self, path: Path, place: Path) -> None:
+        self._path = path
+        self._failed = True  # commits nothing
+        options = _options(FOLLOWER_CACHE_BYTES)
+        options.set_max_open_files(-1)
+        options.create_if_missing(False)
+        try:
+            self._database = rocksdict.Rdict(str(path), options, access_type=rocksdict.AccessType.secondary(str(place)))
+        except Exception as error:  # rocksdict raises Exception itself
+            raise self._failure("open", error) from error
+
+    def catch_up(self) -> None:
+        """Move on to the newest commit. Nobody may be reading. Raises :class:`OperationalError`."""
+        try:
+            self._database.try_catch_up_with_primary()
+        except Exception as error:
+            raise self._failure("read", error) from error
+
+
+def _options(cache_bytes: int = BLOCK_CACHE_BYTES) -> rocksdict.Options:
     """Return the options of the database; what is not set here is RocksDB's default."""
     blocks = rocksdict.BlockBasedOptions()
-    blocks.set_block_cache(rocksdict.Cache(BLOCK_CACHE_BYTES))
+    blocks.set_block_cache(rocksdict.Cache(cache_bytes))
     blocks.set_block_size(BLOCK_BYTES)
     blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, False)
     # Index and filter blocks count against the cache, so that memory stays bounded as the database grows.

@@ -1,14 +1,11 @@
 """The state tree of a running node: staged before a block commits, visible after it (docs/spec/04-proofs.md).
 
-``fujie.proof.merkle_state`` says what the tree is; this file keeps one. Every node above the buckets is in memory, in
-heap layout (``nodes[1]`` is the root, the children of ``i`` are ``2 * i`` and ``2 * i + 1``, bucket ``b`` is
-``2 ** depth + b``). The contents of buckets are cached, and rebuilt from the STATE table where they are not.
+``fujie.proof.merkle_state`` says what the tree is; this file keeps one. Every node is in memory (``store.tree_nodes``).
+The contents of buckets are cached, and rebuilt from the STATE table where they are not.
 
-All nodes stand in one array of bytes, so that two siblings share a cache line and no digest is a Python object: with a
-quarter of a million buckets, waiting for memory costs as much as sha256. A block is hashed in place. What it replaces is
-written down first, level by level, in a record which readers look into after they have read a node; so readers see
-nothing of a staged block, giving it up is writing the record back, and applying it is keeping the record, which then
-proves the root before it.
+A block is hashed in place. What it replaces is written down first, level by level, in a record which readers look into
+after they have read a node; so readers see nothing of a staged block, giving it up is writing the record back, and
+applying it is keeping the record, which then proves the root before it.
 """
 
 import threading
@@ -20,26 +17,22 @@ from itertools import islice
 from typing import Final
 
 from fujie.core.errors import OperationalError
-from fujie.core.hashing import DIGEST_BYTES, TAG_BUCKET, TAG_STATE_NODE, TAG_VALUE
+from fujie.core.hashing import DIGEST_BYTES, TAG_BUCKET, TAG_VALUE
 from fujie.proof.merkle_state import (
-    DEPTH_MAX,
-    DEPTH_MIN,
     LEAF_BYTES,
     StateProof,
     bucket_number,
     compress_siblings,
-    empty_digests,
     find_leaf,
 )
 from fujie.store.base import Store, WriteBatch
 from fujie.store.bucket_cache import BucketCache
 from fujie.store.layout import Table
 from fujie.store.replaced_nodes import ReplacedNodes
+from fujie.store.tree_nodes import REPAIR, TreeNodes, bucket_range
 
 CACHE_BYTES_DEFAULT: Final = 2**30  # the buckets of about ten million records
 WINDOW_DEFAULT: Final = 8  # past roots that can be proven; a reader is one block behind, a slow one a few
-
-_REPAIR: Final = "Stop the node and restore the data folder from a snapshot or another replica."
 
 
 def pack_leaf(path: bytes, salt: bytes, record: bytes) -> bytes:
@@ -102,19 +95,13 @@ class StateTree:
     def __init__(
         self, store: Store, depth: int, window: int = WINDOW_DEFAULT, cache_bytes: int = CACHE_BYTES_DEFAULT
     ) -> None:
-        if not DEPTH_MIN <= depth <= DEPTH_MAX:
-            raise OperationalError(
-                f"A state tree has a depth of {DEPTH_MIN} to {DEPTH_MAX}, not {depth}.", "Correct the genesis file."
-            )
+        self._nodes = TreeNodes(depth)
+        self._nodes.load(store.scan(Table.BUCKETS))
         self.depth = depth
         self._store = store
-        self._empty = empty_digests(depth)
         self._cache = BucketCache(cache_bytes)
         self._lock = threading.Lock()  # held by a proof, and wherever a record of replaced nodes comes or goes
-        self._array = bytearray(DIGEST_BYTES << (depth + 1))  # 32 bytes a node; a staged block is here already
-        self._nodes = memoryview(self._array)
-        self._load_nodes()
-        self._root = bytes(self._nodes[32:64])
+        self._root = self._nodes.root
         self._staged: StagedTree | None = None
         self._replaced: ReplacedNodes | None = None  # by the staged block, or by one that failed while it was staged
         self._window: deque[ReplacedNodes] = deque(maxlen=window)  # by applied blocks, oldest first
@@ -149,11 +136,12 @@ class StateTree:
             # store, which may already be one block further.
             self._replaced = replaced
         try:
-            digests = self._hash_block(new_buckets, replaced)
+            digests = [sha256(TAG_BUCKET + bucket).digest() for bucket in new_buckets.values()]
+            self._nodes.write(list(new_buckets), digests, replaced)
         except BaseException:
             self._take_back()
             raise
-        self._staged = StagedTree(bytes(self._nodes[32:64]), self._empty[0], replaced, new_buckets, digests)
+        self._staged = StagedTree(self._nodes.root, self._nodes.empty[0], replaced, new_buckets, digests)
         return self._staged
 
     def apply(self, staged: StagedTree) -> None:
@@ -185,11 +173,7 @@ class StateTree:
         with self._lock:
             newer = self._blocks_since(root)
             leaves = self._bucket_then(number, newer)
-            siblings = []
-            index = (1 << self.depth) + number
-            for height in range(self.depth):
-                siblings.append(self._node_then(height, index ^ 1, newer))
-                index >>= 1
+            siblings = self._nodes.siblings(number, newer)
         present, given = compress_siblings(siblings)
         return StateProof(leaves, present, given)
 
@@ -213,46 +197,13 @@ class StateTree:
             self._keep_checked(number, b"".join(leaves))
             return len(self._cache.buckets)
 
-    # -- nodes
-
-    def _load_nodes(self) -> None:
-        """Fill in the persisted bucket digests and the nodes above; hashes only where a bucket is not empty."""
-        depth, nodes = self.depth, self._nodes
-        for level in range(depth + 1):
-            nodes[DIGEST_BYTES << level : DIGEST_BYTES << (level + 1)] = self._empty[depth - level] * (1 << level)
-        first = 1 << depth
-        indices = []
-        for key, value in self._store.scan(Table.BUCKETS):
-            index = first + int.from_bytes(key, "big")
-            if len(key) != 4 or index >= 2 * first or len(value) != DIGEST_BYTES:
-                raise OperationalError(f"Bucket {key.hex()} does not belong into a tree of depth {depth}.", _REPAIR)
-            nodes[index << 5 : (index << 5) + 32] = value
-            indices.append(index)
-        while indices and indices[0] > 1:
-            indices = _parents(indices)
-            _hash_nodes(nodes, indices)
-
-    def _hash_block(self, buckets: dict[int, bytes], replaced: ReplacedNodes) -> list[bytes]:
-        """Write the nodes over changed ``buckets``, noting what each was; return the bucket digests."""
-        nodes = self._nodes
-        tag = TAG_BUCKET
-        digests = [sha256(tag + bucket).digest() for bucket in buckets.values()]
-        first = 1 << self.depth
-        indices = [first + number for number in buckets]
-        replaced.note(self._array, indices)
-        for index, value in zip(indices, digests, strict=True):
-            nodes[index << 5 : (index << 5) + 32] = value
-        while indices and indices[0] > 1:
-            indices = _parents(indices)
-            replaced.note(self._array, indices)
-            _hash_nodes(nodes, indices)
-        return digests
+    # -- blocks that can be taken back
 
     def _take_back(self) -> None:
         """Undo the writes of a block that is not applied."""
         replaced = self._replaced
         if replaced is not None:
-            replaced.write_back(self._nodes)
+            self._nodes.take_back(replaced)
             with self._lock:  # a proof that read a node before this still finds its record
                 self._replaced = None
 
@@ -268,15 +219,6 @@ class StateTree:
             f"The state root {root.hex()} is not among the last {len(self._window) + 1}.",
             "Ask for a proof under the newest proven root.",
         )
-
-    def _node_then(self, height: int, index: int, newer: list[ReplacedNodes]) -> bytes:
-        """Return a node as it was before the blocks ``newer``."""
-        node = bytes(self._nodes[index << 5 : (index << 5) + 32])  # before the records: see ReplacedNodes
-        for replaced in newer:
-            found = replaced.node(height, index)
-            if found is not None:
-                return found
-        return node
 
     # -- buckets
 
@@ -295,7 +237,7 @@ class StateTree:
                 current = number
                 bucket = cached(number) or self._load_bucket(number)
                 old[number] = bucket
-            bucket = _replace_leaf(bucket, key, changes[key])
+            bucket = replace_leaf(bucket, key, changes[key])
         new[current] = bucket
         del new[-1]
         return old, new
@@ -324,13 +266,9 @@ class StateTree:
 
     def _read_bucket(self, number: int) -> bytes:
         """Return the leaves of a bucket from the STATE table. It is one that no staged block has changed."""
-        depth = self.depth
-        index = (1 << depth) + number
-        if self._nodes[index << 5 : (index << 5) + 32] == self._empty[0]:
+        if self._nodes.bucket_digest(number) == self._nodes.empty[0]:
             return b""
-        shift = 32 - depth
-        start = (number << shift).to_bytes(4, "big")
-        end = None if (number + 1) >> depth else ((number + 1) << shift).to_bytes(4, "big")
+        start, end = bucket_range(number, self.depth)
         rows = self._store.scan(Table.STATE, start, end)
         return b"".join([key + stored_value_digest(stored) for key, stored in rows])
 
@@ -338,13 +276,12 @@ class StateTree:
         """Cache a bucket that was read from the store, if it is the one whose digest the tree has."""
         if not bucket:
             return
-        index = (1 << self.depth) + number
-        if self._nodes[index << 5 : (index << 5) + 32] != sha256(TAG_BUCKET + bucket).digest():
-            raise OperationalError(f"The records of state bucket {number} do not have the digest in the tree.", _REPAIR)
+        if self._nodes.bucket_digest(number) != sha256(TAG_BUCKET + bucket).digest():
+            raise OperationalError(f"The records of state bucket {number} do not have the digest in the tree.", REPAIR)
         self._cache.put(number, bucket)
 
 
-def _replace_leaf(bucket: bytes, key: bytes, value: bytes | None) -> bytes:
+def replace_leaf(bucket: bytes, key: bytes, value: bytes | None) -> bytes:
     """Return ``bucket`` with the leaf of ``key`` put, replaced or (``value`` None) removed."""
     at = find_leaf(bucket, key)
     if at >= 0:
@@ -359,17 +296,3 @@ def _replace_leaf(bucket: bytes, key: bytes, value: bytes | None) -> bytes:
         key=lambda leaf: bucket[leaf * LEAF_BYTES : leaf * LEAF_BYTES + DIGEST_BYTES],
     )
     return bucket[:at] + key + value + bucket[at:]
-
-
-def _parents(indices: list[int]) -> list[int]:
-    """Return the parents of nodes in ascending order, each once and in ascending order."""
-    return list(dict.fromkeys([index >> 1 for index in indices]))
-
-
-def _hash_nodes(nodes: memoryview, indices: list[int]) -> None:
-    """Hash the nodes ``indices`` from their children, which stand side by side."""
-    tag = TAG_STATE_NODE
-    hasher = sha256
-    for index in indices:
-        node, children = index << 5, index << 6
-        nodes[node : node + 32] = hasher(tag + nodes[children : children + 64]).digest()

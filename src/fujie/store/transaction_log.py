@@ -10,12 +10,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 from fujie.core.errors import OperationalError
 from fujie.core.hashing import DIGEST_BYTES, TAG_LOG_LEAF, TAG_LOG_NODE
 from fujie.proof.merkle_log import EMPTY_ROOT, LogConsistencyProof, LogProof, node_hash
-from fujie.store.base import Store, WriteBatch
+from fujie.store.base import WriteBatch
 from fujie.store.layout import Table
 
 TILE_HEIGHT: Final = 8
@@ -85,15 +85,28 @@ class StagedLog:
             batch.put(Table.LOG_TILES, tile_key(level, tile.number), b"".join(tile.rows[0]))
 
 
+class TileSource(Protocol):
+    """What a log reads of a store."""
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """Return the value of ``key``, or None."""
+        ...
+
+    def last(self, table: Table) -> tuple[bytes, bytes] | None:
+        """Return the entry with the greatest key of ``table``, or None when it is empty."""
+        ...
+
+
 class TransactionLog:
-    """The log of one store: *stage* the entries of a block, commit what it wrote, *apply* it.
+    """The log of one store: *stage* the entries of a block, commit what it wrote, *apply* it. Where another process
+    appends, *move* to the size that it has reached.
 
     One thread stages and applies. Any thread reads, of any size up to that of the last applied block: a node that is
     complete never changes. A staged log that is not applied needs no clean-up. ``tiles_cached`` bounds the full tiles
     in memory; the growing one of each level is always there.
     """
 
-    def __init__(self, store: Store, tiles_cached: int = TILES_CACHED_DEFAULT) -> None:
+    def __init__(self, store: TileSource, tiles_cached: int = TILES_CACHED_DEFAULT) -> None:
         self._store = store
         self._tiles_cached_max = tiles_cached
         self._full: OrderedDict[tuple[int, int], _Tile] = OrderedDict()  # least recently used first
@@ -150,6 +163,24 @@ class TransactionLog:
         self._tips = staged._tips
         self._root = staged.root
         self._size = staged.size
+
+    def move(self, size: int) -> None:
+        """Take over what another process has appended up to ``size`` entries, all of which the store has.
+
+        Raises :class:`OperationalError` when the store lacks some of their tiles.
+        """
+        tips: list[_Tile] = []
+        level = 0
+        while nodes := size >> (TILE_HEIGHT * level):
+            number, count = divmod(nodes, TILE_NODES)
+            stored = (self._store.get(Table.LOG_TILES, tile_key(level, number)) or b"") if count else b""
+            if len(stored) < count * DIGEST_BYTES:
+                raise _damaged(level, number)
+            tips.append(_Tile.from_stored(number, stored[: count * DIGEST_BYTES]))
+            level += 1
+        self._tips = tips
+        self._root = self._fold(tips, size)
+        self._size = size
 
     def root_at(self, size: int) -> bytes:
         """Return the 32-byte root that the log had at ``size``. Raises :class:`OperationalError` beyond its end."""

@@ -153,3 +153,37 @@ def test_no_command_prints_by_itself():
         calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
         names = {ast.unparse(function) for function in calls}
         assert not names & {"print", "typer.echo", "typer.secho", "sys.stdout.write"} or path.name == "output.py"
+
+
+def typed(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", "from fujie.cli import main; main()", *arguments], capture_output=True, text=True
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "said"),
+    [
+        (["pay"], "fujie pay", "Missing argument"),
+        (["nonsense"], "fujie", "No such command"),
+        (["pay", "a", "b", "1", "--nope"], "fujie pay", "No such option: --nope"),
+        (["up", "--port", "0"], "fujie up", "Invalid value for '--port'"),
+        (["up", "--store", "paper"], "fujie", "no kind of store"),
+    ],
+)
+def test_a_usage_error_is_one_json_object_where_json_is_asked_for(arguments, command, said):
+    code, shown, errors = typed(*arguments, "--json")
+    found = json.loads(shown)
+    assert (code, found["exit_code"], found["error"]["kind"], errors) == (2, 2, "usage", "")
+    assert said in found["error"]["what"]
+    assert f"`{command}" in found["error"]["do"]
+    assert said in typed(*arguments)[2]
+
+
+@pytest.mark.parametrize("amount", ["-1", "-1.50", "-1,000.00", "-0.01", "-.5"])
+def test_an_amount_below_zero_is_called_what_it_is(amount):
+    code, _, errors = typed("pay", "alice", "shop", amount)
+    assert code == 2
+    assert f"{amount} is below zero; an amount is positive" in errors
+    assert "No such option" not in errors

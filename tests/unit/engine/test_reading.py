@@ -4,6 +4,7 @@ import itertools
 import secrets
 
 import pytest
+from msgspec import structs
 
 import fujie
 from fujie.core.encoding import encode
@@ -18,7 +19,9 @@ from fujie.engine.reading import answer, authorise_read
 from fujie.modules.currency.queries import BalanceQuery, InstitutionQuery, IssueQuery, SupplyQuery, VaultQuery
 from fujie.modules.identity.queries import IdentityQuery
 from fujie.modules.membership.queries import Role
-from fujie.modules.membership.records import GrantRole, SuspendAccount
+from fujie.modules.membership.records import GrantRole, SuspendAccount, Visibility
+from fujie.node.keyring import ensure_key
+from fujie.node.ledger import owner_genesis
 
 MONEY = "XTS"
 FAR_MS = 2**52
@@ -61,10 +64,37 @@ class House:
         return True
 
 
+def founded(folder, visibility: Visibility):
+    """A new ledger of this visibility, whose owner may do everything."""
+    owner, validator = ensure_key(folder / "keys" / "owner.key", "owner"), ensure_key(folder / "keys/validator.key", "")
+    parts = dict(owner_genesis(owner.public_key, validator.public_key))
+    parameters = structs.replace(parts["membership"].parameters, visibility=visibility)
+    parts["membership"] = structs.replace(parts["membership"], parameters=parameters)
+    return fujie.open(folder, genesis=list(parts.items()))
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    with fujie.open(tmp_path_factory.mktemp("house") / "ledger") as ledger:
+    with founded(tmp_path_factory.mktemp("house"), Visibility.RESTRICTED) as ledger:
         yield House(ledger)
+
+
+def test_on_a_public_chain_everything_is_for_anyone(tmp_path):
+    with founded(tmp_path, Visibility.PUBLIC) as ledger:
+        house = House(ledger)
+        for query in (BalanceQuery(house.wallet, MONEY), VaultQuery("owner", MONEY), IssueQuery(house.reference)):
+            assert house.may(query, None)
+            assert house.may(query, b"junk")
+
+
+def test_a_reader_who_was_authenticated_needs_no_grant_and_gets_no_more(house):
+    query = BalanceQuery(house.wallet, MONEY)
+    for reader in ("account/auditor", "account/owner", name_of(house.wallet)):
+        assert authorise_read(house.engine, [query], None, reader)
+    for reader in ("account/bystander", "account/none", name_of(house.shared), "id/ZZ.000"):
+        with pytest.raises(Refused) as refused:
+            authorise_read(house.engine, [query], None, reader)
+        assert refused.value.reason is ReadReason.READER_NOT_ENTITLED
 
 
 def name_of(wallet: bytes) -> str:

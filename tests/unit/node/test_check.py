@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.core.hashing import app_hash, version_digest
+from fujie.core.signing import Signer
 from fujie.engine.executor import HEAD, LOG_ENTRY
 from fujie.engine.stored_block import STORED_BLOCK
 from fujie.machine.genesis import load as load_genesis
@@ -17,7 +18,8 @@ from fujie.modules.identity import state_keys as identity
 from fujie.modules.membership import state_keys as membership
 from fujie.node.check import check_folder
 from fujie.node.folder import Folder
-from fujie.node.ledger import INSTRUMENT, PREFIX, open_ledger
+from fujie.node.founding import found_chain
+from fujie.node.ledger import INSTRUMENT, PREFIX, open_ledger, owner_genesis
 from fujie.store.base import WriteBatch
 from fujie.store.layout import META_HEAD, Table, number_key
 from fujie.store.state_tree import StateTree, stored_value_digest
@@ -58,6 +60,13 @@ def test_finds_nothing_wrong_in_what_a_node_wrote(tmp_path, store):
     assert report.records > 20
     assert (report.old_versions, report.entries) == (2, 7)
     assert report.height == report.blocks > 7
+
+
+def test_finds_nothing_wrong_in_a_chain_that_was_founded_and_never_started(tmp_path):
+    validator = Signer(b"v" * 32).public_key
+    found_chain(Folder(tmp_path), "sqlite", "plain", "town", owner_genesis(validator, validator))
+    report = check_folder(Folder(tmp_path))
+    assert (report.findings, report.proven, report.height) == ([], False, 0)
 
 
 def test_checks_beside_a_running_node(home):

@@ -13,7 +13,8 @@ from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.modules.identity.reasons import IdentityReason
 from fujie.node import founding
-from fujie.node.folder import Folder, check_name, home_folder, port_from_environment
+from fujie.node.config import load_config
+from fujie.node.folder import Folder, check_name, home_folder
 from fujie.node.keyring import Keyring, validator_signer
 from fujie.node.ledger import INSTRUMENT, OWNER, PREFIX, open_ledger
 
@@ -71,7 +72,7 @@ def test_another_trust_root_is_refused(tmp_path):
 def test_a_chain_that_does_not_decode_is_called_damaged(tmp_path, monkeypatch):
     open_ledger(tmp_path / "town").close()
 
-    def fails(_store):
+    def fails(_store, **_memory):
         raise msgspec.ValidationError("Expected `array`, got `int`")
 
     monkeypatch.setattr(founding, "Executor", fails)
@@ -115,14 +116,15 @@ def test_secrets_are_their_owners_alone(tmp_path):
 def test_home_and_port_come_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("FUJIE_HOME", str(tmp_path))
     monkeypatch.setenv("FUJIE_PORT", "9000")
-    assert (home_folder().home, port_from_environment()) == (tmp_path, 9000)
+    assert (home_folder().home, load_config(home_folder()).http.port) == (tmp_path, 9000)
     monkeypatch.delenv("FUJIE_HOME")
     monkeypatch.delenv("FUJIE_PORT")
-    assert (str(home_folder().home), port_from_environment()) == (".fujie", 8156)
+    monkeypatch.chdir(tmp_path)
+    assert (str(home_folder().home), load_config(home_folder()).http.port) == (".fujie", 8156)
     for wrong in ("0", "65536", "x", "-1", "８１５６"):
         monkeypatch.setenv("FUJIE_PORT", wrong)
-        with pytest.raises(OperationalError, match="no port"):
-            port_from_environment()
+        with pytest.raises(OperationalError, match="whole number from 1 to 65,535"):
+            load_config(home_folder())
 
 
 @pytest.mark.parametrize("name", ["", "../x", "A", "a/b", "-a", "a-", "a.b", "x" * 65, "é"])

@@ -76,10 +76,12 @@ class ChainCheck:
         if before is not None and before.app_hash:
             if before.app_hash != head.app_hash:
                 report.find("head-is-signed", f"blocks/{height - 1}", "its header signs another app hash")
-            elif before.time_ns // 1_000_000 != head.time_ms:
+            elif head.height and before.time_ns // 1_000_000 != head.time_ms:
                 report.find("head-is-signed", f"blocks/{height - 1}", "the head has another time")
         else:
             report.proven = False
+        if not head.height:
+            report.proven = False  # founded and never started: there is no header yet
 
     def _skip_to_blocks(self) -> None:
         """Check the entries that a snapshot keeps from before its first block: they have no block here."""

@@ -1,0 +1,44 @@
+"""Which names a node answers to: a page of a stranger must not reach it through a name that he has rebound.
+
+A browser keeps pages of different hosts apart by name. Whoever owns a name can let it point to this address once his page is
+loaded, and the page would then read the node as if it were its own (DNS rebinding). So a request that calls the node by a
+name it was not given is turned away. An address in digits cannot be rebound.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from fujie.api.problems import Kind, Problem
+
+ANY: Final = "*"  # for a node behind a proxy that checks the name itself
+LOCALHOST: Final = "localhost"
+
+
+def check_host(headers: Iterable[tuple[bytes, bytes]], known: Sequence[str]) -> None:
+    """Raise :class:`Problem` HOST_UNKNOWN unless the one Host header is an address, ``localhost`` or a ``known`` name.
+
+    Ports do not matter: what is rebound is a name.
+    """
+    sent = [value for name, value in headers if name == b"host"]
+    if len(sent) != 1:
+        raise Problem(Kind.HOST_UNKNOWN, "Send one Host header.")
+    host = _without_port(sent[0].decode("latin-1").lower())
+    if host == LOCALHOST or ANY in known or _is_address(host):
+        return
+    if host not in (name.lower() for name in known):
+        raise Problem(Kind.HOST_UNKNOWN)
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

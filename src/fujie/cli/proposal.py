@@ -1,0 +1,200 @@
+"""`fujie proposal`: what the governors of a chain decide by vote."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from fujie.cli import output, signing, words
+from fujie.cli.settings import Json, Keys, Trust, examples, settings_of
+
+if TYPE_CHECKING:
+    from fujie.modules.membership.records import Proposal
+
+app = typer.Typer(help="Propose, vote, and see what is to be decided.", no_args_is_help=True)
+
+ACTION_BYTES_MAX: Final = 65_536
+DAY_MS: Final = 86_400_000
+ID_DIGITS: Final = 32
+
+Account = Annotated[str, typer.Argument(help="Account of a governor, whose keys are here")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="32 hexadecimal digits, as `fujie proposal new` printed them")]
+
+
+@app.command(
+    epilog=examples(
+        """fujie proposal new root-authority '{"type": "grant_role", "account": "bank-east", "role": "registrar"}'""",
+        "fujie proposal new central-bank action.json --days 7",
+    )
+)
+def new(
+    context: typer.Context,
+    account: Account,
+    action: Annotated[str, typer.Argument(help='JSON, or a file with it: {"type": "set_quota", …}')],
+    days: Annotated[int, typer.Option(min=1, max=365, help="How long it may be voted for")] = 1,
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
+) -> None:
+    """Put an action to the vote of the governors. Proposing is not voting: `fujie proposal vote` does that.
+
+    The actions and their fields are listed by `fujie proposal actions`; bytes are hexadecimal.
+    """
+    settings = settings_of(context)
+    wanted = _action(action)
+    deadline_ms = time.time_ns() // 1_000_000 + days * DAY_MS
+    with settings.client(trust) as client:
+        signers = signing.account_signers(settings, client, account, key)
+        identifier = client.propose(account, wanted, deadline_ms, signers=signers)
+        found = client.proposal(identifier)
+    assert found.record is not None, "it was carried out"
+    rows = [*_rows(found.record), ("next", f"fujie proposal vote ACCOUNT {identifier.hex()}")]
+    output.show("Proposed", rows, words.record_data(found) | {"id": identifier.hex()}, words.proof_text(found))
+
+
+@app.command(epilog=examples("fujie proposal vote central-bank 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"))
+def vote(
+    context: typer.Context, account: Account, proposal: Id, key: Keys = None, trust: Trust = None, json: Json = False
+) -> None:
+    """Vote for a proposal. The vote that reaches the threshold carries it out."""
+    settings = settings_of(context)
+    identifier = _identifier(proposal)
+    with settings.client(trust) as client:
+        signers = signing.account_signers(settings, client, account, key)
+        outcome = client.vote(account, identifier, signers=signers)
+        found = client.proposal(identifier)
+    assert found.record is not None, "it was voted for"
+    carried = found.record.status.value == "carried"
+    title = "Voted, and the proposal is carried" if carried else "Voted"
+    output.show(
+        title, _rows(found.record), words.record_data(found) | words.outcome_data(outcome), words.proof_text(found)
+    )
+
+
+@app.command(epilog=examples("fujie proposal withdraw root-authority 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"))
+def withdraw(
+    context: typer.Context, account: Account, proposal: Id, key: Keys = None, trust: Trust = None, json: Json = False
+) -> None:
+    """Withdraw a proposal. The account that made it signs."""
+    settings = settings_of(context)
+    identifier = _identifier(proposal)
+    with settings.client(trust) as client:
+        signers = signing.account_signers(settings, client, account, key)
+        outcome = client.withdraw(account, identifier, signers=signers)
+    assert outcome.verified is not None, "an operation that is returned was proven"
+    output.show(
+        f"Withdrew proposal {identifier.hex()}",
+        [("transaction", outcome.transaction_id.hex())],
+        words.outcome_data(outcome),
+        words.proof_text(outcome.verified),
+    )
+
+
+@app.command(epilog=examples("fujie proposal show 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"))
+def show(context: typer.Context, proposal: Id, trust: Trust = None, json: Json = False) -> None:
+    """Show a proposal, proven. What it does, who voted for it, until when."""
+    identifier = _identifier(proposal)
+    with settings_of(context).client(trust) as client:
+        found = client.proposal(identifier)
+    if found.record is None:
+        output.show(f"There is no proposal {identifier.hex()}", [], words.record_data(found), words.proof_text(found))
+        raise typer.Exit(output.EXIT_ABSENT)
+    output.show("Proposal", _rows(found.record), words.record_data(found), words.proof_text(found))
+
+
+@app.command("list", epilog=examples("fujie proposal list", "fujie proposal list --open"))
+def list_proposals(
+    context: typer.Context,
+    open_only: Annotated[bool, typer.Option("--open", help="Those that can still be voted for")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many, the newest")] = 50,
+    json: Json = False,
+) -> None:
+    """List proposals, newest first. From the projection of the data folder, without proof; `fujie proposal show` proves one."""
+    from fujie.reader.projection.lists import Lists
+    from fujie.reader.projection.schema import FILE_NAME
+
+    folder = settings_of(context).folder
+    folder.require()
+    lists = Lists.open(folder.home / FILE_NAME)
+    try:
+        found = lists.proposals(limit, open_at_ms=time.time_ns() // 1_000_000 if open_only else None)
+    finally:
+        lists.close()
+    output.show_table(
+        ("id", "action", "proposed by", "votes", "status", "deadline"),
+        [
+            (each.id.hex(), each.action, each.proposer, each.votes, each.status, words.time_text(each.deadline_ms))
+            for each in found
+        ],
+        {
+            "proposals": [
+                {
+                    "id": each.id.hex(),
+                    "action": each.action,
+                    "proposer": each.proposer,
+                    "votes": each.votes,
+                    "status": each.status,
+                    "deadline_ms": each.deadline_ms,
+                }
+                for each in found
+            ]
+        },
+        "There is no proposal.",
+    )
+
+
+@app.command(epilog=examples("fujie proposal actions", "fujie proposal actions --json"))
+def actions(context: typer.Context, json: Json = False) -> None:
+    """List what can be proposed, by the name and the fields of its JSON form."""
+    from typing import get_args
+
+    from fujie.core.json_form import type_name
+    from fujie.modules.membership.records import Action
+
+    forms = [(type_name(cls), cls.__struct_fields__) for cls in get_args(Action)]
+    output.show_table(
+        ("type", "fields"),
+        [(name, ", ".join(fields)) for name, fields in forms],
+        {"actions": [{"type": name, "fields": list(fields)} for name, fields in forms]},
+        "",
+    )
+
+
+def _action(text: str) -> Any:
+    """Return the action in JSON, or in a file. A usage error names the place that is wrong."""
+    import msgspec
+
+    from fujie.client.files import read_bounded
+    from fujie.core.errors import DecodeError
+    from fujie.core.json_form import from_json
+    from fujie.modules.membership.records import Action
+
+    data = text.encode() if text.lstrip().startswith("{") else read_bounded(Path(text), ACTION_BYTES_MAX)
+    try:
+        return from_json(Action, msgspec.json.decode(data))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise typer.BadParameter(f"this is no JSON: {error}") from None
+    except DecodeError as error:
+        raise typer.BadParameter(f"this is no action: {error.detail}; see `fujie proposal actions`") from None
+
+
+def _identifier(text: str) -> bytes:
+    if len(text) != ID_DIGITS or not all(character in "0123456789abcdef" for character in text):
+        raise typer.BadParameter(f"{text[:40]!a} is no id of a proposal: {ID_DIGITS} hexadecimal digits")
+    return bytes.fromhex(text)
+
+
+def _rows(record: "Proposal") -> list[output.Row]:
+    from fujie.core.json_form import to_json
+
+    action = to_json(record.action)
+    fields = ", ".join(f"{name} {value}" for name, value in action.items() if name != "type" and value is not None)
+    return [
+        ("id", record.id.hex()),
+        ("action", f"{action['type']}: {fields}"),
+        ("proposed by", record.proposer),
+        ("votes", ", ".join(record.votes) or "none yet"),
+        ("status", record.status.value),
+        ("deadline", words.time_text(record.deadline_ms)),
+    ]

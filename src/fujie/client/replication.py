@@ -1,0 +1,58 @@
+"""A chain, block by block, from a node over HTTP (docs/spec/09-http.md, "Replication"): what a mirror is fed from.
+
+Bounded and retried as every request of ``client.http``; what the answers mean, and whether they are true, is for
+``engine.mirror`` to find out.
+"""
+
+from typing import Final
+
+from fujie.client.http import HttpTransport
+from fujie.core.encoding import Codec
+
+REPLICATION_TYPE: Final = "application/vnd.fujie.replication+msgpack"
+GENESIS_TYPE: Final = "application/vnd.fujie.genesis"
+REPLICATION_BYTES_MAX: Final = 16_777_216  # an honest answer has 4 MiB and one more block of at most 7 MiB
+GENESIS_BYTES_MAX: Final = 268_435_456  # a chain of a million records, exported
+ANSWER_TIMEOUT_S: Final = 60.0  # twice what a node waits at most for a block
+TRIES: Final = 2  # who follows asks again anyway, and pauses longer
+
+_BLOCKS: Final[Codec[list[tuple[bytes, list[bytes]]]]] = Codec(list[tuple[bytes, list[bytes]]])
+
+
+class ReplicationSource(HttpTransport):
+    """Implements ``engine.mirror_blocks.Source`` over HTTP to the node at ``url``; see :class:`HttpTransport`.
+
+    ``api_key`` is that of an auditor, for a restricted chain. It goes into a header and nowhere else.
+    """
+
+    def __init__(
+        self, url: str, *, api_key: str = "", plain_http: bool = False, answer_timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
+        """Connect at the first request. Raises :class:`OperationalError` for a URL that cannot be used."""
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
+        super().__init__(
+            url,
+            plain_http=plain_http,
+            tries=TRIES,
+            answer_timeout_s=answer_timeout_s,
+            answer_bytes_max=REPLICATION_BYTES_MAX,
+            headers=headers,
+        )
+        self.url = self._url
+
+    def blocks(self, height: int, wait_ms: int, limit: int) -> list[tuple[bytes, list[bytes]]]:
+        """Return light block and signed transactions of up to ``limit`` blocks from ``height`` on.
+
+        Waits up to ``wait_ms`` for the first of them. Raises :class:`OperationalError` when the node cannot be asked or
+        turns the request away, ``Refused`` where a rule of reading does, :class:`DecodeError` for another answer.
+        """
+        answer = self._ask("GET", f"/replication/{height}?wait_ms={wait_ms}&limit={limit}", REPLICATION_TYPE)
+        return _BLOCKS.decode(answer.body)
+
+    def height(self) -> int:
+        """Return the height of the newest block, as the node says. Raises as :meth:`blocks`."""
+        return self.status().height
+
+    def genesis(self) -> bytes:
+        """Return the bytes that should hash to the chain id. Raises as :meth:`blocks`."""
+        return self._ask("GET", "/genesis", GENESIS_TYPE, bytes_max=GENESIS_BYTES_MAX).body

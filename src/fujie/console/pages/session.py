@@ -1,0 +1,80 @@
+"""Signing in and out with a one-time code, and the language."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from fujie.client.explorer import ProblemError
+from fujie.console.errors import BadVisitError
+from fujie.console.formatting import now_ms
+from fujie.console.language import LANGUAGES
+from fujie.console.links import ROOT
+from fujie.console.visit import LANGUAGE_COOKIE, SESSION_COOKIE, Page, Redirect, Visit, way_back
+
+CODE_CHARACTERS_MAX = 200
+_YEAR_S = 31_536_000
+
+
+async def form(visit: Visit) -> Page:
+    """Show the form for a one-time code."""
+    return _form(visit, "")
+
+
+async def sign_in(visit: Visit) -> Page | Redirect:
+    """Exchange the code for a session, whose token the browser keeps where no script can read it."""
+    require_own_page(visit)
+    fields = await visit.request.form()
+    code = str(fields.get("code") or "").strip()[:CODE_CHARACTERS_MAX]
+    back = way_back(str(fields.get("back") or ""))
+    if not code:
+        return _form(visit, visit.words("session.code_missing"), 400, back)
+    try:
+        session = await visit.stranger.sign_in(code)
+    except ProblemError as error:
+        if error.status >= 500:
+            raise
+        return _form(visit, visit.words("session.code_refused"), 403, back)
+    seconds = max(0, (int(session["expires_at_ms"]) - now_ms()) // 1000)
+    return Redirect(back, (_cookie(visit, SESSION_COOKIE, str(session["token"]), seconds),))
+
+
+async def sign_out(visit: Visit) -> Redirect:
+    """End the session, here and at the node."""
+    require_own_page(visit)
+    if visit.token is not None:
+        try:
+            await visit.stranger.reading_as(visit.token).sign_out()
+        except ProblemError as error:
+            if error.status >= 500:
+                raise  # the session still stands; the page says so
+    return Redirect(f"{ROOT}/", (_cookie(visit, SESSION_COOKIE, "", 0),))
+
+
+async def language(visit: Visit) -> Redirect:
+    """Remember the language and go back to where the visitor was."""
+    wanted = visit.path_parameter("language")
+    if wanted not in LANGUAGES:
+        raise BadVisitError(404, "no_page")
+    back = way_back(visit.parameter("back", 2_000))
+    return Redirect(back, (_cookie(visit, LANGUAGE_COOKIE, wanted, _YEAR_S, "Lax"),))
+
+
+def require_own_page(visit: Visit) -> None:
+    """Raise :class:`BadVisitError` unless a form was sent from a page of this console.
+
+    The session's cookie is not sent from elsewhere at all (SameSite=Strict); this also keeps a stranger's page from
+    signing a visitor in as somebody else.
+    """
+    headers = visit.request.headers
+    origin = urlsplit(headers.get("origin") or headers.get("referer") or "")
+    if not origin.netloc or origin.netloc.lower() != headers.get("host", "").lower():
+        raise BadVisitError(403, "foreign_form")
+
+
+def _form(visit: Visit, problem: str, status: int = 200, back: str = "") -> Page:
+    data: dict[str, Any] = {"problem": problem, "back": back or way_back(visit.parameter("back", 2_000))}
+    return Page("sign_in.html", data, visit.words("session.title"), status)
+
+
+def _cookie(visit: Visit, name: str, value: str, seconds: int, same_site: str = "Strict") -> str:
+    secure = "; Secure" if visit.is_secure else ""
+    return f"{name}={value}; Path={ROOT}; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}"

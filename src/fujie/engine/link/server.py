@@ -1,0 +1,396 @@
+"""The ledger's end of the link: answers requests, and sends every block to whoever follows.
+
+An event loop in a thread of its own. The ledger thread only queues a reference to each block; it is encoded here, once
+for all followers. A follower has a bounded queue: one that does not keep up is cut off, connects again and starts over
+from the store. Nothing here waits for a follower, and the ledger waits for nothing here.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from fujie.core.encoding import encode
+from fujie.core.errors import OperationalError
+from fujie.core.hashing import TAG_GENESIS, digest
+from fujie.engine.base import Outcome, Served
+from fujie.engine.feed import Feed, PublishedBlock
+from fujie.engine.link import messages
+from fujie.engine.link.address import listen, remove, same_user
+from fujie.engine.link.levels import LevelKeeper, LogLevels
+from fujie.engine.link.messages import LENGTH_BYTES, PROTOCOL, ROWS_PER_FRAME, LinkError
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS_MAX: Final = 64  # readers, projector, and commands that ask
+QUEUE_BYTES_MAX: Final = 67_108_864  # for one follower: a few seconds of the heaviest load
+QUEUE_BLOCKS_MAX: Final = 1_024
+BACKLOG_BLOCKS_MAX: Final = 256  # not yet encoded; more of them, and this thread does not keep up itself
+PULSE_S: Final = 0.25
+HELLO_TIMEOUT_S: Final = 5.0
+DRY_RUNS_MAX: Final = 4  # at a time; each computes on the state in a thread
+
+
+class FollowedEngine(Served, Protocol):
+    """What the link serves: an engine that publishes its blocks."""
+
+    feed: Feed
+
+
+class LinkServer:
+    """Serves one engine on ``<home>/run/node.sock``. Close it before the engine."""
+
+    def __init__(
+        self,
+        engine: FollowedEngine,
+        home: Path,
+        store: str,
+        *,
+        processes: Callable[[], list[dict[str, Any]]] = list,
+        levels: LogLevels | None = None,
+        queue_bytes_max: int = QUEUE_BYTES_MAX,
+    ) -> None:
+        """Listen, and return. ``store`` is the kind of store; ``processes`` describes those beside the ledger's;
+        ``levels`` are the log levels of this one.
+
+        Raises :class:`OperationalError` when the socket cannot be made.
+        """
+        self._engine = engine
+        self._home = home
+        self._store = store
+        self._processes = processes
+        self._queue_bytes_max = queue_bytes_max
+        self._genesis_hash = digest(TAG_GENESIS, encode(engine.genesis))
+        self._levels = LevelKeeper(levels or LogLevels())
+        self._connections: set[_Connection] = set()
+        self._followers: tuple[_Connection, ...] = ()
+        self._backlog: deque[PublishedBlock] = deque()
+        self._woken = False
+        self._pulse = messages.Pulse(0, None)
+        self._dry_runs = asyncio.Semaphore(DRY_RUNS_MAX)
+        self._listener = listen(home)
+        self._listener.setblocking(False)
+        self._loop = asyncio.new_event_loop()
+        self._main = self._loop.create_task(self._accept())
+        self._thread = threading.Thread(target=self._run, name="fujie-link", daemon=True)
+        self._thread.start()
+        self._unsubscribe = engine.feed.subscribe(self._published)
+
+    @property
+    def followers(self) -> int:
+        """How many processes follow."""
+        return len(self._followers)
+
+    def let_go(self) -> None:
+        """Ask every follower to hold no read transaction until a few blocks on. Any thread."""
+        self._loop.call_soon_threadsafe(self._broadcast, messages.LetGo())
+
+    def close(self) -> None:
+        """Stop listening and cut every connection. Idempotent."""
+        if self._thread.is_alive():
+            self._unsubscribe()
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._main.cancel)
+            self._thread.join()
+            remove(self._home)
+
+    # -- the thread
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._main)
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            log.exception("the link stops")
+        finally:
+            self._listener.close()
+            rest = asyncio.all_tasks(self._loop)
+            for task in rest:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    async def _accept(self) -> None:
+        """Take connections until the server closes."""
+        tasks = {self._loop.create_task(self._send_pulses())}
+        while True:
+            try:
+                connection, _ = await self._loop.sock_accept(self._listener)
+            except OSError as error:
+                log.warning("the link could not accept: %s", error)
+                await asyncio.sleep(1.0)
+                continue
+            if len(self._connections) >= CONNECTIONS_MAX or not same_user(connection):
+                log.warning("a connection to the link was refused")
+                connection.close()
+                continue
+            task = self._loop.create_task(self._serve(connection))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    async def _serve(self, peer: socket.socket) -> None:
+        """Serve one connection until it closes or breaks the protocol."""
+        reader, writer = await asyncio.open_unix_connection(sock=peer)
+        connection = _Connection(reader, writer, self._queue_bytes_max)
+        self._connections.add(connection)
+        sending = self._loop.create_task(connection.send_queued())
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                hello = messages.decode_request(await connection.receive())
+            if not isinstance(hello, messages.Hello) or hello.protocol != PROTOCOL:
+                raise LinkError("The other end speaks another protocol.", "Let both be of one release.")
+            connection.send(messages.frame(self._welcome()))
+            while True:
+                self._answer(connection, messages.decode_request(await connection.receive()))
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
+            pass
+        except LinkError as error:
+            log.warning("a connection to the link is cut: %s", error.what)
+        finally:
+            self._connections.discard(connection)
+            self._followers = tuple(each for each in self._followers if each is not connection)
+            self._levels.forget(connection)
+            sending.cancel()
+            connection.cut()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def _welcome(self) -> messages.Welcome:
+        engine = self._engine
+        return messages.Welcome(
+            PROTOCOL,
+            os.getpid(),
+            engine.chain_id,
+            self._store,
+            self._genesis_hash,
+            encode(engine.head),
+            engine.proven.light_block,
+        )
+
+    # -- requests
+
+    def _answer(self, connection: "_Connection", request: messages.Request) -> None:
+        """Begin to answer a request; the answer is sent when there is one."""
+        match request:
+            case messages.Submit(number, transactions):
+                self._submit(connection, number, transactions)
+            case messages.DryRun(number, transaction):
+                connection.keep(self._loop.create_task(self._dry_run(connection, number, transaction)))
+            case messages.Follow(number, process):
+                connection.process = process
+                # From here on every block is queued for it; the store has all those before.
+                self._followers = (*self._followers, connection)
+                engine = self._engine
+                following = messages.Following(number, encode(engine.head), engine.proven.light_block)
+                connection.send(messages.frame(following))
+                connection.send(messages.frame(self._pulse))
+                self._levels.welcome(connection)
+            case messages.AskStatus(number):
+                connection.send(messages.frame(self._status(number)))
+            case messages.AskLogLevels(number):
+                connection.send(messages.frame(messages.LogLevels(number, self._levels.levels())))
+            case messages.SetLogLevel(number, logger, level):
+                connection.keep(self._loop.create_task(self._set_level(connection, number, logger, level)))
+            case messages.TellLogLevels():
+                self._levels.told(connection, request)
+            case messages.Hello():
+                raise LinkError("A second greeting.", "Let both ends be of one release.")
+
+    def _submit(self, connection: "_Connection", number: int, transactions: list[bytes]) -> None:
+        try:
+            future = self._engine.submit(transactions)
+        except OperationalError as error:
+            connection.send(messages.frame(messages.Failed(number, error.what, error.do)))
+            return
+
+        def settled(done: "Future[list[Outcome]]") -> None:
+            # In the engine's thread: hand over and return.
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._send_outcomes, connection, number, done)
+
+        future.add_done_callback(settled)
+
+    def _send_outcomes(self, connection: "_Connection", number: int, done: "Future[list[Outcome]]") -> None:
+        error = done.exception()
+        if error is None:
+            answer: messages.Answer = messages.Outcomes(number, [_row(outcome) for outcome in done.result()])
+        else:
+            answer = _failed(number, error)
+        connection.send(messages.frame(answer))
+
+    async def _dry_run(self, connection: "_Connection", number: int, transaction: bytes) -> None:
+        async with self._dry_runs:
+            try:
+                outcome = await asyncio.to_thread(self._engine.dry_run, transaction)
+                answer: messages.Answer = messages.Outcomes(number, [_row(outcome)])
+            except Exception as error:
+                if not isinstance(error, OperationalError):
+                    log.exception("a dry run failed")
+                answer = _failed(number, error)
+        connection.send(messages.frame(answer))
+
+    def _status(self, number: int) -> messages.LedgerStatus:
+        engine = self._engine
+        return messages.LedgerStatus(
+            number,
+            engine.chain_id,
+            encode(engine.head),
+            engine.pending,
+            _failure_text(engine),
+            len(self._followers),
+            self._processes(),
+        )
+
+    async def _set_level(self, connection: "_Connection", number: int, logger: str, level: str) -> None:
+        try:
+            await self._levels.set(logger, level, self._followers)
+            answer: messages.Answer = messages.LogLevels(number, self._levels.levels())
+        except OperationalError as error:
+            answer = _failed(number, error)
+        connection.send(messages.frame(answer))
+
+    # -- blocks
+
+    def _published(self, block: PublishedBlock) -> None:
+        """Queue a block. In the ledger thread."""
+        if not self._followers:
+            return
+        self._backlog.append(block)
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._send_blocks)
+
+    def _send_blocks(self) -> None:
+        """Encode what was queued, and queue it for every follower."""
+        self._woken = False
+        if len(self._backlog) > BACKLOG_BLOCKS_MAX:
+            log.warning("the link does not keep up with the ledger; its followers start over")
+            self._backlog.clear()
+            for follower in self._followers:
+                follower.cut()
+            return
+        while self._backlog:
+            block = self._backlog.popleft()
+            frames = list(_frames(block))
+            for follower in self._followers:
+                follower.queue_block(frames)
+
+    def _broadcast(self, message: messages.News) -> None:
+        data = messages.frame(message)
+        for follower in self._followers:
+            follower.send(data)
+
+    async def _send_pulses(self) -> None:
+        """Tell followers when what waits, or the ledger's health, has changed."""
+        while True:
+            pulse = messages.Pulse(self._engine.pending, _failure_text(self._engine))
+            if pulse != self._pulse:
+                self._pulse = pulse
+                self._broadcast(pulse)
+            await asyncio.sleep(PULSE_S)
+
+
+class _Connection:
+    """One peer: what it sends, and a bounded queue of what is sent to it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, bytes_max: int) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._bytes_max = bytes_max
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._blocks = 0
+        self._news = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.process = ""
+
+    async def receive(self) -> bytes:
+        """Return the body of the next frame. Raises :class:`LinkError` for one that is too long."""
+        length = messages.body_length(await self._reader.readexactly(LENGTH_BYTES))
+        return await self._reader.readexactly(length)
+
+    def keep(self, task: "asyncio.Task[None]") -> None:
+        """Hold a task until it is done, or the connection is cut."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def send(self, data: bytes) -> None:
+        """Queue a frame."""
+        self._queue.append(data)
+        self._queued_bytes += len(data)
+        self._news.set()
+
+    def queue_block(self, frames: list[bytes]) -> None:
+        """Queue a block, or cut the peer off when it is too far behind. One that has nothing queued takes any block."""
+        size = sum(map(len, frames))
+        if self._queue and (self._queued_bytes + size > self._bytes_max or self._blocks >= QUEUE_BLOCKS_MAX):
+            log.warning("a follower does not keep up; it is cut off and starts over")
+            self.cut()
+            return
+        self._blocks += 1
+        self._queue.extend(frames)
+        self._queued_bytes += size
+        self._news.set()
+
+    async def send_queued(self) -> None:
+        """Send what is queued, as fast as the peer takes it."""
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await self._news.wait()
+                while self._queue:
+                    # What the peer has not taken still counts.
+                    self._writer.write(self._queue[0])
+                    await self._writer.drain()
+                    self._queued_bytes -= len(self._queue.popleft())
+                self._blocks = 0
+                self._news.clear()
+
+    def cut(self) -> None:
+        """Close the connection at once; what is queued is forgotten."""
+        for task in self._tasks:
+            task.cancel()
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._writer.transport.abort()
+
+
+def _frames(block: PublishedBlock) -> "list[bytes]":
+    """Return the frames of a block: its head, then its rows in pieces."""
+    rows = []
+    for table, items in block.tables.items():
+        if len(items) <= ROWS_PER_FRAME:
+            pieces = [items] if items else []
+        else:
+            rest = iter(items.items())
+            pieces = [dict(islice(rest, ROWS_PER_FRAME)) for _ in range(0, len(items), ROWS_PER_FRAME)]
+        rows += [messages.frame(messages.Rows(table.prefix, piece)) for piece in pieces]
+    return [messages.frame(messages.Block(encode(block.head), block.light_block, len(rows))), *rows]
+
+
+def _row(outcome: Outcome) -> messages.OutcomeRow:
+    receipt = None if outcome.receipt is None else encode(outcome.receipt)
+    return messages.OutcomeRow(outcome.transaction_id, outcome.code, receipt, outcome.log_index)
+
+
+def _failed(number: int, error: BaseException) -> messages.Failed:
+    if isinstance(error, OperationalError):
+        return messages.Failed(number, error.what, error.do)
+    return messages.Failed(number, "The ledger could not answer.", "See the log of the node.")
+
+
+def _failure_text(engine: Served) -> str | None:
+    failure = engine.failure
+    if failure is None:
+        return None
+    return str(failure) if isinstance(failure, OperationalError) else repr(failure)

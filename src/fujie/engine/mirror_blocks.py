@@ -1,0 +1,281 @@
+"""Blocks from a source that is not trusted: fetched beside the thread that carries them out, and checked one by one.
+
+    fetch      decode, height, commit by its own validators, data hash, every signature      (needs no state)
+    Link       validators, parent, time: whether a block follows the one before              (needs the block before)
+    results    app hash and results hash of the next header against our own                  (engine.mirror)
+
+Whatever does not hold is a :class:`Deviation`: it names the step, the height, and both values.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
+from fujie.core.transaction import VerifiedTransaction
+from fujie.engine.admission import ACCEPTED, VerifierProcess, decode_verified, verdict
+from fujie.engine.intake import VERIFY_BATCH_MAX, VERIFY_INLINE_MAX
+from fujie.modules.catalog import reason
+from fujie.proof.block import data_hash
+from fujie.proof.commit import verify_commit
+from fujie.proof.header import EMPTY_EVIDENCE_HASH, NIL_BLOCK_ID, BlockID, header_hash
+from fujie.proof.light_block import LightBlock, decode_light_block
+from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash
+
+T = TypeVar("T")
+
+STEPS: Final = (
+    "decode",
+    "block-height",
+    "block-evidence",
+    "block-data",
+    "block-transaction",
+    "fork",
+    "block-validators",
+    "block-parent",
+    "block-time",
+    "app-hash",
+    "results-hash",
+)
+"""The names of the steps at which a mirror stops, besides those of ``proof.commit.verify_commit``."""
+
+
+class Source(Protocol):
+    """The node that is mirrored. It may lose, repeat and lie; every method raises :class:`OperationalError` where it cannot
+    be asked, and :class:`VerificationError` for an answer that is none. Methods may be called from any one thread.
+    """
+
+    url: str
+
+    def blocks(self, height: int, wait_ms: int, limit: int) -> list[tuple[bytes, list[bytes]]]:
+        """Return light block and signed transactions of up to ``limit`` blocks from ``height`` on, waiting so long for one."""
+        ...
+
+    def height(self) -> int:
+        """Return the height of the newest block, as the source says."""
+        ...
+
+    def close(self) -> None:
+        """Free what is held."""
+        ...
+
+
+class Deviation(VerificationError):
+    """What the source says is not what it must be. ``ours`` and ``theirs`` are the two values, where there are two."""
+
+    def __init__(self, step: str, height: int, what: str, ours: bytes = b"", theirs: bytes = b"") -> None:
+        values = f": ours {ours.hex()}, theirs {theirs.hex()}" if ours or theirs else ""
+        super().__init__(step, f"block {height}: {what}{values}")
+        self.height = height
+        self.ours = ours
+        self.theirs = theirs
+
+
+class SourceTrouble(OperationalError):
+    """The source cannot be asked now, or is behind. Nothing is wrong with what it said; it is asked again."""
+
+
+class Fork(NamedTuple):
+    """Two blocks of one height, both signed by more than two thirds: the validators broke the protocol."""
+
+    chain_id: str
+    height: int
+    ours: bytes  # LightBlock
+    theirs: bytes  # LightBlock
+
+
+class Arrived(NamedTuple):
+    """A block whose own content holds together: signed, and with the transactions that its header commits to."""
+
+    block: LightBlock
+    hash: bytes  # of the header
+    transactions: tuple[VerifiedTransaction, ...]
+
+    @property
+    def height(self) -> int:
+        """Height of the block."""
+        return self.block.header.height
+
+
+class Link(NamedTuple):
+    """What of a block the next one must name. ``hash`` is empty before the first block."""
+
+    height: int
+    time_ns: int
+    hash: bytes
+    block_id: BlockID
+    commit: Commit
+    next_validators_hash: bytes
+
+    @classmethod
+    def of(cls, block: LightBlock) -> "Link":
+        """Return what the block after ``block`` must name."""
+        header, commit = block.header, block.commit
+        return cls(
+            header.height,
+            header.time_ns,
+            commit.block_id.hash,
+            commit.block_id,
+            commit,
+            header.next_validators_hash,
+        )
+
+    @classmethod
+    def before_the_first(cls, time_ns: int, validators_hash: bytes) -> "Link":
+        """Return what block 1 must name: nothing before it, and the validators of the trust root."""
+        return cls(0, time_ns, b"", NIL_BLOCK_ID, EMPTY_COMMIT, validators_hash)
+
+    def check(self, block: LightBlock) -> None:
+        """Raise :class:`Deviation` unless ``block`` is the next one.
+
+        Steps, in order: ``block-height``, ``block-validators`` (whatever strangers sign says nothing), ``block-parent``,
+        ``block-time``.
+        """
+        header = block.header
+        height = header.height
+        if height != self.height + 1:
+            raise Deviation("block-height", height, f"the next block has height {self.height + 1}")
+        if header.validators_hash != self.next_validators_hash:
+            what = "it is signed by other validators than were announced"
+            raise Deviation("block-validators", height, what, self.next_validators_hash, header.validators_hash)
+        if header.last_block_id != self.block_id:
+            theirs = header.last_block_id.hash
+            raise Deviation("block-parent", height, "it follows another block", self.block_id.hash, theirs)
+        if header.last_commit_hash != (expected := commit_hash(self.commit)):
+            what = "it names another commit of the block before"
+            raise Deviation("block-parent", height, what, expected, header.last_commit_hash)
+        if header.time_ns <= self.time_ns:
+            raise Deviation("block-time", height, "it is not later than the block before")
+
+
+def arrived(chain_id: str, height: int, light_block: bytes, raws: Sequence[bytes], verify: "Verifier") -> Arrived:
+    """Return the block in what the source sent for ``height``.
+
+    Raises :class:`Deviation`, in order: ``decode``, ``block-height``, the steps of ``verify_commit``,
+    ``block-evidence`` (none is carried over here), ``block-data``, ``block-transaction``.
+    """
+    try:
+        block = decode_light_block(light_block)
+        if block.header.height != height:
+            raise Deviation("block-height", height, f"the source sent block {block.header.height} instead")
+        verify_commit(chain_id, block.validators, block.header, block.commit)
+    except Deviation:
+        raise
+    except DecodeError as error:
+        raise Deviation("decode", height, error.detail) from None
+    except VerificationError as error:
+        raise Deviation(error.step, height, error.detail) from None
+    header = block.header
+    if header.evidence_hash != EMPTY_EVIDENCE_HASH:
+        raise Deviation("block-evidence", height, "it holds evidence, which this version does not carry over")
+    if (found := data_hash(raws)) != header.data_hash:
+        raise Deviation("block-data", height, "the transactions are not those of the header", found, header.data_hash)
+    return Arrived(block, header_hash(header), tuple(verify(height, raws)))
+
+
+class Verifier:
+    """Verifies the signatures of a block: a few in this process, many in the worker process of admission."""
+
+    def __init__(self, use_worker: bool) -> None:
+        self._use_worker = use_worker
+        self._worker: VerifierProcess | None = None
+
+    def __call__(self, height: int, raws: Sequence[bytes]) -> list[VerifiedTransaction]:
+        """Return the transactions of block ``height``. Raises :class:`Deviation`, step ``block-transaction``."""
+        for position, code in enumerate(self._verdicts(raws)):
+            if code != ACCEPTED:
+                known = reason(code)
+                raise Deviation("block-transaction", height, f"transaction {position}: {known and known.sentence}")
+        return [decode_verified(raw) for raw in raws]
+
+    def close(self) -> None:
+        """Stop the worker."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def _verdicts(self, raws: Sequence[bytes]) -> bytes:
+        if len(raws) <= VERIFY_INLINE_MAX or not self._use_worker:
+            return bytes([verdict(raw) for raw in raws])
+        found = b""
+        try:
+            if self._worker is None:
+                self._worker = VerifierProcess()
+            for start in range(0, len(raws), VERIFY_BATCH_MAX):
+                self._worker.send(raws[start : start + VERIFY_BATCH_MAX])
+                found += self._worker.receive()
+        except (EOFError, OSError):  # the worker was killed: what it had not answered is verified here
+            self.close()
+            found += bytes([verdict(raw) for raw in raws[len(found) :]])
+        return found
+
+
+class Fetcher:
+    """Asks the source in a thread of its own, so that the next blocks arrive while these are carried out.
+
+    The thread is a daemon: a request that still waits for an answer holds nobody up when the mirror stops.
+    """
+
+    def __init__(self, chain_id: str, source: Source, *, use_worker: bool, notify: Callable[[], None]) -> None:
+        """``notify`` is called, in that thread, whenever an answer is there."""
+        self._chain_id = chain_id
+        self._source = source
+        self._verify = Verifier(use_worker)
+        self._notify = notify
+        self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name="fujie-mirror-source", daemon=True).start()
+
+    def blocks(self, height: int, wait_ms: int, limit: int) -> "Future[list[Arrived | Deviation]]":
+        """Ask for blocks from ``height`` on. The future raises :class:`SourceTrouble` or :class:`Deviation`.
+
+        A block that does not hold by itself is the last of its list, as what is wrong with it.
+        """
+
+        def ask() -> list[Arrived | Deviation]:
+            try:
+                items = self._source.blocks(height, wait_ms, limit)
+            except DecodeError as error:
+                raise Deviation("decode", height, error.detail) from None
+            if len(items) > limit:
+                raise Deviation("decode", height, f"{limit} blocks were asked for, {len(items)} came")
+            found: list[Arrived | Deviation] = []
+            for number, (light_block, raws) in enumerate(items):
+                try:
+                    found.append(arrived(self._chain_id, height + number, light_block, raws, self._verify))
+                except Deviation as error:
+                    found.append(error)
+                    break
+            return found
+
+        return self._call(ask)
+
+    def height(self) -> "Future[int]":
+        """Ask for the height of the newest block."""
+        return self._call(self._source.height)
+
+    def close(self) -> None:
+        """End the thread when it has its answer, and free the source."""
+        self._calls.put(None)
+
+    def _call(self, ask: Callable[[], T]) -> "Future[T]":
+        future: Future[T] = Future()
+        self._calls.put((future, ask))
+        return future
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            future, ask = call
+            try:
+                future.set_result(ask())
+            except OperationalError as error:
+                future.set_exception(SourceTrouble(error.what, error.do))
+            except Refused as error:
+                do = "Give the API key of an auditor, with --api-key-file."
+                future.set_exception(SourceTrouble(f"{self._source.url} refuses: {error}", do))
+            except BaseException as error:  # noqa: BLE001 - whatever it is, who asked is told
+                future.set_exception(error)
+            self._notify()
+        self._verify.close()
+        self._source.close()

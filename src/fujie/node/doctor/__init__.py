@@ -1,0 +1,35 @@
+"""`fujie doctor`: finds what is wrong with a data folder or a connection, and says what to do. It changes nothing.
+
+Each check is a small function; one that cannot look, because something that it needs is missing, says so.
+"""
+
+from fujie.client.heads import HeadMemory
+from fujie.core.errors import FujieError
+from fujie.node.doctor import chain, connection_checks, files, machine, processes
+from fujie.node.doctor.connection import Connection
+from fujie.node.doctor.report import Finding, Verdict, examine
+from fujie.node.doctor.scene import Scene
+from fujie.node.folder import Folder
+from fujie.proof.trust import TrustRoot
+
+__all__ = ["Finding", "Verdict", "examine_connection", "examine_folder"]
+
+FOLDER_CHECKS = (*files.CHECKS, *chain.CHECKS, *processes.CHECKS, *machine.CHECKS)
+
+
+def examine_folder(folder: Folder) -> tuple[list[Finding], Scene]:
+    """Return what the checks of a data folder find, and what they looked at."""
+    scene = Scene(folder)
+    return examine(FOLDER_CHECKS, scene), scene
+
+
+def examine_connection(url: str, trust: TrustRoot | None, folder: Folder | None = None) -> list[Finding]:
+    """Return what the checks of a connection find. ``folder`` remembers what was seen of the chain before."""
+    seen = None
+    if trust is not None and folder is not None:
+        path = folder.home / "heads.json"
+        try:
+            seen = HeadMemory(path).seen(trust.chain_id) if path.exists() else None
+        except FujieError:
+            seen = None  # the file is damaged; commands that need it say so
+    return examine(connection_checks.CHECKS, Connection(url, trust, seen))

@@ -1,0 +1,238 @@
+"""Running a mirror: a node without any key of the ledger, which follows another and verifies everything.
+
+    run_mirror
+      ├─ the source and the trust root: given, pinned in the folder, or taken at first use and pinned from then on
+      ├─ found the same chain from the source's genesis, whose hash is the chain id     (only the first time)
+      ├─ catch up: carry out every block, and hold each against the header that signs it
+      └─ serve the same reads with the same proofs, and follow until told to stop
+
+The trust root is everything that is taken on trust. Without ``--trust`` the first genesis is taken for the right one, which
+the operator is told; from then on nobody, the source included, can put another chain in its place.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from fujie.client.files import read_bounded
+from fujie.client.replication import ReplicationSource
+from fujie.core.errors import OperationalError, Refused
+from fujie.engine.executor import Executor
+from fujie.engine.link.server import FollowedEngine
+from fujie.engine.mirror import Closing, MirrorEngine, Progress
+from fujie.machine.genesis import Genesis, load
+from fujie.node.config import Config
+from fujie.node.folder import Folder
+from fujie.node.founding import found_from, is_founded, trust_root
+from fujie.node.mirror_file import keep_evidence, read_source, write_source
+from fujie.node.serve import Started, run_processes
+from fujie.proof.trust import TrustRoot
+from fujie.store.opening import StoreKind, open_store
+
+API_KEY_BYTES_MAX: Final = 4_096
+WATCH_S: Final = 0.5  # how often it is looked whether there is news
+
+
+class Told(NamedTuple):
+    """What the operator is told once the mirror serves. ``first_trust``: it took the source's word for the trust root."""
+
+    url: str
+    source: str
+    trust: TrustRoot
+    height: int
+    first_trust: bool
+
+
+class Mirroring(NamedTuple):
+    """A mirror that is open, and whether the trust root was just taken on first use."""
+
+    engine: MirrorEngine
+    trust: TrustRoot
+    first_trust: bool
+
+
+def run_mirror(
+    folder: Folder,
+    config: Config,
+    stop: threading.Event,
+    *,
+    source: str | None = None,
+    trust: TrustRoot | None = None,
+    api_key: str = "",
+    kind: StoreKind = "sqlite",
+    progress: Progress | None = None,
+    on_ready: Callable[[Told], None] | None = None,
+    on_news: Callable[[str], None] | None = None,
+) -> None:
+    """Run the mirror of ``folder`` until ``stop`` is set. ``source`` is the URL to follow, by default the one it followed.
+
+    ``on_news`` is told in a sentence when the source cannot be followed, and when it can again. Raises what
+    :func:`open_mirror`, ``MirrorEngine.catch_up`` and ``node.serve.run_processes`` raise, and at the end what stopped the
+    mirror, if anything did.
+    """
+    opened: list[Mirroring] = []
+
+    def open_ledger() -> tuple[FollowedEngine, None]:
+        mirroring = open_mirror(folder, config, source=source, trust=trust, api_key=api_key, kind=kind)
+        try:
+            mirroring.engine.catch_up(progress or (lambda _height, _goal: None), stop.is_set)
+            mirroring.engine.start()
+        except BaseException:
+            mirroring.engine.close()
+            raise
+        opened.append(mirroring)
+        return mirroring.engine, None
+
+    def ready(started: Started) -> None:
+        [mirroring] = opened
+        if on_ready is not None:
+            url = mirroring.engine.source.url
+            on_ready(Told(started.url, url, mirroring.trust, started.height, mirroring.first_trust))
+        if on_news is not None:
+            arguments = (mirroring.engine, stop, on_news)
+            threading.Thread(target=_tell_news, args=arguments, name="fujie-mirror-news", daemon=True).start()
+
+    with contextlib.suppress(Closing):
+        run_processes(folder, config, open_ledger, stop, on_ready=ready, ends_with_failure=False)
+    if opened and (failure := opened[0].engine.failure) is not None:
+        raise failure
+
+
+def open_mirror(
+    folder: Folder,
+    config: Config,
+    *,
+    source: str | None = None,
+    trust: TrustRoot | None = None,
+    api_key: str = "",
+    kind: StoreKind = "sqlite",
+    worker: bool = True,
+) -> Mirroring:
+    """Open the mirror of ``folder``, founding it from the genesis of its source where it is new. It does not follow yet.
+
+    Raises :class:`OperationalError`: the folder holds a ledger of its own or is in use, no source is named or it cannot
+    be asked, it is of another chain than the trust root; :class:`VerificationError` for a genesis that is none.
+    """
+    described = folder.describe()
+    if described is not None and described.world != "mirror":
+        raise OperationalError(
+            f"The data folder {folder.home} holds a ledger of its own.", "Give the mirror another one: --home FOLDER."
+        )
+    followed = ReplicationSource(source or read_source(folder), api_key=api_key, plain_http=not api_key)
+    try:
+        first_trust = False
+        if not is_founded(folder):
+            first_trust = _found(folder, followed, trust, kind)
+        pinned = folder.trust()
+        if trust is not None and not _same_chain(trust, pinned):
+            raise _other_chain(trust.chain_id, f"the folder {folder.home} mirrors {pinned.chain_id}")
+        if source is not None:
+            write_source(folder, followed.url)
+        engine = _open_engine(folder, config, followed, pinned, worker)
+    except BaseException:
+        followed.close()
+        raise
+    return Mirroring(engine, pinned, first_trust)
+
+
+def read_api_key(path: Path) -> str:
+    """Return the API key in a file. Raises :class:`OperationalError`; the error never shows what the file holds."""
+    text = read_bounded(path, API_KEY_BYTES_MAX).decode("ascii", "replace").strip()
+    if not text or not all("!" <= each <= "~" for each in text):
+        raise OperationalError(f"{path} holds no API key.", "It is one line, as `fujie access key new` shows it.")
+    return text
+
+
+def _found(folder: Folder, source: ReplicationSource, trust: TrustRoot | None, kind: StoreKind) -> bool:
+    """Found the chain of the source in a new folder; tell whether nothing but its word said which one.
+
+    A trust root that lies in the folder already, from a start that was broken off or put there, counts as given.
+    """
+    if trust is None and folder.trust_path.exists():
+        trust = folder.trust()
+    genesis = _genesis(source)
+    told = trust_root(genesis)
+    if trust is not None and not _same_chain(trust, told):
+        raise _other_chain(trust.chain_id, f"{source.url} serves {told.chain_id}")
+    found_from(folder, kind, "mirror", genesis)
+    if trust is not None:
+        folder.write_trust(trust)  # as it was given, with its own period
+    return trust is None
+
+
+def _genesis(source: ReplicationSource) -> Genesis:
+    try:
+        return load(source.genesis())
+    except Refused as refused:
+        raise OperationalError(
+            f"{source.url} refuses: {refused}", "Give the API key of an auditor, with --api-key-file."
+        ) from None
+
+
+def _same_chain(one: TrustRoot, other: TrustRoot) -> bool:
+    """Tell whether two trust roots name one chain, its first validators and the shape of its state."""
+    return (one.chain_id, one.validators_hash, one.state_tree_depth) == (
+        other.chain_id,
+        other.validators_hash,
+        other.state_tree_depth,
+    )
+
+
+def _other_chain(wanted: str, instead: str) -> OperationalError:
+    return OperationalError(
+        f"The trust root is of the chain {wanted}, but {instead}.",
+        "Check the URL and the trust root; one folder mirrors one chain.",
+    )
+
+
+def _open_engine(
+    folder: Folder, config: Config, source: ReplicationSource, pinned: TrustRoot, worker: bool
+) -> MirrorEngine:
+    memory = config.ledger
+    store = open_store(folder.require().store, folder.chain)
+    try:
+        executor = Executor(
+            store, cached_leaves=memory.cached_records, cached_bucket_bytes=memory.cached_bucket_mib << 20
+        )
+        if not _same_chain(trust_root(executor.genesis), pinned):
+            raise OperationalError(
+                f"The trust root {folder.trust_path} is of another chain than the one in {folder.chain}.",
+                "Restore the file that was written when this mirror was made.",
+            )
+        return MirrorEngine(
+            executor,
+            source,
+            validators_hash=bytes.fromhex(pinned.validators_hash),
+            on_fork=lambda fork: keep_evidence(folder, fork),
+            worker=worker,
+        )
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        store.close()
+        raise OperationalError(
+            f"The chain in {folder.chain} is damaged: {error}.",
+            "`fujie check` says where. Remove the folder and mirror afresh.",
+        ) from error
+    except BaseException:
+        store.close()
+        raise
+
+
+def _tell_news(engine: MirrorEngine, stop: threading.Event, tell: Callable[[str], None]) -> None:
+    """Tell what becomes wrong and right again, until the mirror stops."""
+    known = ""
+    while not stop.wait(WATCH_S):
+        news = _news(engine)
+        if news != known:
+            tell(news or f"Following {engine.source.url} again, from height {engine.head.height}.")
+        known = news
+
+
+def _news(engine: MirrorEngine) -> str:
+    """Return what is wrong, in a sentence; nothing while the mirror follows."""
+    if engine.failure is not None:
+        return f"The mirror has stopped following, and serves what it has verified: {engine.failure}"
+    return "" if engine.trouble is None else f"The source cannot be followed now: {engine.trouble}"

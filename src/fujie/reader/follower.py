@@ -1,0 +1,509 @@
+"""Following the ledger from another process: its store as of the newest block, and word of every block.
+
+    attach     connect; have every block sent from now on; take a moment of the store, which is as of block m
+    advance    lay each block after m over the moment
+    refresh    take a newer moment now and then, so that little lies over it and the old one is given back
+
+The app hash after block H is signed in header H + 1. A block is therefore *settled* when the next header has arrived: the
+settled view is the one that proofs can be made of, and a moment is used only once all that it holds is settled.
+A follower that was cut off, or whose ledger was started again, attaches anew; until then it answers from what it has.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+from fujie.core.errors import OperationalError
+from fujie.core.state import Key, Leaf
+from fujie.core.units import HEIGHT_MAX
+from fujie.engine.executor import HEAD, LOG_ENTRY, Head, LogEntry
+from fujie.engine.feed import Rows
+from fujie.engine.link import messages
+from fujie.engine.link.address import RUN_NAME
+from fujie.engine.link.connection import Connection
+from fujie.engine.link.levels import LogLevels
+from fujie.engine.link.messages import LinkError
+from fujie.engine.proving import Proven
+from fujie.engine.stored_block import BlockAt, block_at, light_block_at
+from fujie.machine import genesis as genesis_form
+from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
+from fujie.reader.view import Layer, View
+from fujie.store.following import Moment, MomentGone, Moments
+from fujie.store.layout import META_HEAD, Table, number_key
+from fujie.store.opening import StoreKind
+from fujie.store.state_tree import unpack_leaf
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+CHAIN_NAME: Final = "chain"  # where the store lies in a data folder (docs/spec/08-files.md)
+OPEN_TIMEOUT_S: Final = 30.0
+TICK_S: Final = 0.5
+RETRY_S: Final = (
+    0.02,
+    0.02,
+    0.05,
+    0.05,
+    0.1,
+)  # between attempts to connect, the last again and again; one costs nothing
+READ_ATTEMPTS: Final = 50  # a moment is replaced every second or so, and a read takes far less
+LET_GO_BLOCKS: Final = 3  # after which the write-ahead log has begun anew: one moves its pages, the next restarts it
+
+_TABLES: Final = {table.prefix: table for table in Table}
+
+
+class Limits(NamedTuple):
+    """When to take a newer moment: so many rows lie over the old one, or it is so old and not the newest."""
+
+    rows_max: int = 200_000  # about 100 MB
+    age_s: float = 1.5
+
+
+class Picture(NamedTuple):
+    """What is known after a block, or after a newer moment was taken; one object, exchanged whole."""
+
+    head: Head  # after the newest block
+    proven: Proven  # the newest header, and the head whose app hash it carries
+    newest: View  # with all blocks
+    settled: View  # as of ``proven``
+    changes: (
+        Sequence[dict[Table, Rows]] | None
+    )  # what was settled since the picture before; None: everything may differ
+
+
+class Follower:
+    """Follows the ledger of a data folder in a thread of its own. Any thread reads."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        ledger_pid: int | None = None,
+        limits: Limits | None = None,
+        levels: LogLevels | None = None,
+        watch: Callable[[Picture], None] | None = None,
+    ) -> None:
+        """Begin to follow, and return. ``watch`` is called with every picture, in the follower's thread, before others
+        see it; when it raises, the follower attaches anew.
+        """
+        self._home = home
+        self._ledger_pid = ledger_pid
+        self._limits = limits or Limits()
+        self._watch = watch
+        self.changed = threading.Condition()
+        self._levels = levels or LogLevels()
+        self.pulse = messages.Pulse(0, None)
+        self.connected = False
+        self._picture: Picture | None = None
+        self._welcome: messages.Welcome | None = None
+        self._moments: Moments | None = None
+        self._connection: Connection | None = None
+        self._candidate: tuple[Moment, int] | None = None  # a newer moment that is not settled yet, and its height
+        self._since_s = 0.0  # when the moment in use was taken
+        self._base_height = 0
+        self._let_go_at = 0
+        self._closing = threading.Event()
+        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._last_error: OperationalError | None = None
+        self._thread = threading.Thread(target=self._run, name="fujie-follow", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(
+        cls, home: Path, *, ledger_pid: int | None = None, timeout_s: float = OPEN_TIMEOUT_S, **options: Any
+    ) -> "Follower":
+        """Follow the ledger of ``home`` and return once there is something to read.
+
+        Raises :class:`OperationalError` when no ledger (of process ``ledger_pid``, if given) is there in time.
+        """
+        follower = cls(home, ledger_pid=ledger_pid, **options)
+        try:
+            follower.wait_attached(timeout_s)
+        except BaseException:
+            follower.close()
+            raise
+        return follower
+
+    # -- what there is
+
+    @property
+    def picture(self) -> Picture:
+        """The newest picture."""
+        assert self._picture is not None, "opening waits for the first"
+        return self._picture
+
+    @property
+    def head(self) -> Head:
+        """The newest committed block that has arrived."""
+        return self.picture.head
+
+    @property
+    def chain_id(self) -> str:
+        """The chain that is followed."""
+        assert self._welcome is not None, "opening waits for the first"
+        return self._welcome.chain_id
+
+    @property
+    def genesis(self) -> genesis_form.Genesis:
+        """What the chain began with."""
+        data = self.get(Table.GENESIS, b"genesis")
+        assert data is not None, "a chain has its genesis"
+        return genesis_form.GENESIS.decode_trusted(data)
+
+    def wait_attached(self, timeout_s: float) -> None:
+        """Wait for the first picture. Raises :class:`OperationalError` at the timeout, or when closed meanwhile."""
+        with self.changed:
+            self.changed.wait_for(lambda: self._picture is not None or self._closing.is_set(), timeout_s)
+            if self._picture is None:
+                raise self._last_error or OperationalError(
+                    f"The ledger of {self._home} did not answer within {timeout_s:.0f} s.", "See the log of the node."
+                )
+
+    def wait(self, height: int, timeout_s: float) -> bool:
+        """Wait until the newest block is above ``height``; False at the timeout, or when closed."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.head.height > height or self._closing.is_set(), timeout_s)
+            return self.head.height > height
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have ``listener`` called after every block, and when the ledger comes or goes, in the follower's thread.
+
+        It must return at once. Returns how to stop.
+        """
+        with self.changed:
+            self._listeners = (*self._listeners, listener)
+
+        def unsubscribe() -> None:
+            with self.changed:
+                self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return unsubscribe
+
+    # -- reading the newest block
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """Return the value of ``key``, or None."""
+        return self.of_newest(lambda view: view.get(table, key))
+
+    def get_many(self, table: Table, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values of ``keys`` in their order."""
+        return self.of_newest(lambda view: [view.get(table, key) for key in keys])
+
+    def rows(self, table: Table, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        """Return at most ``limit`` (key, value) with ``start <= key < end``, ascending; fewer only where there are no more."""
+        return self.of_newest(lambda view: view.rows(table, start, end, limit))
+
+    def last(self, table: Table) -> tuple[bytes, bytes] | None:
+        """Return the entry with the greatest key of ``table``, one to which blocks only add; None when it is empty."""
+        return self.of_newest(lambda view: view.last(table))
+
+    def entry(self, index: int) -> LogEntry | None:
+        """Return log entry ``index``, or None beyond the end."""
+        data = self.get(Table.LOG_ENTRIES, number_key(index))
+        return None if data is None else LOG_ENTRY.decode_trusted(data)
+
+    def entries(self, first: int, end: int) -> list[LogEntry]:
+        """Return the log entries ``first <= index < end``, fewer where the log ends before."""
+        if end <= first:
+            return []
+        rows = self.rows(Table.LOG_ENTRIES, number_key(first), number_key(end), end - first)
+        return [LOG_ENTRY.decode_trusted(data) for _, data in rows]
+
+    def index_of(self, transaction_id: bytes) -> int | None:
+        """Return the place in the log of the transaction with this id, or None."""
+        data = self.get(Table.TRANSACTION_INDEX, transaction_id)
+        return None if data is None else int.from_bytes(data, "big")
+
+    def block(self, height: int) -> BlockAt | None:
+        """Return header, commit and stored row of a block; None where there is none, or none any more."""
+        return block_at(self.get, height) if 1 <= height <= HEIGHT_MAX else None
+
+    def light_block(self, height: int) -> LightBlock | None:
+        """As :meth:`block`, with the validators that signed it."""
+        return light_block_at(self.get, height) if 1 <= height <= HEIGHT_MAX else None
+
+    def archived(self, version: bytes) -> bytes | None:
+        """Return the canonical bytes of an old version of a record by its digest (32 bytes), or None."""
+        return self.get(Table.VERSIONS, version)
+
+    def read(self, key: Key[Any]) -> Leaf | None:
+        """Return record and salt at ``key`` after the newest block, proven or not; None where nothing stands."""
+        stored = self.get(Table.STATE, key.hash)
+        if stored is None:
+            return None
+        _, salt, record = unpack_leaf(stored)
+        return Leaf(key.codec.decode_trusted(record), salt)
+
+    def of_newest(self, question: Callable[[View], T]) -> T:
+        """Return what ``question`` gives for the newest view, asked again when that is replaced meanwhile."""
+        for _ in range(READ_ATTEMPTS):
+            try:
+                return question(self.picture.newest)
+            except MomentGone:
+                if self._closing.is_set():
+                    raise
+        raise OperationalError("The store changes faster than it can be read.", "Try again.")
+
+    def close(self) -> None:
+        """Stop following and give the store back. Idempotent."""
+        with self.changed:
+            self._closing.set()
+            self.changed.notify_all()
+            connection = self._connection
+        if connection is not None:
+            connection.shut()
+        self._thread.join()
+
+    # -- the thread
+
+    def _run(self) -> None:
+        """Attach and advance until the follower closes."""
+        attempt = 0
+        try:
+            while not self._closing.is_set():
+                try:
+                    self._follow()
+                except OperationalError as error:
+                    if self.connected and not self._closing.is_set():
+                        log.warning("the ledger is not followed for now: %s", error.what)
+                    if self.connected:
+                        attempt = 0
+                    self._last_error = error
+                except Exception as error:
+                    log.exception("the ledger could not be followed")
+                    self._last_error = OperationalError(f"The ledger could not be followed: {error!r}.", "See the log.")
+                self.connected = False
+                self._tell()
+                self._closing.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+                attempt += 1
+        finally:
+            self._drop_candidate()
+            if self._picture is not None:
+                self._picture.settled.base.close()
+            if self._moments is not None:
+                self._moments.close()
+
+    def _follow(self) -> None:
+        """Follow over one connection until it ends. Raises :class:`LinkError` when it does."""
+        connection = Connection(self._home, ledger_pid=self._ledger_pid)
+        try:
+            with self.changed:
+                self._connection = connection
+                if self._closing.is_set():
+                    return
+            self._check(connection.welcome)
+            connection.send(messages.Follow(0, self._levels.process))
+            connection.send(messages.TellLogLevels(0, self._levels.levels(), None))
+            self._attach(connection)
+            while True:
+                block = self._next_block(connection, TICK_S)
+                if block is not None:
+                    self._advance(*block)
+                self._refresh()
+        finally:
+            self._connection = None
+            connection.close()
+
+    def _check(self, welcome: messages.Welcome) -> None:
+        before = self._welcome
+        if before is not None and (before.chain_id, before.genesis_hash) != (welcome.chain_id, welcome.genesis_hash):
+            raise LinkError("Another chain is served in this data folder now.", "Start this reader again.")
+        if self._moments is None:
+            kind: StoreKind = "rocks" if welcome.store == "rocks" else "sqlite"
+            self._moments = Moments(kind, self._home / CHAIN_NAME, self._home / RUN_NAME)
+        self._welcome = welcome
+
+    def _attach(self, connection: Connection) -> None:
+        """Take a moment of the store and show it, as soon as a header proves what it holds."""
+        while not isinstance(answer := connection.receive(), messages.Following):
+            self._hear(answer)
+        assert self._moments is not None, "it was made at the greeting"
+        self._drop_candidate()
+        # Taken after the ledger has begun to send blocks, so nothing lies between the moment and the first of them.
+        moment = self._moments.newest()
+        try:
+            head = _head_of(moment)
+            view = View(moment)
+            light_block = _proof_of(moment, head, answer.light_block)
+            if light_block is not None:
+                picture = Picture(head, Proven(light_block, head), view, view, None)
+            else:
+                picture = self._first_block_after(connection, head, view)
+            self._show(picture, head.height)
+        except BaseException:
+            moment.close()
+            raise
+        self.connected = True
+        self._tell()
+
+    def _first_block_after(self, connection: Connection, head: Head, view: View) -> Picture:
+        """Wait for the block whose header proves what the moment holds."""
+        while True:
+            block = self._next_block(connection, None)
+            if block is not None and block[0].height > head.height:
+                break
+        next_head, light_block, tables = block
+        _require_next(head, next_head, light_block)
+        newest = view.with_layer(Layer(next_head.height, tables))
+        settled = newest if next_head.app_hash == head.app_hash else view
+        return Picture(next_head, Proven(light_block, head), newest, settled, None)
+
+    def _advance(self, head: Head, light_block: bytes, tables: dict[Table, Rows]) -> None:
+        """Lay a block over the view, and settle the one before."""
+        before = self.picture
+        if head.height <= before.head.height:
+            return  # the moment has it
+        _require_next(before.head, head, light_block)
+        layer = Layer(head.height, tables)
+        changes = [before.newest.layers[-1].tables] if before.newest is not before.settled else []
+        settled = before.newest.compacted()
+        newest = settled.with_layer(layer)
+        if head.app_hash == before.head.app_hash:  # an empty block: it changes nothing that a header must prove
+            changes.append(tables)
+            settled = newest = newest.compacted()
+        self._show(Picture(head, Proven(light_block, before.head), newest, settled, changes))
+        self._tell()
+
+    def _tell(self) -> None:
+        """Call the listeners: for a block, and when the ledger comes or goes."""
+        with self.changed:
+            self.changed.notify_all()
+        for listener in self._listeners:
+            try:
+                listener()
+            except Exception:
+                log.exception("a listener failed; the reader goes on")
+
+    def _show(self, picture: Picture, base_height: int | None = None) -> None:
+        """Let readers see ``picture``; with ``base_height``, its moment is another one, as of that block."""
+        if self._watch is not None:
+            self._watch(picture)
+        before = self._picture
+        with self.changed:
+            self._picture = picture
+            self.changed.notify_all()
+        if base_height is not None:
+            self._base_height = base_height
+            self._since_s = time.monotonic()
+            if before is not None:
+                before.settled.base.close()
+
+    # -- moments
+
+    def _refresh(self) -> None:
+        """Take a newer moment when it is time for one, and use it when all that it holds is settled."""
+        picture = self.picture
+        base = picture.settled.base
+        if self._candidate is None:
+            if base.exact:
+                old = time.monotonic() - self._since_s > self._limits.age_s and picture.head.height > self._base_height
+                due = old or picture.newest.size > self._limits.rows_max
+            else:
+                due = picture.head.height >= self._let_go_at + LET_GO_BLOCKS
+            if not due:
+                return
+            assert self._moments is not None, "there is a moment in use"
+            moment = self._moments.newest()
+            self._candidate = moment, _head_of(moment).height
+        moment, height = self._candidate
+        if height <= _settled_height(picture):
+            self._candidate = None
+            self._use(moment, height)
+
+    def _use(self, moment: Moment, height: int) -> None:
+        """Put ``moment``, as of block ``height``, below the views."""
+        picture = self.picture
+        settled = picture.settled.on(moment, height)
+        newest = settled if picture.newest is picture.settled else settled.with_layer(picture.newest.layers[-1])
+        self._show(picture._replace(newest=newest, settled=settled, changes=()), height)
+
+    def _let_go(self) -> None:
+        """Hold no moment for a few blocks."""
+        self._drop_candidate()
+        if self._moments is None or self._picture is None:
+            return
+        loose = self._moments.loose()
+        if loose is not None:
+            self._let_go_at = self.head.height
+            self._use(loose, 0)
+
+    def _drop_candidate(self) -> None:
+        if self._candidate is not None:
+            self._candidate[0].close()
+            self._candidate = None
+
+    # -- what arrives
+
+    def _next_block(
+        self, connection: Connection, timeout_s: float | None
+    ) -> tuple[Head, bytes, dict[Table, Rows]] | None:
+        """Return the next block; None when something else came, or nothing in time."""
+        message = connection.receive(timeout_s)
+        if not isinstance(message, messages.Block):
+            self._hear(message)
+            return None
+        tables: dict[Table, Rows] = {}
+        for _ in range(message.frames):
+            piece = connection.receive()
+            if not isinstance(piece, messages.Rows) or piece.table not in _TABLES:
+                raise LinkError("A block of the link is not complete.", "It is sent again.")
+            rows = tables.setdefault(_TABLES[piece.table], piece.rows)
+            if rows is not piece.rows:
+                rows.update(piece.rows)
+        return HEAD.decode_trusted(message.head), message.light_block, tables
+
+    def _hear(self, message: messages.Reply | None) -> None:
+        """Take in what is no block."""
+        match message:
+            case None:
+                pass
+            case messages.Pulse():
+                self.pulse = message
+            case messages.LogLevel():
+                self._set_level(message)
+            case messages.LetGo():
+                self._let_go()
+            case _:
+                raise LinkError("The ledger sent what was not asked for.", "It is asked again.")
+
+    def _set_level(self, wanted: messages.LogLevel) -> None:
+        told = None
+        try:
+            self._levels.apply(wanted.logger, wanted.level)
+        except OperationalError as error:
+            told = error.what
+        if self._connection is not None:
+            self._connection.send(messages.TellLogLevels(wanted.number, self._levels.levels(), told))
+
+
+def _head_of(moment: Moment) -> Head:
+    data = moment.get(Table.META, META_HEAD)
+    assert data is not None, "a chain has a head"
+    return HEAD.decode_trusted(data)
+
+
+def _proof_of(moment: Moment, head: Head, newest: bytes) -> bytes | None:
+    """Return a light block whose header carries the app hash of ``head``; None while there is none.
+
+    That of the newest block does when the block was empty, as the one is that the ledger makes after every other.
+    """
+    if decode_light_block(newest).header.app_hash == head.app_hash:
+        return newest
+    found = light_block_at(moment.get, head.height) if head.height else None
+    return encode_light_block(found) if found is not None and found.header.app_hash == head.app_hash else None
+
+
+def _settled_height(picture: Picture) -> int:
+    return picture.head.height if picture.newest is picture.settled else picture.head.height - 1
+
+
+def _require_next(before: Head, head: Head, light_block: bytes) -> None:
+    """Raise :class:`LinkError` unless the block of ``head`` follows ``before``: its header carries that app hash."""
+    if head.height != before.height + 1:
+        raise LinkError(f"Block {head.height} came after {before.height}.", "What lies between is read from the store.")
+    if decode_light_block(light_block).header.app_hash != before.app_hash:
+        raise LinkError(f"The header of block {head.height} proves another state.", "Run `fujie check`.")

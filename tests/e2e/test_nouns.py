@@ -1,0 +1,127 @@
+"""Commands for what is decided, frozen, returned, redeemed and handed over, on a real node of the demonstration."""
+
+import json
+import time
+
+import pytest
+
+from tests.e2e.cli_node import START_S, CliNode
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    node = CliNode(tmp_path_factory.mktemp("nouns"))
+    node.start()
+    yield node
+    if node.process is not None:
+        node.stop()
+
+
+def balance(node, name):
+    return node.json("wallet", "balance", name)["record"]["amount_minor"]
+
+
+def account(node, name):
+    return node.json("read", json.dumps({"type": "account_query", "name": name}))["record"]
+
+
+def test_governors_decide_by_vote(node):
+    action = '{"type": "set_quota", "account": "bank-east", "quota_per_minute": 4000}'
+    assert "set_quota" in node.run("proposal", "actions")
+    proposed = node.json("proposal", "new", "root-authority", action, "--days", "2")
+    identifier = proposed["id"]
+    assert node.json("proposal", "show", identifier)["record"]["status"] == "open"
+    assert account(node, "bank-east")["quota_per_minute"] == 0
+    node.run("proposal", "vote", "root-authority", identifier)
+    assert "is carried" in node.run("proposal", "vote", "central-bank", identifier)
+    assert account(node, "bank-east")["quota_per_minute"] == 4_000
+    assert node.json("proposal", "show", identifier)["record"]["votes"] == ["central-bank", "root-authority"]
+    assert "no proposal" in node.run("proposal", "show", "00" * 16, code=3)
+
+
+def test_a_proposal_comes_from_a_file_and_is_withdrawn_by_its_proposer(node):
+    (node.work / "action.json").write_text('{"type": "suspend_account", "account": "bank-west"}')
+    identifier = node.json("proposal", "new", "central-bank", "action.json")["id"]
+    node.run("proposal", "withdraw", "root-authority", identifier, code=4)
+    node.run("proposal", "withdraw", "central-bank", identifier)
+    assert node.json("proposal", "show", identifier)["record"]["status"] == "withdrawn"
+    node.run("proposal", "vote", "central-bank", identifier, code=4)
+
+
+def test_proposals_are_listed(node):
+    give_up = time.monotonic() + START_S
+    while True:  # the projection follows the ledger
+        found = node.json("proposal", "list")["proposals"]
+        if {each["status"] for each in found} == {"carried", "withdrawn"} or time.monotonic() > give_up:
+            break
+        time.sleep(0.2)
+    assert [each["action"] for each in found] == ["suspend_account", "set_quota"]
+    assert node.json("proposal", "list", "--open")["proposals"] == []
+    assert node.json("proposal", "list", "--limit", "1")["proposals"] == found[:1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["new", "root-authority", "{"], "no JSON"),
+        (["new", "root-authority", '{"type": "dance"}'], "no action"),
+        (["new", "root-authority", '{"type": "pay"}'], "no action"),
+        (["show", "12"], "no id of a proposal"),
+        (["vote", "root-authority", "X" * 32], "no id of a proposal"),
+    ],
+)
+def test_a_proposal_that_cannot_be_meant_is_a_usage_error(node, arguments, said):
+    assert said in node.run("proposal", *arguments, code=2)
+
+
+def test_a_wallet_is_frozen_by_its_institution_which_alone_lifts_it(node):
+    node.run("wallet", "freeze", "bob", "bank-west", "--basis", "order 17", "--payments-only")
+    assert "WALLET" in node.run("pay", "bob", "shop", "1", code=4)
+    node.run("pay", "alice", "bob", "1")
+    node.run("wallet", "freeze", "bob", "bank-west", "--basis", "order 18")
+    assert "WALLET" in node.run("pay", "alice", "bob", "1", code=4)
+    assert "order 18" in node.run("wallet", "show", "bob", "--as", "auditor")
+    assert "refused" in node.json("wallet", "unfreeze", "bob", "bank-east", "--basis", "none", code=4)["error"]["kind"]
+    node.run("wallet", "unfreeze", "bob", "bank-west", "--basis", "order 19")
+    node.run("pay", "bob", "shop", "1")
+
+
+def test_money_is_returned_and_redeemed_by_institution_and_issuer(node):
+    held, supply = balance(node, "alice"), node.json("money", "supply")["record"]
+    assert "Returned 20.00 CNY from alice" in node.run("money", "return", "alice", "20")
+    assert balance(node, "alice") == held - 2_000
+    same = ("money", "redeem", "bank-east", "15.50", "--reference", "6b1f0e4c-5a7d-4b0e-9d0c-0f3a6a0d9b12")
+    assert "3 keys" in node.run(*same)
+    assert node.json("money", "supply")["record"]["redeemed_minor"] == supply["redeemed_minor"] + 1_550
+    assert node.json(*same, code=4)["error"]["kind"] == "refused"
+    alone = ("money", "redeem", "bank-east", "1", "--key", "bank-east")
+    assert "POLICY_NOT_SATISFIED" in node.run(*alone, code=4)
+    assert "below zero" in node.run("money", "return", "alice", "-1", code=2)
+
+
+def test_the_key_of_a_wallet_is_replaced(node):
+    node.run("key", "new", "carol-2", "--unprotected")
+    node.run("wallet", "rotate", "carol", "--to", "carol-2")
+    node.run("pay", "carol", "shop", "1")
+    assert "POLICY_NOT_SATISFIED" in node.run("pay", "carol", "shop", "1", "--key", "carol", code=4)
+    assert "no key called" in node.run("wallet", "rotate", "carol", "--to", "nobody", code=1)
+
+
+def test_identifiers_and_prefixes_change_hands(node):
+    node.run("id", "allocate", "ZZ.156.1301", "HEAT", "--kind", "department")
+    node.run("key", "new", "heat-works", "--unprotected")
+    node.run("id", "rotate", "ZZ.156.1301.HEAT", "--to", "heat-works")
+    node.run("id", "update", "ZZ.156.1301.HEAT", "--name", "Heat", "--key", "heat-works")
+    node.run("id", "delegate", "ZZ.156.1301.HEAT")
+    made = node.json("key", "new", "heat-registrar", "--unprotected")["public_key"]
+    node.run("id", "rotate", "ZZ.156.1301.HEAT", "--registrar", "--to", made)
+    node.run("id", "allocate", "ZZ.156.1301.HEAT", "BOILER", "--key", "heat-registrar")
+    node.run("id", "rotate", "ZZ.156.1301.HEAT", "--registrar", "--give-back")
+    refused = node.run("id", "allocate", "ZZ.156.1301.HEAT", "PUMP", "--key", "heat-registrar", code=4)
+    assert "POLICY_NOT_SATISFIED" in refused
+    node.run("id", "rotate", "ZZ.156.1301.HEAT", "--give-back")
+    assert "POLICY_NOT_SATISFIED" in node.run("id", "retire", "ZZ.156.1301.HEAT", "--key", "heat-works", code=4)
+    assert "say either" in node.run("id", "rotate", "ZZ.156.1301.HEAT", code=2)
+    assert "say either" in node.run("id", "rotate", "ZZ.156.1301.HEAT", "--to", "heat-works", "--give-back", code=2)

@@ -1,0 +1,199 @@
+"""Operating a node: its configuration, its logs and what they never hold, the doctor beside it."""
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tests.e2e.cli_node import FUJIE, START_S, CliNode
+
+pytestmark = pytest.mark.slow
+
+PASSPHRASE = "seven brown horses under one old bridge"
+API_KEY = "fk_c2VjcmV0LWtleS10aGF0LWlzLW5vbmU"
+BEARER = "bearer-token-of-nobody-in-particular-0123456789"
+GRANT = base64.urlsafe_b64encode(b"grant of nobody in particular" * 4).decode().rstrip("=")
+CODE = "code-that-nobody-was-given-77"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    node = CliNode(tmp_path_factory.mktemp("operation"))
+    node.home.mkdir(mode=0o755)
+    (node.home / "fujie.toml").write_text(
+        '[log]\nlevel = "debug"\nformat = "json"\n\n[http]\nreaders = 2\n', encoding="utf-8"
+    )
+    node.start()
+    yield node
+    if node.process is not None:
+        node.stop()
+
+
+def request(node, method, path, body=None, headers=()):
+    asked = urllib.request.Request(f"http://127.0.0.1:{node.port}{path}", body, dict(headers), method=method)
+    try:
+        with urllib.request.urlopen(asked, timeout=START_S) as answer:
+            return answer.status, answer.read(200_000)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_the_configuration_is_read_and_says_where_it_comes_from(node):
+    shown = node.json("config", "show")["values"]
+    assert shown["http.port"]["from"] == "environment"
+    assert (shown["http.readers"]["value"], shown["http.readers"]["from"]) == (2, "file")
+    assert shown["http.readers"]["where"].endswith("fujie.toml, line 6")
+    assert {path.name for path in (node.home / "log").glob("*.log")} >= {"node.log", "reader-1.log", "reader-2.log"}
+
+
+def test_a_mistyped_configuration_stops_everything_before_it_begins(node, tmp_path):
+    (tmp_path / "fujie.toml").write_text("[http]\nprot = 9000\n")
+    shown = node.run("--home", str(tmp_path), "up", code=1)
+    assert "fujie.toml, line 2" in shown
+    assert "Did you mean port?" in shown
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fujie.toml"]
+    assert "Did you mean port?" in node.run("--home", str(tmp_path), "config", "check", code=1)
+
+
+def test_a_commented_file_is_written_once(node, tmp_path):
+    home = str(tmp_path / "new")
+    node.run("--home", home, "config", "init")
+    assert "exists already" in node.run("--home", home, "config", "init", code=1)
+    assert node.json("--home", home, "config", "check")["exposed"] is False
+    assert "speaks no TLS" in node.run("--home", home, "config", "check", FUJIE_HTTP_HOST="0.0.0.0")
+    assert "Did you mean http.hosts?" in node.run("config", "explain", "http.hots", code=2)
+    assert "FUJIE_PORT" in node.run("config", "explain", "http.port")
+
+
+def test_levels_are_set_in_every_process_while_the_node_runs(node):
+    before = node.json("log", "level")["levels"]
+    assert {"node", "reader-1", "reader-2"} <= set(before)
+    after = node.json("log", "level", "fujie.node", "error")["levels"]
+    assert all(levels["fujie.node"] == "error" for levels in after.values())
+    node.run("log", "level", "fujie.node", "inherit")
+    assert node.json("log", "level")["levels"] == before
+    assert "no logger" in node.run("log", "level", "fujie.nowhere", "debug", code=1)
+    assert "Did you mean debug?" in node.run("log", "level", "debgu", code=2)
+
+
+def test_the_logs_of_all_processes_are_shown_and_followed(node):
+    records = node.json("log", "show", "--lines", "1000")["records"]
+    assert any("serving" in record["message"] and record["process"] == "node" for record in records)
+    assert node.json("log", "show", "--process", "node", "--level", "error")["records"] == []
+    assert "There are those of" in node.run("log", "show", "--process", "nobody", code=1)
+    follower = subprocess.Popen(
+        [FUJIE, "log", "show", "--follow", "--lines", "1", "--process", "node"],
+        env=node.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert follower.stdout is not None
+    assert "node" in follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    assert follower.wait(START_S) == 0
+    follower.stdout.close()
+
+
+def test_the_doctor_finds_nothing_wrong_beside_a_running_node(node):
+    found = node.json("doctor")
+    assert (found["failures"], {each["part"] for each in found["findings"]}) == (0, {"folder", "connection"}), found
+    assert "chain" in node.run("doctor", "--all", "--url", f"http://127.0.0.1:{node.port}")
+    assert "does not accept a connection" in node.run("doctor", "--url", "http://127.0.0.1:1", code=1)
+
+
+def test_no_secret_reaches_a_log_an_error_or_the_run_folder(node):
+    """Secrets of every kind go through commands and requests at level debug; then everything that was written is read."""
+    said = node.run("wallet", "new", "zelda", "--institution", "bank-east", FUJIE_PASSPHRASE=PASSPHRASE)
+    said += node.run("pay", "alice", "shop", "7.31", FUJIE_PASSPHRASE=PASSPHRASE)
+    said += node.run("key", "new", "robot", FUJIE_PASSPHRASE=PASSPHRASE)
+    said += node.run("pay", "zelda", "shop", "1", code=1, FUJIE_PASSPHRASE="wrong " + PASSPHRASE)
+    wallet = json.loads((node.home / "wallets" / "zelda.json").read_text())["wallet"]
+    code = node.json("access", "code", "auditor")["code"]
+    kind = [("Content-Type", "application/json")]
+    session = json.loads(request(node, "POST", "/sessions", json.dumps({"code": code}).encode(), kind)[1])
+    made = node.json("access", "key", "new", "bank-east", "--days", "1")
+    secrets = [PASSPHRASE, API_KEY, BEARER, GRANT, CODE, code, session["token"], wallet, *_long_texts(made)]
+    for authorization in (
+        f"Bearer {API_KEY}",
+        f"Bearer {BEARER}",
+        f"Fujie-Grant {GRANT}",
+        f"Basic {GRANT}",
+        f"Bearer {session['token']}",
+    ):
+        for path in (
+            "/me",
+            "/events?after=x",
+            "/transactions",
+            f"/wallets/{wallet}",
+            "/metrics",
+            f"/{GRANT}?key={API_KEY}",
+        ):
+            request(node, "GET", path, headers=[("Authorization", authorization), ("Cookie", f"session={BEARER}")])
+    for body in (json.dumps({"code": CODE}), "{", json.dumps({"token": BEARER, "passphrase": PASSPHRASE}), BEARER):
+        for path in ("/sessions", "/transactions", "/read", "/dry-run", "/console/sign-in"):
+            request(node, "POST", path, body.encode(), kind)
+    said += node.run("doctor", "--all") + node.run("log", "show", "--lines", "1000")
+    written = {path: path.read_bytes() for path in _written(node)}
+    written["what the commands printed"] = said.replace(
+        wallet, "", 1
+    ).encode()  # `wallet new` tells the id it was asked for
+    written["what up printed"] = node.log.read_bytes()
+    for secret in (*secrets, *_seeds(node)):
+        for form in {secret.encode(), base64.b64encode(secret.encode())[:-4]}:
+            holders = [str(place) for place, data in written.items() if form in data]
+            assert holders == [], f"{secret[:12]}… stands in {holders}"
+    assert any(path.name == "node.log" for path in written if not isinstance(path, str))
+
+
+def _written(node):
+    for folder in (node.home / "log", node.home / "run"):
+        yield from (path for path in folder.rglob("*") if path.is_file())
+
+
+def _long_texts(made):
+    """The secret in an answer: whatever is long and is not the name of something."""
+    return [value for name, value in made.items() if isinstance(value, str) and name in ("key", "secret", "token")]
+
+
+def _seeds(node):
+    seeds = [(node.home / "demo" / "seed").read_text().strip()]
+    for path in [*(node.home / "keys").glob("*.key"), *(node.home / "demo" / "keys").glob("*.key")]:
+        secret = json.loads(path.read_text())["secret"]
+        seeds += [
+            value for value in secret.values() if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32,}", value)
+        ]
+    assert len(seeds) > 10
+    found = [form for seed in seeds for form in (seed, base64.b64encode(bytes.fromhex(seed)).decode().rstrip("="))]
+    return list(dict.fromkeys(found))
+
+
+def test_every_line_of_the_logs_is_one_json_object(node):
+    for path in (node.home / "log").glob("*.log"):
+        for line in path.read_text("utf-8").splitlines():
+            record = json.loads(line)
+            assert {"ts", "level", "logger", "process", "message"} <= set(record)
+            assert record["process"] == path.stem
+
+
+def test_after_a_kill_the_doctor_says_what_was_left_and_the_next_start_goes_on(node):
+    """Comes last: it kills the node."""
+    assert node.process is not None
+    os.killpg(node.process.pid, signal.SIGKILL)
+    node.process.wait(START_S)
+    node.process = None
+    found = {each["check"]: each for each in node.json("doctor")["findings"]}
+    assert "which has ended" in found["lock"]["found"]
+    assert "left by a node that was killed" in found["socket"]["found"]
+    assert "killed" in node.run("doctor")
+    node.start()
+    give_up = time.monotonic() + START_S
+    while node.json("doctor")["failures"] and time.monotonic() < give_up:
+        time.sleep(0.5)
+    assert node.json("doctor")["failures"] == 0

@@ -1,0 +1,419 @@
+import json
+import re
+
+import pytest
+
+from fujie.console.app import PAGES, create_console
+from fujie.console.pages.home import lists_lag
+from fujie.console.settings import ConsoleSettings
+from tests.unit.console.site import CITY, DEPARTMENT, HOSTILE, ORIGIN, Html, Visitor
+
+
+def paths(site):
+    """A visit to every page, and more than one where a page has several faces."""
+    return [
+        "/console/",
+        "/console/search",
+        "/console/search?q=%E5%B7%9E",
+        "/console/search?q=nothing-has-this-name",
+        "/console/blocks",
+        "/console/blocks?before=20",
+        "/console/blocks/1",
+        "/console/blocks/latest",
+        f"/console/blocks/{site.paid.receipt.height}",
+        "/console/transactions",
+        "/console/transactions?operation=pay&code=0",
+        "/console/transactions?operation=pay&code=3032&party=bank-west",
+        f"/console/transactions/{site.paid.transaction_id.hex()}",
+        f"/console/transactions/{site.refused.transaction_id.hex()}",
+        f"/console/transactions/{site.allocated.transaction_id.hex()}",
+        "/console/ids",
+        "/console/ids/ZZ.156",
+        "/console/ids/ZZ.156.13",
+        f"/console/ids/{CITY}",
+        f"/console/ids/{CITY}/children",
+        f"/console/ids/{DEPARTMENT}",
+        f"/console/ids/{DEPARTMENT}/history",
+        "/console/accounts",
+        "/console/accounts/central-bank",
+        "/console/organisations/bank-east",
+        "/console/validators",
+        "/console/money",
+        "/console/money/CNY",
+        f"/console/wallets/{site.keys.wallet_id('alice').hex()}",
+        "/console/live",
+        "/console/proof",
+        f"/console/proof?of=/ids/{CITY}.fujie",
+        "/console/sign-in",
+        "/console/about",
+    ]
+
+
+def test_every_page_of_the_table_is_visited(site):
+    patterns = [
+        re.compile("/console" + re.sub(r"\{[^}]*\}", "[^/]+", path))
+        for method, path, _ in PAGES
+        if method == "GET" and not path.startswith(("/parts", "/language"))
+    ]
+    visited = [path.partition("?")[0] for path in paths(site)]
+    assert [pattern.pattern for pattern in patterns if not any(map(pattern.fullmatch, visited))] == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_page_renders_for_the_auditor(site, auditor, language):
+    reader = Visitor(site, language=language)
+    reader.cookies = dict(auditor.cookies)
+    for path in paths(site):
+        page = reader.page(path)
+        root = page.tags[0]
+        assert root == ("html", {"lang": {"en": "en", "zh": "zh-Hans"}[language]}), path
+        assert [tag for tag, _ in page.tags].count("h1") == 1, path
+        assert [tag for tag, _ in page.tags].count("main") == 1, path
+
+
+def test_every_page_renders_for_a_stranger(site, visitor):
+    closed = 0
+    for path in paths(site):
+        answer = visitor.get(path)
+        if answer.status_code == 401:
+            closed += 1
+            assert "/console/sign-in?back=" in answer.text, path
+        else:
+            assert answer.status_code == 200, path
+    assert closed == 1, "of these a stranger may not see the wallet, and no other"
+
+
+def test_every_page_has_a_json_twin(site, auditor):
+    for path in paths(site):
+        asked = auditor.get(path + ("&" if "?" in path else "?") + "format=json")
+        accepted = auditor.get(path, Accept="application/json")
+        for answer in (asked, accepted):
+            assert answer.headers["content-type"] == "application/json", path
+            assert isinstance(answer.json(), dict), path
+        assert asked.json().keys() == accepted.json().keys(), path
+
+
+def test_a_browser_gets_html_though_it_accepts_anything(auditor):
+    answer = auditor.get("/console/", Accept="text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8")
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_every_answer_has_the_policy_and_no_page_runs_a_script_or_style_of_its_own(site, auditor):
+    extra = ["/console/no-such-page", "/console/ids/zz", "/console/ids/ZZ.156.9999", "/console/static/console.css"]
+    for path in [*paths(site), *extra, "/console/static/none.js", "/console/trust.json", "/console/parts/home"]:
+        answer = auditor.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; "), path
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff", path
+        if not answer.headers["content-type"].startswith("text/html"):
+            continue
+        for tag, attributes in Html(answer.text).tags:
+            assert tag not in ("style", "iframe", "object", "embed", "base"), path
+            assert not [name for name in attributes if name == "style" or name.startswith(("on", "hx-on"))], (path, tag)
+            if tag == "script":
+                assert (attributes.get("src") or "").startswith("/console/static/"), path
+
+
+def test_no_page_asks_another_host_for_anything(site, auditor):
+    for path in paths(site):
+        for tag, attributes in auditor.page(path).tags:
+            for name in ("href", "src", "action", "hx-get"):
+                value = attributes.get(name)
+                assert value is None or value.startswith(("/", "#")), (path, tag, value)
+                assert value is None or not value.startswith("//"), (path, tag, value)
+
+
+def test_every_link_to_a_page_leads_to_one(site, auditor):
+    """A walk over all links of all pages, once each; what is not the console's is the API's, and there as well."""
+    seen: set[str] = set()
+    for path in paths(site):
+        for found in auditor.page(path).links:
+            href = found.partition("#")[0]
+            kind = re.sub(r"[0-9a-f]{32,}|\d+|ZZ[.0-9A-Z]*", "*", href)
+            if not href or kind in seen or "language" in href:
+                continue
+            seen.add(kind)
+            answer = auditor.get(href)
+            needs_key = href == "/metrics"  # on a restricted chain
+            assert answer.status_code == 401 if needs_key else answer.status_code in (200, 303), (path, href)
+    assert len(seen) > 60
+
+
+def test_a_hostile_name_stays_a_name(site, auditor):
+    pages = [
+        f"/console/ids/{DEPARTMENT}",
+        f"/console/ids/{DEPARTMENT}/history",
+        f"/console/ids/{CITY}",
+        f"/console/ids/{CITY}/children",
+        "/console/search?q=Gas",
+        f"/console/transactions/{site.allocated.transaction_id.hex()}",
+        f"/console/transactions/{site.updated.transaction_id.hex()}",
+    ]
+    for path in pages:
+        page = auditor.page(path) if "search" not in path else Html(auditor.get(path).text)
+        assert "<script>alert" not in page.source, path
+        assert not [tag for tag, attributes in page.tags if tag == "img"], path
+        if "search" not in path:
+            assert HOSTILE in page.text, path
+    suggestions = auditor.page("/console/parts/suggestions?q=Gas")
+    assert HOSTILE in suggestions.text
+    assert {tag for tag, _ in suggestions.tags} <= {"ul", "li", "a", "span"}
+
+
+@pytest.mark.parametrize("text", ['"><script>alert(1)</script>', "{{ 7*7 }}", "%00", "\u202e", "a" * 5_000, "'--"])
+def test_hostile_text_in_the_query_is_text(visitor, text):
+    from urllib.parse import quote
+
+    for path in ("/console/search?q=", "/console/proof?of=", "/console/sign-in?back=", "/console/transactions?party="):
+        answer = visitor.get(path + quote(text))
+        assert answer.status_code in (200, 303, 400), path
+        page = Html(answer.text)
+        assert "<script>alert" not in answer.text
+        assert "49" not in re.findall(r"\b49\b", page.text)
+
+
+def test_home_shows_the_chain_and_examples_that_find_something(site, auditor):
+    site.project()
+    page = auditor.page("/console/")
+    assert f"{site.engine.head.height:,}" in page.text
+    assert "3,216" in page.text, "3,214 divisions, the country and a department"
+    assert "Nothing. Blocks are made in time" in page.text
+    examples = [href for href in page.links if href.startswith("/console/search?q=")]
+    assert len(examples) >= 4
+    for href in examples:
+        answer = auditor.get(href)
+        found = answer.status_code == 303 or bool(json.loads(auditor.get(href + "&format=json").text)["matches"])
+        assert found, href
+
+
+@pytest.mark.parametrize(
+    ("behind", "block_age_ms", "lags"), [(0, 90_000, False), (1, 500, False), (1, 1_001, True), (101, 0, True)]
+)
+def test_home_says_when_lists_lag(behind, block_age_ms, lags):
+    assert lists_lag({"projection": {"behind": behind}, "block_age_ms": block_age_ms}) is lags
+    assert not lists_lag(None)
+
+
+def test_home_has_a_part_that_changes_by_itself(auditor):
+    page = auditor.page("/console/")
+    [refresh] = [each for _, each in page.tags if each.get("id") == "now"]
+    part = auditor.get(refresh["hx-get"] or "", **{"HX-Request": "true"})
+    assert part.status_code == 200
+    assert "<html" not in part.text
+    assert part.text.count("<rect ") == 60
+
+
+def test_transaction_says_in_one_sentence_what_happened(site, auditor):
+    page = auditor.page(f"/console/transactions/{site.paid.transaction_id.hex()}")
+    alice, shop = (site.keys.wallet_id(name).hex()[:8] for name in ("alice", "shop"))
+    assert f"Paid 12.50 CNY from wallet {alice}… to wallet {shop}…" in page.text
+    assert f"/console/proof?of=/receipts/{site.paid.transaction_id.hex()}.fujie" in page.links
+    allocated = auditor.page(f"/console/transactions/{site.allocated.transaction_id.hex()}")
+    assert f"Allocated {DEPARTMENT} under {CITY}" in allocated.text
+
+
+def test_postings_balance_on_the_page(site, auditor):
+    path = f"/console/transactions/{site.paid.transaction_id.hex()}"
+    [total] = auditor.get(path + "?format=json").json()["totals"]
+    assert (total["debit_minor"], total["credit_minor"], total["difference_minor"]) == (1250, 1250, 0)
+    assert "Difference0.00 CNY" in auditor.page(path).text.replace(" Difference ", "Difference")
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence", "advice"),
+    [
+        ("en", "The amount exceeds what one payment of the payer's class may be.", "Use a smaller amount"),
+        ("zh", "金额超出付款方类别的单笔上限。", "请减少金额"),
+    ],
+)
+def test_refusal_says_why_and_what_to_do(site, auditor, language, sentence, advice):
+    reader = Visitor(site, language=language)
+    reader.cookies = dict(auditor.cookies)
+    page = reader.page(f"/console/transactions/{site.refused.transaction_id.hex()}")
+    assert "PAYER_PAYMENT_LIMIT_EXCEEDED" in page.text
+    assert sentence in page.text
+    assert advice in page.text
+    assert "9,999.99 CNY" in page.text
+
+
+def test_refused_allocation_names_what_was_asked_for(site, auditor):
+    page = auditor.page(f"/console/transactions/{site.taken.transaction_id.hex()}")
+    assert f"It asked to allocate {DEPARTMENT} under {CITY}" in page.text
+
+
+def test_identifier_shows_its_place_from_the_root(visitor):
+    page = visitor.page(f"/console/ids/{CITY}")
+    assert "Register 中国 (demonstration) 河北省 石家庄市" in page.text
+    assert f"{CITY}-X1" in page.text
+    assert "GBT2260 130100" in page.text
+    for href in ("/console/ids/ZZ.156", "/console/ids/ZZ.156.13", f"/ids/{CITY}.fujie"):
+        assert href in page.links
+
+
+def test_tree_leads_down_to_the_last_county_without_javascript(visitor):
+    """Every division is reached from the register by links alone."""
+    provinces = visitor.get("/console/ids/ZZ.156/children?format=json").json()["children"]
+    assert provinces["total"] == 34
+    found = 0
+    for province in [each for each in provinces["children"] if each["identifier"] in ("ZZ.156.13", "ZZ.156.11")]:
+        page = visitor.page(f"/console/ids/{province['identifier']}/children")
+        inside = {href for href in page.links if re.fullmatch(r"/console/ids/ZZ\.156\.1[.0-9]+", href)}
+        for href in inside - {f"/console/ids/{province['identifier']}"}:
+            found += len(visitor.get(f"{href}/children?format=json").json()["children"]["children"])
+    assert found == 168, "counties of the cities of Hebei, and the department"
+
+
+def test_branch_of_the_tree_is_a_part(visitor):
+    part = visitor.get(f"/console/ids/{CITY}/children", **{"HX-Request": "true"})
+    assert "<html" not in part.text
+    assert "/console/ids/ZZ.156.1301.02" in Html(part.text).links
+
+
+def test_history_says_what_changed(visitor):
+    page = visitor.page(f"/console/ids/{DEPARTMENT}/history")
+    assert "Version 2" in page.text
+    assert "Version 1" in page.text
+    assert re.search(r"Attributes phone: <b>0311</b> –", page.text), page.text
+
+
+def test_identifier_that_was_never_allocated_has_a_page_with_its_proof(visitor):
+    answer = visitor.get("/console/ids/ZZ.156.1301.9999")
+    assert answer.status_code == 404
+    page = Html(answer.text)
+    assert "never allocated" in page.text
+    assert "石家庄市" in page.text, "the nearest above is named"
+    assert "/ids/ZZ.156.1301.9999.fujie" in page.links
+    assert visitor.get("/ids/ZZ.156.1301.9999.fujie").status_code == 200
+    assert visitor.get("/console/ids/ZZ.156.1301.9999?format=json").json()["record"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (CITY, f"/console/ids/{CITY}"),
+        (f"{CITY}-X1", f"/console/ids/{CITY}"),
+        ("zz.156.1301", f"/console/ids/{CITY}"),
+        ("ZZ.156.7777", "/console/ids/ZZ.156.7777"),
+        ("130100", f"/console/ids/{CITY}"),
+        ("石家庄市", f"/console/ids/{CITY}"),
+        ("CNY", "/console/money/CNY"),
+    ],
+)
+def test_what_means_one_thing_leads_there(visitor, text, place):
+    from urllib.parse import quote
+
+    answer = visitor.get(f"/console/search?q={quote(text)}")
+    assert (answer.status_code, answer.headers.get("location")) == (303, place)
+
+
+def test_search_finds_transaction_wallet_and_block(site, auditor):
+    wallet = site.keys.wallet_id("bob").hex()
+    transaction = site.paid.transaction_id.hex()
+    for text, place in ((wallet, f"wallets/{wallet}"), (transaction, f"transactions/{transaction}"), ("7", "blocks/7")):
+        answer = auditor.get(f"/console/search?q={text}")
+        assert answer.headers.get("location") == f"/console/{place}", answer.text[:300]
+
+
+def test_block_says_who_signed_it(visitor):
+    page = visitor.page("/console/blocks/2")
+    assert "1 of 1 validators, 1 of 1 of the power" in page.text
+    assert {"/console/blocks/1", "/console/blocks/3", "/blocks/2"} <= set(page.links)
+
+
+def test_lists_have_further_pages(auditor):
+    first = auditor.page("/console/transactions")
+    [older] = [href for href in first.links if "before=" in href]
+    second = auditor.page(older)
+    assert "/console/transactions" in second.links
+    ids = [[href for href in page.links if href.startswith("/console/transactions/")] for page in (first, second)]
+    assert len(ids[0]) == len(ids[1]) == 25
+    assert not set(ids[0]) & set(ids[1])
+
+
+def test_filters_choose(site, auditor):
+    shop, carol = (site.keys.wallet_id(name).hex() for name in ("shop", "carol"))
+    data = auditor.get(f"/console/transactions?operation=pay&party={shop}&format=json").json()
+    assert {each["transaction_id"] for each in data["transactions"]} == {
+        site.paid.transaction_id.hex(),
+        site.refused.transaction_id.hex(),
+    }
+    data = auditor.get(f"/console/transactions?code=3032&party={carol}&format=json").json()
+    assert [each["transaction_id"] for each in data["transactions"]] == [site.refused.transaction_id.hex()]
+
+
+def test_stranger_is_told_that_there_is_more_than_he_sees(visitor):
+    page = visitor.page("/console/transactions")
+    assert "This chain is restricted" in page.text
+    assert "/console/sign-in?back=/console/transactions" in page.links
+
+
+def test_wallet_shows_balance_and_limits_to_the_auditor(site, auditor):
+    page = auditor.page(f"/console/wallets/{site.keys.wallet_id('alice').hex()}")
+    assert "1,987.50 CNY" in page.text
+    assert "One payment at most: 50,000.00 CNY" in page.text
+    assert "12.50 CNY in 1 payment" in page.text
+
+
+def test_wallet_that_is_not_there_looks_to_a_stranger_like_one_that_is(site, visitor):
+    there = visitor.get(f"/console/wallets/{site.keys.wallet_id('alice').hex()}")
+    absent = visitor.get(f"/console/wallets/{'ab' * 16}")
+    assert there.status_code == absent.status_code == 401
+    shown = [re.sub(r"[0-9a-f]{32}", "*", answer.text) for answer in (there, absent)]
+    assert shown[0] == shown[1]
+
+
+def test_supply_is_shown_with_its_decimals(visitor):
+    page = visitor.page("/console/money")
+    assert "1,500,000.00 CNY" in page.text
+    assert "Issued by central-bank, with 2 decimals." in page.text
+
+
+def test_proof_page_hands_the_viewer_known_paths_only(visitor):
+    known = f"/ids/{CITY}.fujie"
+    frame = next(
+        each for _, each in visitor.page(f"/console/proof?of={known}").tags if each.get("id") == "proof-viewer"
+    )
+    assert (frame["data-of"], frame["data-trust"]) == (known, "/console/trust.json")
+    for strange in ("//evil.example/x.fujie", "/console/sign-out", "javascript:alert(1)", "/ids/../me"):
+        page = visitor.page(f"/console/proof?of={strange}")
+        frame = next(each for _, each in page.tags if each.get("id") == "proof-viewer")
+        assert frame["data-of"] == ""
+        assert "names no proof of this node" in page.text
+
+
+def test_trust_root_is_the_one_of_the_settings_or_else_of_the_node(site, visitor):
+    assert visitor.get("/console/trust.json").json()["chain_id"] == site.engine.chain_id
+    pinned = create_console(site.explorer, ConsoleSettings(trust='{"format": "pinned"}'))
+    assert Visitor(site, pinned).get("/console/trust.json").json() == {"format": "pinned"}
+    assert "pinned" in Visitor(site, pinned).page("/console/about").text
+
+
+def test_fixed_language_holds_for_everybody(site):
+    fixed = create_console(site.explorer, ConsoleSettings(language="zh"))
+    assert "链上概览" in Visitor(site, fixed, language="en").page("/console/").text
+
+
+def test_switch_of_language_comes_back_and_stays(visitor):
+    page = visitor.page("/console/blocks?before=20")
+    [switch] = [href for href in page.links if "/language/zh" in href]
+    answer = visitor.get(switch)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/blocks?before=20")
+    assert "区块" in visitor.page("/console/blocks").text
+
+
+@pytest.mark.parametrize(
+    "back", ["https://evil.example/", "//evil.example/", "/console//evil.example", "/ids", "\\\\x", ""]
+)
+def test_nobody_is_sent_elsewhere(visitor, back):
+    from urllib.parse import quote
+
+    answer = visitor.get(f"/console/language/en?back={quote(back, safe='')}")
+    assert answer.headers["location"] == "/console/"
+
+
+def test_root_leads_to_the_console(visitor):
+    assert visitor.get("/").headers["location"].startswith("/console")
+    assert visitor.get("/console").status_code == 200
+    assert ORIGIN == "http://localhost"
