@@ -21,7 +21,7 @@ version = release = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
 language = "en"
 
 extensions = ["myst_parser"]
-root_doc = "docs/index"
+root_doc = "docs/index.md".removesuffix(".md")
 include_patterns = [
     "README.md",
     "README.zh.md",

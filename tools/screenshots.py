@@ -37,7 +37,6 @@ class Picture(NamedTuple):
     path: str
     size: ViewportSize
     ready: str
-    opened: tuple[str, ...] = ()
 
 
 def pictures(transaction_id: str) -> list[Picture]:
@@ -54,7 +53,6 @@ def pictures(transaction_id: str) -> list[Picture]:
             proof,
             {"width": 1200, "height": 1500},
             "#proof-verdict[data-verdict=proven]",
-            ("li[data-step=path] > details > summary",),
         ),
     ]
 
@@ -64,9 +62,6 @@ def take(page: Page, picture: Picture) -> Path:
     page.set_viewport_size(picture.size)
     page.goto(picture.path)
     page.wait_for_selector(picture.ready)
-    for summary in picture.opened:
-        page.click(summary)
-    page.mouse.move(0, 0)
     file = IMAGES / picture.name
     page.screenshot(path=file, animations="disabled", caret="hide")
     return file

@@ -84,7 +84,7 @@ def test_decision_has_its_sections(path):
 
 # Where one file speaks of another: a path under docs/, the page of the specification by its bare name (with a heading
 # in quotes behind it, perhaps), a decision by its number.
-DOCUMENT = re.compile(r"\bdocs/[a-z0-9_/.-]*[a-z0-9_]")
+DOCUMENT = re.compile(r"(?<![\w/.])docs/[a-z0-9_/.-]*[a-z0-9_]")
 SPEC_PAGE = re.compile(r'(?<![\w-])(?:docs/spec/)?([0-9]{2}-[a-z]+\.md)(?:, "([A-Z][^"]+)")?')
 DECISION = re.compile(r"(?:\bADR[ -]|\badr/)0*([0-9]+)")
 

@@ -63,7 +63,7 @@ def test_every_figure_that_a_node_shows_is_described(tmp_path):
     described = {each.name for each in metrics.figures()}
     with fujie.open(tmp_path / "town") as ledger:
         app = create_app(ledger.engine)
-        shown = {family.name: family.type for family in app.serving.metrics.registry.collect()}
+        shown = {family.name: family.type for family in app.metrics.registry.collect()}
         app.stop()
     assert len(shown) > 15
     assert {f"{name}_total" if kind == "counter" else name for name, kind in shown.items()} <= described

@@ -57,8 +57,9 @@ def pages(site):
 
 @pytest.mark.slow
 def test_site_has_every_page_that_a_newcomer_looks_for(site):
-    for name in ("index", "README", "docs/index", "docs/tutorial/first-ledger", "docs/reference/command-line"):
-        assert (site / f"{name}.html").exists()
+    assert (site / "index.html").exists()
+    for name in ("README.md", "docs/index.md", "docs/tutorial/first-ledger.md", "docs/reference/command-line.md"):
+        assert (site / name).with_suffix(".html").exists()
     source = {path.relative_to(ROOT).with_suffix("") for path in (ROOT / "docs").rglob("*.md")}
     built = {path.relative_to(site).with_suffix("") for path in site.rglob("*.html")}
     assert source <= built

@@ -49,8 +49,6 @@ def up(
     from fujie.cli.config import say_exposed
     from fujie.cli.progress import progress
     from fujie.node.config import load_config
-    from fujie.node.demo import found_demo
-    from fujie.node.founding import is_founded
     from fujie.node.serve import Stopped, run_node
 
     folder = settings_of(context).folder
@@ -61,15 +59,22 @@ def up(
     if described is not None and described.world == "mirror":
         raise OperationalError(f"The data folder {folder.home} is a mirror.", "Start it with `fujie mirror`.")
     say_exposed(config)
-    if not is_founded(folder):
-        output.say(f"Founding a chain with the demonstration in {folder.home}")
-        found_demo(folder, kind)
+
+    def found() -> None:
+        from fujie.node.demo import found_demo
+        from fujie.node.founding import is_founded
+
+        if not is_founded(folder):
+            output.say(f"Founding a chain with the demonstration in {folder.home}")
+            found_demo(folder, kind)
+
     try:
         with progress() as shown:
             run_node(
                 folder,
                 config,
                 stop,
+                found=found,
                 progress=shown,
                 on_ready=lambda started: _welcome(folder, started, shown.close),
             )
@@ -86,15 +91,21 @@ def init(
     genesis: Annotated[
         Path | None, typer.Option(help="Found the chain of this genesis file [default: one account, 'owner']")
     ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Let anyone read and mirror everything [default: wallets to their parties]")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Found an empty chain, without the demonstration. `fujie up` then serves it."""
     from fujie.client.files import read_bounded
     from fujie.machine import genesis as genesis_form
+    from fujie.modules.membership.records import Visibility
     from fujie.node.founding import found_chain, found_from, is_founded, require_validator
     from fujie.node.keyring import ensure_key
     from fujie.node.ledger import GENESIS_FILE_BYTES_MAX, OWNER, owner_genesis
 
+    if public and genesis is not None:
+        raise typer.BadParameter("a genesis file says itself who may read: leave --public out")
     folder = settings_of(context).folder
     kind = store_kind(store)
     if is_founded(folder):
@@ -108,7 +119,9 @@ def init(
         found_from(folder, kind, "plain", founding)
     else:
         owner = ensure_key(folder.key_folders[0] / f"{OWNER}.key", OWNER)
-        found_chain(folder, kind, "plain", _chain_name(name), owner_genesis(owner.public_key, validator.public_key))
+        visibility = Visibility.PUBLIC if public else Visibility.RESTRICTED
+        parts = owner_genesis(owner.public_key, validator.public_key, visibility)
+        found_chain(folder, kind, "plain", _chain_name(name), parts)
     trust = folder.trust()
     output.show(
         "Founded",

@@ -186,13 +186,13 @@ def _identifier(text: str) -> bytes:
 
 
 def _rows(record: "Proposal") -> list[output.Row]:
-    from fujie.core.json_form import to_json
+    from fujie.core.json_form import to_json, type_name
 
     action = to_json(record.action)
     fields = ", ".join(f"{name} {value}" for name, value in action.items() if name != "type" and value is not None)
     return [
         ("id", record.id.hex()),
-        ("action", f"{action['type']}: {fields}"),
+        ("action", f"{type_name(type(record.action))}: {fields}"),
         ("proposed by", record.proposer),
         ("votes", ", ".join(record.votes) or "none yet"),
         ("status", record.status.value),

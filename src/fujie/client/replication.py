@@ -1,4 +1,4 @@
-"""A chain, block by block, from a node over HTTP (docs/spec/09-http.md, "Replication"): what a mirror is fed from.
+"""A chain, block by block, from a node over HTTP (docs/spec/09-http.md, "Mirrors"): what a mirror is fed from.
 
 Bounded and retried as every request of ``client.http``; what the answers mean, and whether they are true, is for
 ``engine.mirror`` to find out.

@@ -1,7 +1,7 @@
 """What every process that a node starts beside its ledger owes it: to end when told, and not to outlive it.
 
 Standard input is a pipe from the node: its end means that the node is gone, however it went. SIGTERM asks to finish.
-Ctrl-C in a terminal reaches the whole group of processes; only the node acts on it.
+Ctrl-C in a terminal is for the node alone.
 """
 
 import os

@@ -164,7 +164,7 @@ class Metrics(_Section, frozen=True):
         Literal["auto", "anyone", "key"],
         Said(
             "Who may read them: anyone, or an API key with the scope metrics",
-            reason="auto: anyone while the node listens on the loopback address only, a key otherwise.",
+            reason="auto: anyone on a public chain, whose contents anyone may read; on a restricted chain a key.",
         ),
     ] = "auto"
 
@@ -192,11 +192,6 @@ class Config(_Section, frozen=True):
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound: all addresses, of which one is ours
             host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104 - as above
         return f"http://[{host}]:{self.http.port}" if ":" in host else f"http://{host}:{self.http.port}"
-
-    @property
-    def metrics_need_key(self) -> bool:
-        """Whether only an API key may read the measurements."""
-        return self.exposed if self.metrics.access == "auto" else self.metrics.access == "key"
 
 
 class Key(NamedTuple):

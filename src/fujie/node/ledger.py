@@ -26,7 +26,7 @@ from fujie.modules.membership.genesis import (
     GenesisRule,
     MembershipGenesis,
 )
-from fujie.modules.membership.records import Role, Validator
+from fujie.modules.membership.records import Role, Validator, Visibility
 from fujie.node.folder import Folder
 from fujie.node.founding import found_chain, is_founded, open_engine
 from fujie.node.keyring import Keyring, ensure_key, validator_signer
@@ -95,15 +95,17 @@ def open_ledger(
     return Ledger(folder, engine, signers)
 
 
-def owner_genesis(owner: bytes, validator: bytes) -> list[tuple[str, Record]]:
+def owner_genesis(
+    owner: bytes, validator: bytes, visibility: Visibility = Visibility.RESTRICTED
+) -> list[tuple[str, Record]]:
     """Return the parts of a genesis with one organisation and one account, ``owner``, that holds every role.
 
-    ``owner`` and ``validator`` are public keys. The account governs ``ZZ.000``, issues XTS and serves wallets of class 1,
+    ``owner`` and ``validator`` are public keys. On a ``public`` chain anyone may read, and mirror, everything. The account governs ``ZZ.000``, issues XTS and serves wallets of class 1,
     which has no limits.
     """
     roles = (Role.CENTRAL_BANK, Role.GOVERNOR, Role.INSTITUTION, Role.REGISTRAR, Role.ROOT_AUTHORITY)
     membership = MembershipGenesis(
-        msgspec.structs.replace(DEFAULTS, operations_per_minute=OPERATIONS_PER_MINUTE),
+        msgspec.structs.replace(DEFAULTS, operations_per_minute=OPERATIONS_PER_MINUTE, visibility=visibility),
         (GenesisOrganisation(OWNER, "Owner of this ledger"),),
         (GenesisAccount(OWNER, OWNER, single(owner), roles, 0),),
         (Validator(validator, 1, OWNER),),

@@ -62,6 +62,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=self._pass_fds,
+            process_group=0,  # Ctrl-C in a terminal is for the node, also before a process can say that it ignores it
             env=os.environ | {"PYTHONPATH": path},
         )
         self.starts += 1

@@ -7,6 +7,7 @@ as soon as the ledger answers, and serves; when the ledger process is gone, so i
 import argparse
 import os
 import threading
+from typing import Any
 
 from fujie.node.child import child_stop, say_ready
 
@@ -23,8 +24,7 @@ def main() -> None:
 
 def _run(home: str, number: int, descriptor: int, config_json: str, stop: threading.Event) -> None:
     # Imported here and not above, so that signals are in place before the time that this takes.
-    import gc
-    import logging
+    import math
     import socket
     from pathlib import Path
 
@@ -40,28 +40,45 @@ def _run(home: str, number: int, descriptor: int, config_json: str, stop: thread
     from fujie.node.web import compose
     from fujie.reader.replica import Replica
 
-    log = logging.getLogger(__name__)
     folder = Folder(Path(home))
     config = msgspec.json.decode(config_json, type=Config)
     name = f"reader-{number}"
     start_logging(folder, name, config.log)
     raise_limit(wanted_files(config))
-    replica = None
-    while replica is None and not stop.is_set():
-        try:
-            replica = Replica(folder.home, ledger_pid=os.getppid(), levels=LogLevels(name, apply_level, levels))
-        except OperationalError as error:
-            log.info("the ledger does not answer yet: %s", error.what)  # it may be filling the demonstration
-    if replica is None:
-        return
+    try:
+        # However long it takes: the ledger may be filling the demonstration first.
+        replica = Replica(
+            folder.home,
+            ledger_pid=os.getppid(),
+            timeout_s=math.inf,
+            cancelled=stop.is_set,
+            levels=LogLevels(name, apply_level, levels),
+        )
+    except OperationalError:
+        if stop.is_set():
+            return
+        raise
     try:
         app = compose(replica, folder, config, number)
-        gc.collect()
-        gc.freeze()  # whatever lives now lives until the end
         with socket.socket(fileno=descriptor) as listener:
-            serve_on(listener, app, lambda _url: say_ready(), stop)
+            serve_on(listener, app, lambda _url: _serving(app), stop)
     finally:
         replica.close()
+
+
+def _serving(app: Any) -> None:
+    """Say that requests are answered, and load what can come later."""
+    say_ready()
+
+    def load() -> None:
+        import gc
+
+        if app.console is not None:
+            app.console.load()
+        gc.collect()
+        gc.freeze()  # whatever lives now lives until the end
+
+    threading.Thread(target=load, name="fujie-load", daemon=True).start()
 
 
 def _give_up() -> None:

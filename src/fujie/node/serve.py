@@ -2,7 +2,8 @@
 
 run_node
   ├─ bind the port            (before anything takes time; the socket stays with this process and never gets lost)
-  ├─ start the readers        (they load while the engine opens, and wait for the link)
+  ├─ start the readers        (they load while this process does, and wait for the link)
+  ├─ found the chain          (where there is none)
   ├─ open the engine          (takes the folder; goes on where the last commit left it)
   ├─ fill the demonstration   (what is missing of it; nothing on a second start)
   ├─ open the link            (readers attach and serve; then the projector is started)
@@ -16,30 +17,28 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from fujie.api.listening import address_of, listen
 from fujie.core.errors import OperationalError
-from fujie.engine.link.levels import LogLevels
-from fujie.engine.link.server import FollowedEngine, LinkServer
 from fujie.node.config_keys import Config
-from fujie.node.demo import Filled, Progress, fill
-from fujie.node.demo_world import DemoWorld
 from fujie.node.folder import Folder
-from fujie.node.founding import open_engine
-from fujie.node.keyring import ensure_key, load_demo_keys, validator_signer
 from fujie.node.logs import apply_level, levels, start_logging
 from fujie.node.open_files import raise_limit, wanted_files
 from fujie.node.processes import Child, Children
-from fujie.store.opening import STORE_NAMES, StoreKind
+from fujie.store.opening import STORE_NAMES, FolderLock, StoreKind
+
+# The engine and what belongs to it is imported when the readers have been started: both take their time side by side.
+if TYPE_CHECKING:
+    from fujie.engine.link.server import FollowedEngine, LinkServer
+    from fujie.node.demo import Filled, Progress
 
 WATCH_S: Final = 0.5
 READY_POLL_S: Final = 0.01
-LOG_BYTES_KEPT: Final = (
-    160 * 2**20
-)  # of SQLite's write-ahead log, twice what it moves at a time; beyond it followers let go
+# Of SQLite's write-ahead log: twice what it moves at a time. Beyond it followers let go.
+LOG_BYTES_KEPT: Final = 160 * 2**20
 LOG_BYTES_STEP: Final = 80 * 2**20
 
 READER_MODULE: Final = "fujie.node.reader_process"
@@ -58,7 +57,7 @@ class Started(NamedTuple):
     url: str
     chain_id: str
     height: int
-    filled: Filled | None
+    filled: "Filled | None"
 
 
 def run_node(
@@ -66,18 +65,25 @@ def run_node(
     config: Config,
     stop: threading.Event,
     *,
-    progress: Progress | None = None,
+    found: Callable[[], None] = lambda: None,
+    progress: "Progress | None" = None,
     on_ready: Callable[[Started], None] | None = None,
 ) -> None:
-    """Run the node of ``folder``, which holds a chain, until ``stop`` is set.
+    """Run the node of ``folder`` until ``stop`` is set. ``found`` founds its chain if it holds none.
 
     Raises :class:`OperationalError` when the folder or the port is in use, the key of the validator does not open, the
     readers do not start, or the ledger stops by itself; :class:`Stopped` when it was told to stop while it filled the
     demonstration.
     """
-    description = folder.require()
 
-    def open_ledger() -> tuple[FollowedEngine, Filled | None]:
+    def open_ledger() -> "tuple[FollowedEngine, Filled | None]":
+        from fujie.node.demo import fill
+        from fujie.node.demo_world import DemoWorld
+        from fujie.node.founding import open_engine
+        from fujie.node.keyring import load_demo_keys, validator_signer
+
+        found()
+        description = folder.require()
         engine = open_engine(folder, validator_signer(folder))
         try:
             keys = load_demo_keys(folder) if description.world == "demo" else None
@@ -92,7 +98,7 @@ def run_node(
 def run_processes(
     folder: Folder,
     config: Config,
-    open_ledger: Callable[[], tuple[FollowedEngine, Filled | None]],
+    open_ledger: "Callable[[], tuple[FollowedEngine, Filled | None]]",
     stop: threading.Event,
     *,
     on_ready: Callable[[Started], None] | None = None,
@@ -103,10 +109,11 @@ def run_processes(
     ``ends_with_failure``: a ledger that has failed stops the node; a mirror goes on to answer. Raises as
     :func:`run_node`, and what ``open_ledger`` raises.
     """
-    start_logging(folder, "node", config.log)
-    raise_limit(wanted_files(config))
-    ensure_key(folder.log_key, "log")  # here, so that no two readers make it at once
+    _require_unused(folder)
     with listen(config.http.host, config.http.port) as listener:
+        start_logging(folder, "node", config.log)
+        raise_limit(wanted_files(config))
+        _ensure_log_key(folder)
         children = Children()
         try:
             readers = [
@@ -138,8 +145,22 @@ def _start_reader(children: Children, folder: Folder, config: Config, listener: 
     return children.add(f"reader-{number}", READER_MODULE, given, (descriptor,))
 
 
+def _require_unused(folder: Folder) -> None:
+    """Raise :class:`OperationalError` when another process has the folder, before anything is written to its log."""
+    if folder.chain.is_dir():
+        FolderLock(folder.chain).release()
+
+
+def _ensure_log_key(folder: Folder) -> None:
+    """Make the key that signs checkpoints of the log, here, so that no two readers make it at once."""
+    if not folder.log_key.exists():
+        from fujie.node.keyring import ensure_key
+
+        ensure_key(folder.log_key, "log")
+
+
 def _started(
-    engine: FollowedEngine, url: str, filled: Filled | None, on_ready: Callable[[Started], None] | None
+    engine: "FollowedEngine", url: str, filled: "Filled | None", on_ready: Callable[[Started], None] | None
 ) -> None:
     log.info("serving %s at %s from height %d", engine.chain_id, url, engine.head.height)
     if on_ready is not None:
@@ -149,7 +170,7 @@ def _started(
 class _Stoppable:
     """A progress that ends the filling when the node is told to stop."""
 
-    def __init__(self, stop: threading.Event, inner: Progress | None) -> None:
+    def __init__(self, stop: threading.Event, inner: "Progress | None") -> None:
         self._stop = stop
         self._inner = inner
 
@@ -171,7 +192,7 @@ class _Node:
         self,
         folder: Folder,
         config: Config,
-        engine: FollowedEngine,
+        engine: "FollowedEngine",
         children: Children,
         stop: threading.Event,
         ends_with_failure: bool,
@@ -188,6 +209,9 @@ class _Node:
 
     def run(self, readers: list[Child], on_ready: Callable[[], None]) -> None:
         """Serve until told to stop, or something is in the way. Raises :class:`OperationalError` for the latter."""
+        from fujie.engine.link.levels import LogLevels
+        from fujie.engine.link.server import LinkServer
+
         link = LinkServer(
             self._engine,
             self._folder.home,
@@ -229,7 +253,7 @@ class _Node:
             )
         return False
 
-    def _bound_log(self, link: LinkServer) -> None:
+    def _bound_log(self, link: "LinkServer") -> None:
         """Have followers let go of SQLite's write-ahead log when it has grown because one always held a moment."""
         if self._store != "sqlite":
             return

@@ -1,13 +1,11 @@
 """What a node serves by HTTP, put together: the interface over an engine, what stands beside it, and the console."""
 
+import asyncio
+import threading
 from typing import Any, Final
 
 from fujie.api.app import create_app
 from fujie.api.serving import Settings
-from fujie.client.explorer import Explorer
-from fujie.client.in_process import InProcessTransport
-from fujie.console.app import create_console
-from fujie.console.settings import ConsoleSettings
 from fujie.engine.base import Served
 from fujie.node.config_keys import Config
 from fujie.node.folder import Folder
@@ -31,12 +29,42 @@ def compose(engine: Served, folder: Folder, config: Config, number: int = 0) -> 
         settings=Settings(
             hosts=config.http.hosts,
             streams_max=config.streams.connections_max,
-            metrics_access="key" if config.metrics_need_key else "anyone",
+            metrics_access=config.metrics.access,
             reader_number=number,
             mirror_of=read_source(folder) if folder.require().world == "mirror" else "",
         ),
     )
     if config.console.enabled:
-        settings = ConsoleSettings(language=config.console.language, trust=encode_trust(folder.trust()).decode())
-        app.console = create_console(Explorer(InProcessTransport(app)), settings)
+        app.console = LateConsole(app, folder, config)
     return app
+
+
+class LateConsole:
+    """The console, loaded beside the event loop when the interface serves already: it is a third of a reader's start."""
+
+    def __init__(self, app: Any, folder: Folder, config: Config) -> None:
+        self._app = app
+        self._folder = folder
+        self._config = config
+        self._lock = threading.Lock()
+        self._console: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request; the first ones wait until the console is loaded."""
+        if self._console is None:
+            await asyncio.to_thread(self.load)
+        await self._console(scope, receive, send)
+
+    def load(self) -> None:
+        """Load it, once. Any thread."""
+        with self._lock:
+            if self._console is not None:
+                return
+            from fujie.client.explorer import Explorer
+            from fujie.client.in_process import InProcessTransport
+            from fujie.console.app import create_console
+            from fujie.console.settings import ConsoleSettings
+
+            trust = encode_trust(self._folder.trust()).decode()
+            settings = ConsoleSettings(language=self._config.console.language, trust=trust)
+            self._console = create_console(Explorer(InProcessTransport(self._app)), settings)

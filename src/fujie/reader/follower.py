@@ -12,14 +12,12 @@ A follower that was cut off, or whose ledger was started again, attaches anew; u
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from fujie.core.errors import OperationalError
-from fujie.core.state import Key, Leaf
-from fujie.core.units import HEIGHT_MAX
-from fujie.engine.executor import HEAD, LOG_ENTRY, Head, LogEntry
+from fujie.engine.executor import HEAD, Head
 from fujie.engine.feed import Rows
 from fujie.engine.link import messages
 from fujie.engine.link.address import RUN_NAME
@@ -27,16 +25,12 @@ from fujie.engine.link.connection import Connection
 from fujie.engine.link.levels import LogLevels
 from fujie.engine.link.messages import LinkError
 from fujie.engine.proving import Proven
-from fujie.engine.stored_block import BlockAt, block_at, light_block_at
-from fujie.machine import genesis as genesis_form
-from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
+from fujie.reader.newest import NewestReads
+from fujie.reader.picture import Picture, head_of, proof_of, require_next, settled_height
 from fujie.reader.view import Layer, View
-from fujie.store.following import Moment, MomentGone, Moments
-from fujie.store.layout import META_HEAD, Table, number_key
+from fujie.store.following import Moment, Moments
+from fujie.store.layout import Table
 from fujie.store.opening import StoreKind
-from fujie.store.state_tree import unpack_leaf
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +44,6 @@ RETRY_S: Final = (
     0.05,
     0.1,
 )  # between attempts to connect, the last again and again; one costs nothing
-READ_ATTEMPTS: Final = 50  # a moment is replaced every second or so, and a read takes far less
 LET_GO_BLOCKS: Final = 3  # after which the write-ahead log has begun anew: one moves its pages, the next restarts it
 
 _TABLES: Final = {table.prefix: table for table in Table}
@@ -63,19 +56,7 @@ class Limits(NamedTuple):
     age_s: float = 1.5
 
 
-class Picture(NamedTuple):
-    """What is known after a block, or after a newer moment was taken; one object, exchanged whole."""
-
-    head: Head  # after the newest block
-    proven: Proven  # the newest header, and the head whose app hash it carries
-    newest: View  # with all blocks
-    settled: View  # as of ``proven``
-    changes: (
-        Sequence[dict[Table, Rows]] | None
-    )  # what was settled since the picture before; None: everything may differ
-
-
-class Follower:
+class Follower(NewestReads):
     """Follows the ledger of a data folder in a thread of its own. Any thread reads."""
 
     def __init__(
@@ -137,6 +118,11 @@ class Follower:
         return self._picture
 
     @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closing.is_set()
+
+    @property
     def head(self) -> Head:
         """The newest committed block that has arrived."""
         return self.picture.head
@@ -147,17 +133,12 @@ class Follower:
         assert self._welcome is not None, "opening waits for the first"
         return self._welcome.chain_id
 
-    @property
-    def genesis(self) -> genesis_form.Genesis:
-        """What the chain began with."""
-        data = self.get(Table.GENESIS, b"genesis")
-        assert data is not None, "a chain has its genesis"
-        return genesis_form.GENESIS.decode_trusted(data)
-
-    def wait_attached(self, timeout_s: float) -> None:
-        """Wait for the first picture. Raises :class:`OperationalError` at the timeout, or when closed meanwhile."""
+    def wait_attached(self, timeout_s: float, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Wait for the first picture. Raises :class:`OperationalError` at the timeout, or when ``cancelled`` or closed."""
+        until_s = time.monotonic() + timeout_s
         with self.changed:
-            self.changed.wait_for(lambda: self._picture is not None or self._closing.is_set(), timeout_s)
+            while self._picture is None and not self.closed and not cancelled() and time.monotonic() < until_s:
+                self.changed.wait(min(TICK_S, max(until_s - time.monotonic(), 0.0)))
             if self._picture is None:
                 raise self._last_error or OperationalError(
                     f"The ledger of {self._home} did not answer within {timeout_s:.0f} s.", "See the log of the node."
@@ -182,71 +163,6 @@ class Follower:
                 self._listeners = tuple(each for each in self._listeners if each is not listener)
 
         return unsubscribe
-
-    # -- reading the newest block
-
-    def get(self, table: Table, key: bytes) -> bytes | None:
-        """Return the value of ``key``, or None."""
-        return self.of_newest(lambda view: view.get(table, key))
-
-    def get_many(self, table: Table, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the values of ``keys`` in their order."""
-        return self.of_newest(lambda view: [view.get(table, key) for key in keys])
-
-    def rows(self, table: Table, start: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
-        """Return at most ``limit`` (key, value) with ``start <= key < end``, ascending; fewer only where there are no more."""
-        return self.of_newest(lambda view: view.rows(table, start, end, limit))
-
-    def last(self, table: Table) -> tuple[bytes, bytes] | None:
-        """Return the entry with the greatest key of ``table``, one to which blocks only add; None when it is empty."""
-        return self.of_newest(lambda view: view.last(table))
-
-    def entry(self, index: int) -> LogEntry | None:
-        """Return log entry ``index``, or None beyond the end."""
-        data = self.get(Table.LOG_ENTRIES, number_key(index))
-        return None if data is None else LOG_ENTRY.decode_trusted(data)
-
-    def entries(self, first: int, end: int) -> list[LogEntry]:
-        """Return the log entries ``first <= index < end``, fewer where the log ends before."""
-        if end <= first:
-            return []
-        rows = self.rows(Table.LOG_ENTRIES, number_key(first), number_key(end), end - first)
-        return [LOG_ENTRY.decode_trusted(data) for _, data in rows]
-
-    def index_of(self, transaction_id: bytes) -> int | None:
-        """Return the place in the log of the transaction with this id, or None."""
-        data = self.get(Table.TRANSACTION_INDEX, transaction_id)
-        return None if data is None else int.from_bytes(data, "big")
-
-    def block(self, height: int) -> BlockAt | None:
-        """Return header, commit and stored row of a block; None where there is none, or none any more."""
-        return block_at(self.get, height) if 1 <= height <= HEIGHT_MAX else None
-
-    def light_block(self, height: int) -> LightBlock | None:
-        """As :meth:`block`, with the validators that signed it."""
-        return light_block_at(self.get, height) if 1 <= height <= HEIGHT_MAX else None
-
-    def archived(self, version: bytes) -> bytes | None:
-        """Return the canonical bytes of an old version of a record by its digest (32 bytes), or None."""
-        return self.get(Table.VERSIONS, version)
-
-    def read(self, key: Key[Any]) -> Leaf | None:
-        """Return record and salt at ``key`` after the newest block, proven or not; None where nothing stands."""
-        stored = self.get(Table.STATE, key.hash)
-        if stored is None:
-            return None
-        _, salt, record = unpack_leaf(stored)
-        return Leaf(key.codec.decode_trusted(record), salt)
-
-    def of_newest(self, question: Callable[[View], T]) -> T:
-        """Return what ``question`` gives for the newest view, asked again when that is replaced meanwhile."""
-        for _ in range(READ_ATTEMPTS):
-            try:
-                return question(self.picture.newest)
-            except MomentGone:
-                if self._closing.is_set():
-                    raise
-        raise OperationalError("The store changes faster than it can be read.", "Try again.")
 
     def close(self) -> None:
         """Stop following and give the store back. Idempotent."""
@@ -326,9 +242,9 @@ class Follower:
         # Taken after the ledger has begun to send blocks, so nothing lies between the moment and the first of them.
         moment = self._moments.newest()
         try:
-            head = _head_of(moment)
+            head = head_of(moment)
             view = View(moment)
-            light_block = _proof_of(moment, head, answer.light_block)
+            light_block = proof_of(moment, head, answer.light_block)
             if light_block is not None:
                 picture = Picture(head, Proven(light_block, head), view, view, None)
             else:
@@ -347,7 +263,7 @@ class Follower:
             if block is not None and block[0].height > head.height:
                 break
         next_head, light_block, tables = block
-        _require_next(head, next_head, light_block)
+        require_next(head, next_head, light_block)
         newest = view.with_layer(Layer(next_head.height, tables))
         settled = newest if next_head.app_hash == head.app_hash else view
         return Picture(next_head, Proven(light_block, head), newest, settled, None)
@@ -357,7 +273,7 @@ class Follower:
         before = self.picture
         if head.height <= before.head.height:
             return  # the moment has it
-        _require_next(before.head, head, light_block)
+        require_next(before.head, head, light_block)
         layer = Layer(head.height, tables)
         changes = [before.newest.layers[-1].tables] if before.newest is not before.settled else []
         settled = before.newest.compacted()
@@ -408,9 +324,9 @@ class Follower:
                 return
             assert self._moments is not None, "there is a moment in use"
             moment = self._moments.newest()
-            self._candidate = moment, _head_of(moment).height
+            self._candidate = moment, head_of(moment).height
         moment, height = self._candidate
-        if height <= _settled_height(picture):
+        if height <= settled_height(picture):
             self._candidate = None
             self._use(moment, height)
 
@@ -478,32 +394,3 @@ class Follower:
             told = error.what
         if self._connection is not None:
             self._connection.send(messages.TellLogLevels(wanted.number, self._levels.levels(), told))
-
-
-def _head_of(moment: Moment) -> Head:
-    data = moment.get(Table.META, META_HEAD)
-    assert data is not None, "a chain has a head"
-    return HEAD.decode_trusted(data)
-
-
-def _proof_of(moment: Moment, head: Head, newest: bytes) -> bytes | None:
-    """Return a light block whose header carries the app hash of ``head``; None while there is none.
-
-    That of the newest block does when the block was empty, as the one is that the ledger makes after every other.
-    """
-    if decode_light_block(newest).header.app_hash == head.app_hash:
-        return newest
-    found = light_block_at(moment.get, head.height) if head.height else None
-    return encode_light_block(found) if found is not None and found.header.app_hash == head.app_hash else None
-
-
-def _settled_height(picture: Picture) -> int:
-    return picture.head.height if picture.newest is picture.settled else picture.head.height - 1
-
-
-def _require_next(before: Head, head: Head, light_block: bytes) -> None:
-    """Raise :class:`LinkError` unless the block of ``head`` follows ``before``: its header carries that app hash."""
-    if head.height != before.height + 1:
-        raise LinkError(f"Block {head.height} came after {before.height}.", "What lies between is read from the store.")
-    if decode_light_block(light_block).header.app_hash != before.app_hash:
-        raise LinkError(f"The header of block {head.height} proves another state.", "Run `fujie check`.")

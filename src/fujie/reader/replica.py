@@ -28,7 +28,8 @@ from fujie.modules.membership.state_keys import PARAMETERS_KEY
 from fujie.proof.bundle import Absent, Bundle, Item, Logged, Present
 from fujie.proof.merkle_state import find_leaf, value_digest
 from fujie.reader.followed_tree import CACHE_BYTES_DEFAULT, BucketDiffersError, FollowedTree
-from fujie.reader.follower import OPEN_TIMEOUT_S, Follower, Limits, Picture
+from fujie.reader.follower import OPEN_TIMEOUT_S, Follower, Limits
+from fujie.reader.picture import Picture
 from fujie.store.following import MomentGone
 from fujie.store.layout import Table
 from fujie.store.state_tree import unpack_leaf
@@ -60,6 +61,7 @@ class Replica:
         *,
         ledger_pid: int | None = None,
         timeout_s: float = OPEN_TIMEOUT_S,
+        cancelled: Callable[[], bool] = lambda: False,
         limits: Limits | None = None,
         levels: LogLevels | None = None,
         cached_rows: int = CACHED_ROWS_DEFAULT,
@@ -67,7 +69,8 @@ class Replica:
     ) -> None:
         """Attach to the ledger and return when there is something to read.
 
-        Raises :class:`OperationalError` when no ledger (of process ``ledger_pid``, if given) answers in time.
+        Raises :class:`OperationalError` when no ledger (of process ``ledger_pid``, if given) answers in time, or when
+        ``cancelled`` says so meanwhile.
         """
         self._lock = threading.RLock()  # around an answer from tree and view, and the exchange of both
         self._picture: Picture | None = None
@@ -82,7 +85,7 @@ class Replica:
         self._requests = Requests(home, ledger_pid)
         self._follower = Follower(home, ledger_pid=ledger_pid, limits=limits, levels=levels, watch=self._take)
         try:
-            self._follower.wait_attached(timeout_s)
+            self._follower.wait_attached(timeout_s, cancelled)
         except BaseException:
             self.close()
             raise

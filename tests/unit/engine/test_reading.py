@@ -4,7 +4,6 @@ import itertools
 import secrets
 
 import pytest
-from msgspec import structs
 
 import fujie
 from fujie.core.encoding import encode
@@ -67,10 +66,7 @@ class House:
 def founded(folder, visibility: Visibility):
     """A new ledger of this visibility, whose owner may do everything."""
     owner, validator = ensure_key(folder / "keys" / "owner.key", "owner"), ensure_key(folder / "keys/validator.key", "")
-    parts = dict(owner_genesis(owner.public_key, validator.public_key))
-    parameters = structs.replace(parts["membership"].parameters, visibility=visibility)
-    parts["membership"] = structs.replace(parts["membership"], parameters=parameters)
-    return fujie.open(folder, genesis=list(parts.items()))
+    return fujie.open(folder, genesis=owner_genesis(owner.public_key, validator.public_key, visibility))
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,12 @@
+import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from fujie.core.errors import OperationalError
 from fujie.engine.live_state import CACHED_LEAVES_DEFAULT
+from fujie.node import config_keys
 from fujie.node.config import load_config, resolve_config
 from fujie.node.config_file import CONFIG_BYTES_MAX
 from fujie.node.config_keys import Config, keys, reference, sections
@@ -185,8 +188,7 @@ def test_refuses_an_option_out_of_bounds(folder):
 )
 def test_knows_whether_the_network_reaches_the_node(folder, host, exposed, url):
     config = load_config(folder, {"http.host": host})
-    assert (config.exposed, config.url, config.metrics_need_key) == (exposed, url, exposed)
-    assert not load_config(folder, {"http.host": host, "metrics.access": "anyone"}).metrics_need_key
+    assert (config.exposed, config.url) == (exposed, url)
 
 
 def test_every_key_is_documented_in_sentences():
@@ -195,3 +197,15 @@ def test_every_key_is_documented_in_sentences():
         assert default
         assert description.endswith(".")
         assert len(sentence(keys()[name])) > 20
+
+
+def test_every_key_has_an_effect():
+    """Somewhere outside the modules that describe and check the configuration, each key is read."""
+    package = Path(config_keys.__file__).parents[1]
+    describing = {"config.py", "config_keys.py", "config_file.py", "config_text.py"}
+    files = [path for path in package.rglob("*.py") if path.name not in describing and "doctor" not in path.parts]
+    source = "\n".join(path.read_text("utf-8") for path in files)
+    for key in keys().values():
+        section, _, name = key.name.partition(".")
+        holder = {"ledger": "memory", "log": "settings"}.get(section, rf"_?config\.{section}")
+        assert re.search(rf"\b{holder}\.{name}\b", source), key.name

@@ -25,7 +25,7 @@ NAMED_MAX: Final = 5  # of one kind, in a finding
 # What write_atomically, write_private and the loading of a snapshot leave when they are cut off.
 _LEFTOVER: Final = re.compile(r"\..+\.[0-9a-f]{16}|\.chain\.[0-9a-f]{8}")
 
-SECRETS: Final = ("keys/*.key", "demo/keys/*.key", "demo/seed", "access/keys/*.json", "access/*.json")
+SECRETS: Final = ("keys/*.key", "demo/keys/*.key", "demo/seed", "access/**/*.json")
 PRIVATE: Final = ("wallets/*.json", "demo/wallets/*.json")
 PRIVATE_FOLDERS: Final = ("keys", "wallets", "demo", "demo/keys", "demo/wallets", "access", "access/keys", "run")
 

@@ -1,0 +1,57 @@
+"""What a follower knows of the ledger at one moment, and what must hold between a store, a block and a header."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fujie.engine.executor import HEAD, Head
+from fujie.engine.feed import Rows
+from fujie.engine.link.messages import LinkError
+from fujie.engine.proving import Proven
+from fujie.engine.stored_block import light_block_at
+from fujie.proof.light_block import decode_light_block, encode_light_block
+from fujie.reader.view import View
+from fujie.store.following import Moment
+from fujie.store.layout import META_HEAD, Table
+
+
+class Picture(NamedTuple):
+    """What is known after a block, or after a newer moment was taken; one object, exchanged whole."""
+
+    head: Head  # after the newest block
+    proven: Proven  # the newest header, and the head whose app hash it carries
+    newest: View  # with all blocks
+    settled: View  # as of ``proven``
+    changes: (
+        Sequence[dict[Table, Rows]] | None
+    )  # what was settled since the picture before; None: everything may differ
+
+
+def head_of(moment: Moment) -> Head:
+    """Return the head of the block that ``moment`` is as of."""
+    data = moment.get(Table.META, META_HEAD)
+    assert data is not None, "a chain has a head"
+    return HEAD.decode_trusted(data)
+
+
+def proof_of(moment: Moment, head: Head, newest: bytes) -> bytes | None:
+    """Return a light block whose header carries the app hash of ``head``; None while there is none.
+
+    That of the newest block does when the block was empty, as the one is that the ledger makes after every other.
+    """
+    if decode_light_block(newest).header.app_hash == head.app_hash:
+        return newest
+    found = light_block_at(moment.get, head.height) if head.height else None
+    return encode_light_block(found) if found is not None and found.header.app_hash == head.app_hash else None
+
+
+def settled_height(picture: Picture) -> int:
+    """Return the height of the newest block that a header proves."""
+    return picture.head.height if picture.newest is picture.settled else picture.head.height - 1
+
+
+def require_next(before: Head, head: Head, light_block: bytes) -> None:
+    """Raise :class:`LinkError` unless the block of ``head`` follows ``before``: its header carries that app hash."""
+    if head.height != before.height + 1:
+        raise LinkError(f"Block {head.height} came after {before.height}.", "What lies between is read from the store.")
+    if decode_light_block(light_block).header.app_hash != before.app_hash:
+        raise LinkError(f"The header of block {head.height} proves another state.", "Run `fujie check`.")
