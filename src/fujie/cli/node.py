@@ -202,7 +202,7 @@ def _welcome(folder: "Folder", started: "Started", close_progress: "Callable[[],
     elif filled is not None:
         rows.append(("resumed", "nothing had to be created"))
     output.show(f"Fujie serves at {started.url}", rows, {})
-    output.say(_NEXT_DEMO if filled is not None else _NEXT_PLAIN)
+    output.say(_NEXT_DEMO.format(url=started.url) if filled is not None else _NEXT_PLAIN)
 
 
 _NEXT_DEMO = """
@@ -211,7 +211,8 @@ Try, in another terminal (same FUJIE_HOME and FUJIE_PORT; `.venv/bin/fujie` if f
   fujie resolve ZZ.156.9999              a verified proof of absence
   fujie pay alice shop 12.50             moves money, writes receipt.fujie
   fujie verify receipt.fujie             checks it; works with the node stopped
-  fujie wallet list    fujie money supply    fujie check    fujie --help
+  fujie wallet list    fujie money supply    fujie check    fujie doctor    fujie --help
+Or in a browser: {url}/    (`fujie access code auditor` prints a code to sign in with)
 
 This is a demonstration: the keys of all parties lie on this machine, derived from one seed in demo/seed.
 Ctrl-C stops the node; the next `fujie up` resumes."""
