@@ -210,7 +210,7 @@ def test_a_source_that_goes_away_and_comes_back_is_followed_again(tmp_path):
 
 def test_a_node_that_is_killed_is_followed_again_when_it_is_back(tmp_path):
     source = CliNode(tmp_path / "source")
-    source.run("init")
+    source.run("init", "--public")
     source.start()
     owner = load_key(source.home / "keys" / "owner.key").unlock(None)
     try:

@@ -7,6 +7,7 @@ name it was not given is turned away. An address in digits cannot be rebound.
 
 import ipaddress
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from fujie.api.problems import Kind, Problem
@@ -23,11 +24,16 @@ def check_host(headers: Iterable[tuple[bytes, bytes]], known: Sequence[str]) -> 
     sent = [value for name, value in headers if name == b"host"]
     if len(sent) != 1:
         raise Problem(Kind.HOST_UNKNOWN, "Send one Host header.")
-    host = _without_port(sent[0].decode("latin-1").lower())
-    if host == LOCALHOST or ANY in known or _is_address(host):
-        return
-    if host not in (name.lower() for name in known):
+    if not _is_known(sent[0], tuple(known)):
         raise Problem(Kind.HOST_UNKNOWN)
+
+
+@lru_cache(
+    maxsize=1_024
+)  # names that requests have called this node by; what strangers make up pushes out what they made up
+def _is_known(sent: bytes, known: tuple[str, ...]) -> bool:
+    host = _without_port(sent.decode("latin-1").lower())
+    return host == LOCALHOST or ANY in known or _is_address(host) or host in (name.lower() for name in known)
 
 
 def _without_port(host: str) -> str:

@@ -86,6 +86,7 @@ def test_an_option_goes_before_the_environment_that_before_the_file(folder):
         resolved = resolve_config(folder, options, given)
         assert (resolved.config.http.port, resolved.values["http.port"].source) == (port, source)
         assert resolved.config.log.level == "debug"
+    resolved = resolve_config(folder, {}, {})
     assert resolved.values["http.port"].where.endswith("fujie.toml, line 2")
     assert resolved.values["log.level"].where.endswith("line 5")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -55,7 +56,7 @@ def _a_free_port(monkeypatch):
 def look(home, verdict=None):
     """Return name -> findings of one verdict, or of all."""
     findings, _ = examine_folder(Folder(home))
-    found = {}
+    found: dict[str, list[Any]] = {}
     for finding in findings:
         if verdict is None or finding.verdict == verdict:
             found.setdefault(finding.check, []).append(finding)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from fujie.client.heads import HeadMemory, SeenHead
 from fujie.client.http import BUNDLE_TYPE, JSON_TYPE, PROBLEM_TYPE
+from fujie.client.verifier import Verifier
 from fujie.core.encoding import encode
 from fujie.modules.membership.queries import ParametersQuery
 from fujie.node.doctor import examine_connection
@@ -166,18 +167,16 @@ def test_names_a_chain_that_went_back_and_writes_nothing(node, tmp_path):
     assert (tmp_path / "heads.json").read_bytes() == before
 
 
-def test_names_an_answer_that_is_too_old(liar, node, engine):
+def test_names_an_answer_that_is_too_old(liar, node, engine, monkeypatch):
     old = LocalTransport(engine).read([encode(ParametersQuery())])
     liar.lie = told("/read", old, BUNDLE_TYPE)
     assert failures(look(liar.url, node.trust)) == []
-    from fujie.node.doctor import connection
-
     real = time.time_ns
-    connection.Verifier, kept = lambda trust: kept(trust, lambda: real() // 1_000_000 + 3_600_000), connection.Verifier
-    try:
-        assert "does not verify: freshness" in failure(look(liar.url, node.trust), "headers")
-    finally:
-        connection.Verifier = kept
+    monkeypatch.setattr(
+        "fujie.node.doctor.connection.Verifier",
+        lambda trust: Verifier(trust, lambda: real() // 1_000_000 + 3_600_000),
+    )
+    assert "does not verify: freshness" in failure(look(liar.url, node.trust), "headers")
 
 
 def test_names_clocks_that_differ(liar, node, monkeypatch):
