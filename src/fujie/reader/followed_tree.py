@@ -5,6 +5,7 @@ instant. The contents of buckets come from whoever asks for a proof; what was re
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Final
 
@@ -26,11 +27,12 @@ class BucketDiffersError(Exception):
 
 
 class FollowedTree:
-    """One thread stages. ``apply`` and ``prove`` are called with the lock of their owner held."""
+    """One thread stages. ``apply``, ``take_back`` and ``prove`` are called with the lock of their owner held."""
 
-    def __init__(self, depth: int, cache_bytes: int = CACHE_BYTES_DEFAULT) -> None:
-        """An empty tree: the first stage brings every bucket."""
+    def __init__(self, depth: int, lock: AbstractContextManager[bool], cache_bytes: int = CACHE_BYTES_DEFAULT) -> None:
+        """An empty tree: the first stage brings every bucket. ``lock`` is the owner's."""
         self.depth = depth
+        self._lock = lock
         self._nodes = TreeNodes(depth)
         self._cache = BucketCache(cache_bytes)
         self._root = self._nodes.root
@@ -55,12 +57,13 @@ class FollowedTree:
     def stage(self, digests: Mapping[int, bytes]) -> bytes:
         """Write the digests of changed buckets, and what lies above; return the root to come. Readers see nothing of it.
 
-        After any exception :meth:`take_back` must follow.
+        Called without the lock, which is taken for a moment. After any exception :meth:`take_back` must follow.
         """
         assert self._staged is None, "what was staged before is applied or taken back"
         numbers = sorted(digests)
         replaced = ReplacedNodes(self._root, {})
-        self._staged = replaced, numbers
+        with self._lock:  # a proof in hand does not look into the record, so the first write waits for its end
+            self._staged = replaced, numbers
         self._nodes.write(numbers, [digests[number] for number in numbers], replaced)
         return self._nodes.root
 

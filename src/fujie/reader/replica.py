@@ -312,7 +312,7 @@ class Replica:
         tree = self._tree
         if tree is None:
             depth = founding_record(self._genesis_of(picture), PARAMETERS_KEY).state_tree_depth
-            tree = FollowedTree(depth, self._cached_bucket_bytes)
+            tree = FollowedTree(depth, self._lock, self._cached_bucket_bytes)
         changes: dict[bytes, bytes | None] | None = None
         if picture.changes is None:
             digests = tree.differing(picture.settled.scan(Table.BUCKETS))
