@@ -6,12 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from bench import http_load
 from bench.world import VALIDATOR
+from fujie.api import media
 from fujie.client.keys import save_key
 from fujie.machine.genesis import load
 from fujie.node.folder import Folder
@@ -81,3 +84,28 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def get(target: Node, path: str, credential: str = "") -> Any:
+    """Return the JSON at ``path``."""
+    connection = http_load.Connection("127.0.0.1", target.port)
+    try:
+        return json.loads(connection.exchange(http_load.request("GET", path, media.JSON, headers=bearer(credential))))
+    finally:
+        connection.socket.close()
+
+
+def bearer(credential: str) -> tuple[str, ...]:
+    """Return the header lines of a credential."""
+    return (f"Authorization: Bearer {credential}",) if credential else ()
+
+
+def wait_for_lists(target: Node, credential: str = "") -> float:
+    """Wait until the projection has everything; return the seconds that it took."""
+    started = time.perf_counter()
+    while True:
+        size = get(target, "/status")["log_size"]
+        found = get(target, "/statistics", credential)["projection"]
+        if found["enabled"] and found["log_size"] >= size:
+            return time.perf_counter() - started
+        time.sleep(0.05)

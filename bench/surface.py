@@ -32,7 +32,7 @@ from typing import Any, Final
 import msgspec
 
 from bench import http_load
-from bench.node import PROGRAM, Node, serving
+from bench.node import PROGRAM, Node, bearer, get, serving, wait_for_lists
 from bench.payments import signed_payments
 from bench.world import PREFIX, node, prepared, wallet_id
 from fujie.api import media
@@ -50,31 +50,6 @@ def program(target: Node, *arguments: str) -> Any:
         [*PROGRAM, "--home", str(target.folder.home), *arguments, "--json"], capture_output=True, check=True
     )
     return json.loads(done.stdout)
-
-
-def get(target: Node, path: str, credential: str = "") -> Any:
-    """Return the JSON at ``path``."""
-    connection = http_load.Connection("127.0.0.1", target.port)
-    try:
-        return json.loads(connection.exchange(http_load.request("GET", path, media.JSON, headers=bearer(credential))))
-    finally:
-        connection.socket.close()
-
-
-def bearer(credential: str) -> tuple[str, ...]:
-    """Return the header lines of a credential."""
-    return (f"Authorization: Bearer {credential}",) if credential else ()
-
-
-def wait_for_lists(target: Node, credential: str) -> float:
-    """Wait until the projection has everything; return the seconds that it took."""
-    started = time.perf_counter()
-    while True:
-        size = get(target, "/status")["log_size"]
-        found = get(target, "/statistics", credential)["projection"]
-        if found["enabled"] and found["log_size"] >= size:
-            return time.perf_counter() - started
-        time.sleep(0.05)
 
 
 class Sample:
