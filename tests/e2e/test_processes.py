@@ -103,6 +103,16 @@ def test_a_stopped_reader_does_not_stop_the_ledger(node: CliNode) -> None:
     assert pid_of(node, "reader-1") == pid
 
 
+def test_what_the_processes_write_is_for_their_user_alone(node: CliNode) -> None:
+    projection = node.home / "projection.sqlite"
+    until(projection.exists, "the projection")
+    written = [projection, *(node.home / "log").iterdir(), node.home / "run" / "node.sock", node.home / "keys" / "log.key"]
+    written += (node.home / "chain").glob("store.sqlite-*")
+    assert [path.name for path in written if path.stat().st_mode & 0o077] == []
+    for folder in (node.home / "chain", node.home / "log", node.home / "run"):
+        assert folder.stat().st_mode & 0o077 == 0, folder
+
+
 def test_nothing_outlives_a_killed_node_and_the_next_takes_its_port(node: CliNode) -> None:
     pids = [process["pid"] for process in status(node).processes]
     assert node.process is not None

@@ -310,6 +310,15 @@ LIES = {
         "block-validators",
         lambda item: signed_anew(item, Signer(new_seed())),
     ),
+    "other validators from the next block on, announced by the validator": (
+        "validators-change",
+        lambda item: by_validator(item, next_validators_hash=b"\x05" * 32),
+    ),
+    "another version, signed by the validator": ("block-form", lambda item: by_validator(item, app_version=1)),
+    "other consensus parameters, signed by the validator": (
+        "block-form",
+        lambda item: by_validator(item, consensus_hash=ZERO_DIGEST),
+    ),
     "a forged transaction, signed by the validator": (
         "block-transaction",
         lambda item: by_validator(item, [altered(item[1][0]), *item[1][1:]]),
@@ -358,7 +367,7 @@ def test_stops_and_says_why_when_the_source_sends(what: str, chain, source):
         assert failure.step == step
         assert failure.height in (LIED_ABOUT, LIED_ABOUT - 1)
         assert str(failure.height) in str(failure)
-        if step in ("app-hash", "results-hash", "block-data", "block-validators"):
+        if step in ("app-hash", "results-hash", "block-data", "block-validators", "validators-change"):
             assert failure.ours.hex() in str(failure)
             assert failure.theirs.hex() in str(failure)
         # What was verified before is served, and nothing of the lie.

@@ -5,6 +5,7 @@ this server. Every error is a problem document (``api.problems``). Who may read 
 (``api.access_table``), what it takes and answers in ``api.description``.
 """
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -35,8 +36,11 @@ from fujie.engine.base import Served
 
 Handler = Callable[[Serving, AnyRequest], Awaitable[Answer]]
 
+log = logging.getLogger(__name__)
+
 GET, POST, DELETE = HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE
 CONSOLE: Final = "/console"
+CONNECTIONS_BESIDE_STREAMS_MAX: Final = 1_024  # requests and idle browsers; as many again as there may be streams
 
 
 class Route(NamedTuple):
@@ -98,6 +102,11 @@ class Application(Litestar):
     resolver: Resolver
     console: Any
 
+    @property
+    def connections_max(self) -> int:
+        """How many connections a server of this application holds at once: every stream is one."""
+        return self.serving.settings.streams_max + CONNECTIONS_BESIDE_STREAMS_MAX
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer what stands below ``/ids/`` at once, pages of the console by it, and everything else by the router."""
         if scope["type"] != "http":
@@ -134,7 +143,11 @@ class Application(Litestar):
         async def counting(message: Any) -> None:
             if message["type"] == "http.response.start":
                 route = scope.get("path_template") or metrics.UNMATCHED
-                counted(route, scope["method"], message["status"], time.perf_counter() - began)
+                took_s = time.perf_counter() - began
+                counted(route, scope["method"], message["status"], took_s)
+                if log.isEnabledFor(logging.DEBUG):  # never the path, what is asked, the address or the credential
+                    method = scope["method"] if scope["method"] in HttpMethod.__members__ else "another method"
+                    log.debug("%s %s: %d in %.1f ms", method, route, message["status"], took_s * 1000)
             await send(message)
 
         return counting

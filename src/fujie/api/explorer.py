@@ -270,15 +270,18 @@ def _own_wallet(state: ProvenState, reader: Reader, text: str) -> str | None:
 def _attention(serving: Serving, age_ms: int, behind: int, proposals_open: int) -> list[Attention]:
     """Return what somebody should look at, the worst first."""
     engine = serving.engine
+    pending = engine.pending
     found = []
     if engine.failure is not None:
-        found.append(Attention(kind="ledger-stopped", detail="The ledger has stopped; its log says why."))
+        found.append(Attention("ledger-stopped", "The ledger has stopped; its log says why.", None))
     if age_ms > READY_AGE_MS_MAX:
-        found.append(Attention(kind="block-old", detail=f"The newest block is {age_ms // 1000} s old."))
-    if engine.pending > PENDING_TRANSACTIONS_MAX // 2:
-        found.append(Attention(kind="queue-long", detail=f"{engine.pending} transactions wait for a block."))
+        seconds = age_ms // 1000
+        found.append(Attention("block-old", f"The newest block is {seconds} s old.", seconds))
+    if pending > PENDING_TRANSACTIONS_MAX // 2:
+        found.append(Attention("queue-long", f"{pending} transactions wait for a block.", pending))
     if behind > BEHIND_MAX:
-        found.append(Attention(kind="projection-behind", detail=f"Lists lack the last {behind} transactions."))
+        found.append(Attention("projection-behind", f"Lists lack the last {behind} transactions.", behind))
     if proposals_open:
-        found.append(Attention(kind="proposals-open", detail=f"{proposals_open} proposals wait for votes."))
+        waiting = "1 proposal waits" if proposals_open == 1 else f"{proposals_open} proposals wait"
+        found.append(Attention("proposals-open", f"{waiting} for votes.", proposals_open))
     return found

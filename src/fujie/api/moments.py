@@ -27,6 +27,9 @@ from fujie.reader.parties import parties_of
 PARTIES_SHOWN_MAX: Final = 16  # names in one event; whoever is a party gets it whether he is shown or not
 WALLETS_KEPT: Final = 10_000  # whose institution is remembered; it never changes
 
+STEP: Final = 10  # events of history read at once: a millisecond or less
+STEPS_KEPT: Final = 1_000  # of these, some 10 MB: streams that catch up side by side share them
+
 
 class Position(NamedTuple):
     """Between two events: ``height`` was told, and every transaction below ``next_index``."""
@@ -70,6 +73,7 @@ class Moments:
     def __init__(self, engine: Served) -> None:
         self._engine = engine
         self._institutions: OrderedDict[bytes, str] = OrderedDict()
+        self._steps: OrderedDict[Position, tuple[list[Moment], Position]] = OrderedDict()
 
     def now(self) -> Position:
         """Return the position after everything that was committed."""
@@ -82,6 +86,28 @@ class Moments:
             return position.next_index == 0
         found = self._engine.block(position.height)
         return found is not None and found.stored.first_index <= position.next_index <= _end(found)
+
+    def goes_on(self, position: Position) -> bool:
+        """Tell whether what comes after ``position``, which is before the newest, is here: a node that was loaded from a
+        snapshot lacks what came before that.
+        """
+        block = self._engine.block(position.height) if position.height else None
+        if block is not None and position.next_index < _end(block):
+            return self._engine.entry(position.next_index) is not None
+        return self._engine.block(position.height + 1) is not None
+
+    def history(self, position: Position, until: Position) -> tuple[list[Moment], Position]:
+        """As :meth:`after`, up to ``STEP`` events; those of the past are kept a while for others who pass there."""
+        kept = self._steps.get(position)
+        if kept is not None and kept[1] <= until:
+            self._steps.move_to_end(position)
+            return kept
+        made = self.after(position, STEP, until)
+        if len(made[0]) == STEP:  # as many as there will ever be: a shorter one ends where the ledger does now
+            self._steps[position] = made
+            if len(self._steps) > STEPS_KEPT:
+                self._steps.popitem(last=False)
+        return made
 
     def after(self, position: Position, count: int, until: Position) -> tuple[list[Moment], Position]:
         """Return up to ``count`` events after ``position`` and up to ``until``, and the position after the last.

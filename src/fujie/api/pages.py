@@ -144,10 +144,11 @@ class Projection(Page):
 
 
 class Attention(Page):
-    """Something that somebody should look at."""
+    """Something that somebody should look at. ``number`` is the one in ``detail``, for whoever words it himself."""
 
     kind: str
     detail: str
+    number: int | None
 
 
 class Statistics(Page):

@@ -58,6 +58,7 @@ class Kind(Enum):
     HISTORY_NOT_KEPT = 422, "A record that was asked for keeps no history.", "Read it without a time."
     NODE_BUSY = 429, "The node has as much in hand as it accepts.", "Send the same bytes again shortly."
     GUESSES_EXHAUSTED = 429, "Too many wrong codes were sent to the node.", "Try again in a minute."
+    HEAD_TOO_LARGE = 431, "Request line and headers are too long.", "Send at most 32,768 bytes of them."
     INTERNAL = 500, "The node failed unexpectedly.", "Tell its operator the correlation id."
     UNAVAILABLE = 503, "The node cannot answer now.", "Try again shortly; what was acknowledged is safe."
     NOT_READY = 503, "The node does not serve yet, or no longer.", "Wait until it is ready."
@@ -65,6 +66,7 @@ class Kind(Enum):
     CHECKPOINT_OFF = 503, "This node signs no checkpoints.", "Ask another node of the chain."
     PROJECTION_OFF = 503, "The node keeps no lists.", "Switch them on: [projection] enabled; or wait for the rebuild."
     STREAMS_FULL = 503, "As many streams are open as the node serves.", "Open it again later, from the last event id."
+    CONNECTIONS_FULL = 503, "As many connections are open as the node serves.", "Connect again later."
 
     def __init__(self, status: int, title: str, advice: str) -> None:
         self.status = status

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from fujie.api.connections import CONNECTIONS_MAX_DEFAULT, bounded_to
 from fujie.api.listening import HOST_DEFAULT, address_of, listen
 
 BACKLOG: Final = 2_048  # connections that may wait to be accepted
@@ -54,11 +55,14 @@ def serve_on(
     on_ready: Callable[[str], None] | None = None,
     stop_event: threading.Event | None = None,
 ) -> None:
-    """As :func:`serve`, on a bound TCP socket, which the caller closes; several processes may share it."""
+    """As :func:`serve`, on a bound TCP socket, which the caller closes; several processes may share it.
+
+    The application may say in ``connections_max`` how many connections it is made for.
+    """
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=bounded_to(getattr(app, "connections_max", CONNECTIONS_MAX_DEFAULT)),
         ws="none",
         lifespan="off",
         log_config=None,

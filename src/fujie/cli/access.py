@@ -117,7 +117,16 @@ def _credentials(context: typer.Context, account: str | None = None) -> "Credent
     settings.folder.require()
     if account is not None:
         _check_account(settings, account)
+    _log_to_folder(settings)
     return Credentials(settings.folder.home / "access")
+
+
+def _log_to_folder(settings: Settings) -> None:
+    """Have the log of the node tell of keys and codes that are made and revoked; the node itself does not see it."""
+    from fujie.node.config import load_config
+    from fujie.node.logs import start_logging
+
+    start_logging(settings.folder, "operator", load_config(settings.folder).log)
 
 
 def _check_account(settings: Settings, name: str) -> None:

@@ -62,7 +62,10 @@ def common(
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="Node to ask [default: 127.0.0.1 at FUJIE_PORT, 8156]", show_default=False),
+        typer.Option(
+            help="Node to ask [default: FUJIE_PORT or http.port of 127.0.0.1, else where the folder's node runs, else 8156]",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """City identity and digital currency on one verifiable ledger."""

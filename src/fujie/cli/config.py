@@ -67,7 +67,9 @@ def explain(
     chosen = [each for each in keys().values() if key is None or key in (each.name, each.section)]
     if not chosen:
         assert key is not None, "without one, all are chosen"
-        hint = nearest(key, keys()) or nearest(key, [each.partition(".")[2] for each in keys()])
+        sections = {each.section for each in keys().values()}
+        hint = nearest(key, (*keys(), *sections)) or nearest(key, [each.partition(".")[2] for each in keys()])
+        hint = hint or f" The sections are {', '.join(sorted(sections))}."
         raise typer.BadParameter(f"{key[:60]!a} is no key or section.{hint}")
     if output.json_wanted():
         output.write_json({"keys": [_key_data(each) for each in chosen]})

@@ -49,8 +49,10 @@ def doctor(
     else:
         folder, scene = examine_folder(settings.folder)
         parts = {"folder": folder}
-        if scene.running and scene.config is not None:
-            parts["connection"] = examine_connection(scene.config.url, root, settings.folder)
+        if scene.url is not None:
+            parts["connection"] = examine_connection(scene.url, root, settings.folder)
+        if scene.source is not None:
+            parts["source"] = examine_connection(scene.source, root, settings.folder)
     counts = Counter(str(finding.verdict) for findings in parts.values() for finding in findings)
     if output.json_wanted():
         output.write_json(

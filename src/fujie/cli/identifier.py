@@ -223,14 +223,11 @@ def _attributes(given: list[str] | None) -> list[tuple[str, str]]:
     return found
 
 
-def _check_form(record: object) -> None:
+def _check_form(record: "Struct") -> None:
     """Raise a usage error for a record whose fields are out of bounds, before it is sent anywhere."""
-    import msgspec
+    from fujie.cli.forms import check_record
 
-    try:
-        msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=type(record))
-    except msgspec.ValidationError as error:
-        raise typer.BadParameter(f"a part of it is out of bounds: {error}") from None
+    check_record(record, _NAMES)
 
 
 def _policy(settings: Settings, registrar: str) -> "KeyPolicy":

@@ -101,7 +101,7 @@ def make_key(settings: Settings, name: str, unprotected: bool) -> "KeyFile":
     passphrase = None if unprotected else output.ask_new_passphrase(name)
     if passphrase is None and not unprotected:
         raise _no_passphrase()
-    make_folder(path.parent, private=True)
+    make_folder(path.parent)
     return create_key(path, passphrase, label=name)
 
 

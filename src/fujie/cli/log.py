@@ -40,11 +40,12 @@ def show(
 
     With --json the records are one object; with --follow as well, one object a line.
     """
+    from fujie.node.config_file import nearest
     from fujie.node.log_files import Selection, newest_entries
     from fujie.node.logs import LEVELS
 
     if level not in LEVELS:
-        raise typer.BadParameter(f"{level[:20]!a} is no level: {', '.join(LEVELS)}")
+        raise typer.BadParameter(f"{level[:20]!a} is no level: {', '.join(LEVELS)}.{nearest(level, LEVELS)}")
     folder = settings_of(context).folder
     selection = Selection(process, level)
     if follow:
@@ -82,6 +83,10 @@ def level(
 
     if level is None and logger in (*LEVELS, INHERITED):
         logger, level = OWN, logger
+    if level is not None and logger in (*LEVELS, INHERITED):
+        raise typer.BadParameter(
+            f"{level[:60]!a} is one word too many: the logger comes before the level, as in `fujie.engine {logger}`"
+        )
     if logger is not None and logger.partition(".")[0] != OWN:
         hint = nearest(logger, (*LEVELS, INHERITED)) if level is None else ""
         raise typer.BadParameter(f"{logger[:60]!a} is neither a level nor a logger of {OWN}.{hint}")

@@ -72,6 +72,7 @@ def _operations(file: Path) -> "list[Operation]":
     """Return the operations in ``file``. A usage error names the place that is wrong."""
     import msgspec
 
+    from fujie.cli.forms import plain
     from fujie.client.files import read_bounded
     from fujie.core.errors import DecodeError
     from fujie.core.json_form import from_json
@@ -80,10 +81,10 @@ def _operations(file: Path) -> "list[Operation]":
     try:
         parsed = msgspec.json.decode(read_bounded(file, FILE_BYTES_MAX))
         found = [from_json(OPERATION.type, each) for each in (parsed if isinstance(parsed, list) else [parsed])]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise typer.BadParameter(f"{file} holds no JSON: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise typer.BadParameter(f"{file} holds no JSON; `fujie operation list` says what it takes") from None
     except DecodeError as error:
-        raise typer.BadParameter(f"{file} holds no operation: {error.detail}") from None
+        raise typer.BadParameter(f"{file} holds no operation: {plain(error.detail)}") from None
     if not found:
         raise typer.BadParameter(f"{file} holds no operation: the array is empty")
     return found

@@ -165,6 +165,7 @@ def _action(text: str) -> Any:
     """Return the action in JSON, or in a file. A usage error names the place that is wrong."""
     import msgspec
 
+    from fujie.cli.forms import is_no_json, plain
     from fujie.client.files import read_bounded
     from fujie.core.errors import DecodeError
     from fujie.core.json_form import from_json
@@ -173,10 +174,10 @@ def _action(text: str) -> Any:
     data = text.encode() if text.lstrip().startswith("{") else read_bounded(Path(text), ACTION_BYTES_MAX)
     try:
         return from_json(Action, msgspec.json.decode(data))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise typer.BadParameter(f"this is no JSON: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise typer.BadParameter(is_no_json(data.decode("utf-8", "replace"))) from None
     except DecodeError as error:
-        raise typer.BadParameter(f"this is no action: {error.detail}; see `fujie proposal actions`") from None
+        raise typer.BadParameter(f"this is no action: {plain(error.detail)}; see `fujie proposal actions`") from None
 
 
 def _identifier(text: str) -> bytes:

@@ -52,14 +52,15 @@ def _query(text: str) -> "Query":
     """Return the query in ``text``. A usage error names the place that is wrong."""
     import msgspec
 
+    from fujie.cli.forms import is_no_json, plain
     from fujie.core.errors import DecodeError
     from fujie.core.json_form import from_json
     from fujie.modules.catalog import QUERY
 
     try:
         found: Query = from_json(QUERY.type, msgspec.json.decode(text))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise typer.BadParameter(f"this is no JSON: {error}") from None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise typer.BadParameter(is_no_json(text)) from None
     except DecodeError as error:
-        raise typer.BadParameter(f"this is no query: {error.detail}") from None
+        raise typer.BadParameter(f"this is no query: {plain(error.detail)}") from None
     return found

@@ -56,12 +56,17 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """The node to ask."""
+        """The node to ask: the one named, or configured, or the one that runs on the data folder."""
         if self._url:
             return self._url
-        from fujie.node.config import load_config
+        from fujie.node.config import resolve_config
 
-        return load_config(self.folder).url
+        resolved = resolve_config(self.folder)
+        if resolved.values["http.port"].source == "default":
+            from fujie.node.address import running_url
+
+            return running_url(self.folder) or resolved.config.url
+        return resolved.config.url
 
     @property
     def keyring(self) -> "Keyring":

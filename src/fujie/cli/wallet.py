@@ -102,7 +102,7 @@ def _write_files(
         instrument=instrument,
         key_file=f"../keys/{holder.path.name}",
     )
-    make_folder(path.parent, private=True)
+    make_folder(path.parent)
     save_wallet(path, file)
     return holder, file
 

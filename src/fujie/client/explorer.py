@@ -99,10 +99,6 @@ class Explorer:
         """Find anything by a text."""
         return await self.get("/search", {"q": text, "limit": limit})
 
-    async def problem(self, name: str) -> Answer:
-        """What a problem or reason means."""
-        return await self.get(f"/problems/{_part(name)}")
-
     async def me(self) -> Answer:
         """As whom this explorer reads."""
         return await self.get("/me")
@@ -142,9 +138,9 @@ class Explorer:
         """The record of an identifier."""
         return await self.get(f"/ids/{_part(identifier)}")
 
-    async def children(self, identifier: str, after: str | None = None, limit: int = 50) -> Answer:
-        """What stands directly under an identifier."""
-        return await self.get(f"/ids/{_part(identifier)}/children", {"after": after, "limit": limit})
+    async def children(self, identifier: str, after: str | None = None, limit: int = 50, by: str = "prefix") -> Answer:
+        """What stands directly under an identifier; ``by="place"``: what is browsed under it."""
+        return await self.get(f"/ids/{_part(identifier)}/children", {"by": by, "after": after, "limit": limit})
 
     async def history(self, identifier: str) -> Answer:
         """The versions of a record, newest first, and its lineage."""
@@ -202,6 +198,10 @@ class Explorer:
         given = {name: str(value) for name, value in (parameters or {}).items() if value not in (None, "")}
         return await self._ask("GET", path, given)
 
+    async def file(self, path: str, media_type: str) -> bytes:
+        """Return the bytes at ``path``, such as those of a proof."""
+        return await self._exchange(self._client.build_request("GET", path, headers=self._headers(media_type)))
+
     async def _ask(
         self, method: str, path: str, parameters: Mapping[str, str] | None = None, body: Any = None
     ) -> Answer:
@@ -210,6 +210,12 @@ class Explorer:
         if body is not None:
             headers["Content-Type"], content = JSON_TYPE, msgspec.json.encode(body)
         request = self._client.build_request(method, path, params=parameters or None, headers=headers, content=content)
+        answer = _decoded(await self._exchange(request))
+        if not isinstance(answer, dict):
+            raise UnreachableError("The node answers with something else than an object.", "Check its version.")
+        return answer
+
+    async def _exchange(self, request: httpx.Request) -> bytes:
         response = await self._send(request, stream=True)
         try:
             data = await _body(response, BYTES_MAX)
@@ -217,10 +223,7 @@ class Explorer:
             await response.aclose()
         if response.status_code >= httpx.codes.BAD_REQUEST:
             raise _problem(response.status_code, data)
-        answer = _decoded(data)
-        if not isinstance(answer, dict):
-            raise UnreachableError("The node answers with something else than an object.", "Check its version.")
-        return answer
+        return data
 
     async def _send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
         try:

@@ -61,7 +61,8 @@ class HttpTransport:
     """Implements ``client.transport.Transport`` over HTTP/1.1 to the node at ``url``. Any thread may call any method.
 
     ``url`` is ``https://host[:port][/path]``. Plain ``http`` is for loopback, or with ``plain_http`` for a network that
-    is protected otherwise: proofs keep answers honest there, but not private.
+    is protected otherwise: proofs keep answers honest there, but not private. A user name or password does not belong
+    into it: a URL is shown in errors, in logs and by nodes that follow another.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class HttpTransport:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Connect at the first request. Raises :class:`OperationalError` for a URL that cannot be used."""
+        refuse_userinfo(url)
         try:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, TypeError, ValueError):
@@ -257,6 +259,25 @@ def _problem(answer: _Answer) -> _Problem:
 def _seconds(retry_after: str) -> float | None:
     """Return the seconds of a Retry-After header; None without one, or for one that gives a date (RFC 9110, 10.2.3)."""
     return float(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 9 else None
+
+
+def refuse_userinfo(url: str) -> None:
+    """Raise :class:`OperationalError`, which does not repeat it, for a URL with a user name or password.
+
+    So also for what is no URL and could hold one.
+    """
+    if "@" not in url:
+        return
+    try:
+        parsed = httpx.URL(url)
+        clean = parsed.scheme in ("http", "https") and parsed.host and not parsed.userinfo
+    except (httpx.InvalidURL, TypeError, ValueError):
+        clean = False
+    if not clean:
+        raise OperationalError(
+            "The URL has a user name or password in it (an @ before the path), and would be shown with it.",
+            "Write the URL without them; an API key goes into a file of its own.",
+        )
 
 
 def _is_loopback(host: str) -> bool:

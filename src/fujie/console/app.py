@@ -12,6 +12,7 @@ from litestar.enums import HttpMethod
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from fujie.client.explorer import Explorer
+from fujie.client.http import PROBLEM_TYPE
 from fujie.console import files
 from fujie.console.errors import error_page
 from fujie.console.links import ROOT
@@ -19,7 +20,7 @@ from fujie.console.live import stream
 from fujie.console.pages import about, blocks, home, identifiers, members, money, proof, search, session, transactions
 from fujie.console.render import SECURITY_HEADERS, render
 from fujie.console.settings import ConsoleSettings
-from fujie.console.visit import Handler, Instruments, Page, Part, Redirect, Visit
+from fujie.console.visit import File, Handler, Instruments, Page, Part, Redirect, Visit
 
 PAGES: Final[tuple[tuple[HttpMethod, str, Handler], ...]] = (
     (HttpMethod.GET, "/", home.home),
@@ -43,6 +44,7 @@ PAGES: Final[tuple[tuple[HttpMethod, str, Handler], ...]] = (
     (HttpMethod.GET, "/wallets/{wallet:str}", money.wallet),
     (HttpMethod.GET, "/live", transactions.live),
     (HttpMethod.GET, "/proof", proof.proof),
+    (HttpMethod.GET, "/proofs/wallets/{wallet:str}", proof.of_wallet),
     (HttpMethod.GET, "/sign-in", session.form),
     (HttpMethod.POST, "/sign-in", session.sign_in),
     (HttpMethod.POST, "/sign-out", session.sign_out),
@@ -95,7 +97,7 @@ def create_console(explorer: Explorer, settings: ConsoleSettings | None = None) 
     )
 
 
-def respond(visit: Visit, found: Page | Part | Redirect) -> Response[Any]:
+def respond(visit: Visit, found: Page | Part | File | Redirect) -> Response[Any]:
     """Return the answer to a request in the form that it asks for."""
     headers = {
         **SECURITY_HEADERS,
@@ -107,10 +109,14 @@ def respond(visit: Visit, found: Page | Part | Redirect) -> Response[Any]:
         for line in found.cookies:
             answer.set_header("set-cookie", line)
         return answer
+    if isinstance(found, File):
+        headers["content-disposition"] = f'attachment; filename="{found.name}"'
+        return Response(found.data, status_code=200, media_type=found.media_type, headers=headers)
     if visit.wants_json:
-        status = found.status if isinstance(found, Page) else 200
-        body = msgspec.json.encode(found.data)
-        return Response(body, status_code=status, media_type="application/json", headers=headers)
+        status, problem = (found.status, found.problem) if isinstance(found, Page) else (200, None)
+        body = msgspec.json.encode(found.data if problem is None else problem)
+        media_type = "application/json" if problem is None else PROBLEM_TYPE
+        return Response(body, status_code=status, media_type=media_type, headers=headers)
     if isinstance(found, Part):
         html = render(found.template, visit, found.data)
         return Response(html, status_code=200, media_type="text/html", headers=headers)

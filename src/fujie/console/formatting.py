@@ -25,6 +25,12 @@ def number(value: Any) -> str:
     return "–" if value is None else f"{int(value):,}"
 
 
+def offset(minutes: int | str) -> str:
+    """Return an offset from UTC as people write it: ``+08:00``, ``−03:30``."""
+    hours, rest = divmod(abs(int(minutes)), 60)
+    return f"{'−' if int(minutes) < 0 else '+'}{hours:02d}:{rest:02d}"
+
+
 def utc(time_ms: int | str) -> str:
     """Return a time for people, to the second, in UTC."""
     try:

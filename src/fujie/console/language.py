@@ -53,6 +53,13 @@ class Words:
         """Return the text ``family.word`` where there is one, else the word: for what may be free text."""
         return self.texts.get(f"{family}.{word}", str(word))
 
+    def word_of(self, field: str, value: Any) -> str:
+        """Return the word for the value of a record's field. A wallet's kind and status are numbers there."""
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if field == "status":
+            return self.texts.get(f"state.wallet_{value}" if is_number else f"state.{value}", str(value))
+        return self.known("wallet_kind" if field == "kind" and is_number else field, value)
+
     def _form(self, key: str, values: dict[str, Any]) -> str:
         text = self.texts.get(key)
         if text is None:

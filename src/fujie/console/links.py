@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from markupsafe import Markup
 
 from fujie.console.formatting import short
+from fujie.console.language import Words
 
 ROOT: Final = "/console"
 
@@ -48,6 +49,11 @@ def page_of(kind: str, key: Any) -> str:
     return f"{ROOT}/{place}/{quote(str(key), safe='')}"
 
 
+def wallet_proof(wallet: str) -> str:
+    """Return where the console hands out the proof of a wallet: to those who may read it, by the session's cookie."""
+    return f"{ROOT}/proofs/wallets/{quote(wallet, safe='')}.fujie"
+
+
 def kind_of_field(name: str) -> str | None:
     """Return the kind of thing that a field of an operation, event or record names, or None."""
     return _FIELDS.get(name)
@@ -59,6 +65,12 @@ def link(kind: str, key: Any, text: str | None = None) -> Markup:
     shown = text or (short(written) if kind in ("wallet", "transaction") else written)
     css = "mono" if kind in ("wallet", "transaction", "identifier") and text is None else "named"
     return Markup('<a class="{}" href="{}" title="{}">{}</a>').format(css, page_of(kind, key), written, shown)
+
+
+def at_height(words: Words, height: Any) -> Markup:
+    """Return a link to the block at a height; before the first block there is the genesis, which has no page."""
+    number = int(height)
+    return link("block", number, f"{number:,}") if number else Markup("{}").format(words("block.genesis"))
 
 
 def party(name: str) -> Markup:

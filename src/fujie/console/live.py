@@ -1,6 +1,5 @@
 """The stream behind the live page: the node's events, as lines of HTML in the visitor's language."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
@@ -46,8 +45,6 @@ async def _lines(visit: Visit, explorer: Explorer, after: str | None) -> AsyncIt
                 yield b": here\n\n" if event is None else _line(visit, event)
     except OperationalError as error:
         yield _framed("trouble", "", visit.words("live.broken") + f" ({type(error).__name__})")
-    except asyncio.CancelledError:
-        raise
 
 
 def _line(visit: Visit, event: StreamEvent) -> bytes:

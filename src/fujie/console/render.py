@@ -9,8 +9,9 @@ from markupsafe import Markup
 from fujie.console import assets, formatting, links
 from fujie.console.changes import changes_of
 from fujie.console.language import LANGUAGES, NAMES, TAGS, Words
-from fujie.console.sentences import say_transaction, shown_operations
+from fujie.console.sentences import say_attention, say_transaction, shown_operations
 from fujie.console.spark import bars
+from fujie.console.visible import visible
 from fujie.console.visit import Visit
 from fujie.core.identifier_forms import with_check
 from fujie.core.identifiers import is_identifier
@@ -36,6 +37,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=visible,
     )
     made.globals.update(
         static=assets.address,
@@ -49,6 +51,7 @@ def environment() -> jinja2.Environment:
         short=formatting.short,
         utc=formatting.utc,
         checked=_checked,
+        offset=formatting.offset,
         bars=bars,
         languages=[(code, NAMES[code], TAGS[code]) for code in LANGUAGES],
         changes_of=changes_of,
@@ -82,6 +85,9 @@ def _frame(visit: Visit, title: str) -> dict[str, Any]:
         "duration": lambda span_ms: formatting.duration(words, span_ms),
         "money": lambda minor, instrument: _money(visit, minor, instrument),
         "say": lambda transaction: say_transaction(words, visit.instruments, transaction),
+        "say_attention": lambda each: say_attention(words, each),
+        "at_height": lambda height: links.at_height(words, height),
+        "word_of": words.word_of,
         "say_event": lambda event: words.known("event", event.get("type", "")),
         "operations_shown": lambda transaction: shown_operations(words, transaction),
         "reason_sentence": lambda name, otherwise: reason_sentence(words, name, otherwise),

@@ -45,6 +45,15 @@ def say_transaction(words: Words, instruments: Instruments, transaction: Answer)
     return said if done else words.markup("did.refused", asked=said)
 
 
+def say_attention(words: Words, each: Answer) -> str:
+    """Return what needs attention, in the visitor's language; the node's own sentence where there is none for it."""
+    key = f"attention.{each['kind']}"
+    number = each.get("number")
+    if not words.has(key) or (number is None and words.names(key)):
+        return str(each["detail"] or words.known("attention", each["kind"]))
+    return words(key) if number is None else words(key, n=number)
+
+
 def shown_operations(words: Words, transaction: Answer) -> list[tuple[str, Answer]]:
     """Return the operations of a transaction with their names, long lists cut to what people read."""
     return [
@@ -101,7 +110,7 @@ def _value(words: Words, name: str, value: Any) -> Any:
     if name in ("id", "reference") and isinstance(value, str):
         return Markup('<code title="{}">{}</code>').format(value, formatting.short(value))
     if name in ("kind", "scope", "role", "rule"):
-        return words.known(name, value)
+        return words.word_of(name, value)
     return value if isinstance(value, (str, int)) else "…"
 
 

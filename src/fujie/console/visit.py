@@ -24,12 +24,16 @@ _HERE: Final = re.compile(rf"{ROOT}/[\x21-\x7e]*")
 
 
 class Page(NamedTuple):
-    """A page: its template, the data it shows and its JSON twin is, its title, and the HTTP status."""
+    """A page: its template, the data it shows and its JSON twin is, its title, and the HTTP status.
+
+    A page that says what went wrong has a problem document (RFC 9457) as its twin.
+    """
 
     template: str
     data: dict[str, Any]
     title: str
     status: int = 200
+    problem: dict[str, Any] | None = None
 
 
 class Part(NamedTuple):
@@ -37,6 +41,14 @@ class Part(NamedTuple):
 
     template: str
     data: dict[str, Any]
+
+
+class File(NamedTuple):
+    """A file that a browser saves, or the proof viewer reads."""
+
+    data: bytes
+    media_type: str
+    name: str
 
 
 class Redirect(NamedTuple):
@@ -157,7 +169,7 @@ class Visit:
         return "https" in (request.scope["scheme"], request.headers.get("x-forwarded-proto", "").lower())
 
 
-Handler = Callable[[Visit], Awaitable[Page | Part | Redirect]]
+Handler = Callable[[Visit], Awaitable[Page | Part | File | Redirect]]
 
 
 def way_back(text: str) -> str:

@@ -166,6 +166,7 @@ class EmbeddedEngine(LocalReads):
 
     def _make_block(self, waiting: Sequence[Waiting]) -> None:
         """Make one block of ``waiting``, or an empty one, and answer for each of them when it is durable."""
+        began_s = time.perf_counter()
         executor = self.executor
         head = executor.head
         time_ms = self._next_time(head)
@@ -191,6 +192,9 @@ class EmbeddedEngine(LocalReads):
             except BaseException:
                 executor.discard(staged)
                 raise
+            if log.isEnabledFor(logging.DEBUG):
+                took_ms = (time.perf_counter() - began_s) * 1000
+                log.debug("block %d: %d transactions, %.1f ms", block.height, len(block.transactions), took_ms)
         self._answer(waiting, transactions, result, refused)
 
     def _apply(self, block: VerifiedBlock) -> tuple[BlockResult, list[int]]:
@@ -213,7 +217,8 @@ class EmbeddedEngine(LocalReads):
                     raise
             for number, error in culprits.items():
                 position, transaction = kept[number]
-                log.error("transaction %s is quarantined", transaction.id.hex(), exc_info=error)
+                # Whoever knows a whole id may have its receipt (ADR 12).
+                log.error("transaction %s… is quarantined", transaction.id.hex()[:8], exc_info=error)
                 failed.append(position)
             kept = [pair for number, pair in enumerate(kept) if number not in culprits]
 

@@ -23,7 +23,7 @@ from fujie.core.transaction import VerifiedBlock
 from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor, Staged
 from fujie.engine.local_reads import LocalReads
-from fujie.engine.mirror_blocks import Arrived, Deviation, Fetcher, Fork, Link, Source, SourceTrouble
+from fujie.engine.mirror_blocks import STRANGERS, Arrived, Deviation, Fetcher, Fork, Link, Source, SourceTrouble
 from fujie.engine.proving import Proven
 from fujie.engine.rehearsing import dry_run
 from fujie.engine.stored_block import StoredBlock, block_at, light_block_at
@@ -250,8 +250,7 @@ class MirrorEngine(LocalReads):
         height, own = ours.header.height, ours.commit.block_id.hash
         expected, signed_by = ours.header.validators_hash, theirs.block.header.validators_hash
         if signed_by != expected:
-            what = "it is signed by other validators than were announced"
-            raise Deviation("block-validators", height, what, expected, signed_by)
+            raise Deviation("block-validators", height, STRANGERS, expected, signed_by)
         self._on_fork(Fork(self.chain_id, height, encode_light_block(ours), encode_light_block(theirs.block)))
         raise Deviation("fork", height, "two blocks of this height were signed", own, theirs.hash)
 
@@ -334,6 +333,8 @@ class MirrorEngine(LocalReads):
             self.proves = True
             self._changed.notify_all()
         self._announce(batch)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("block %d: %d transactions, verified", header.height, len(block.transactions))
 
     # -- inside
 

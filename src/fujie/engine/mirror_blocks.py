@@ -1,7 +1,7 @@
 """Blocks from a source that is not trusted: fetched beside the thread that carries them out, and checked one by one.
 
     fetch      decode, height, commit by its own validators, data hash, every signature      (needs no state)
-    Link       validators, parent, time: whether a block follows the one before              (needs the block before)
+    Link       validators, form, parent, time: whether a block follows the one before        (needs the block before)
     results    app hash and results hash of the next header against our own                  (engine.mirror)
 
 Whatever does not hold is a :class:`Deviation`: it names the step, the height, and both values.
@@ -14,13 +14,14 @@ from concurrent.futures import Future
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
+from fujie.core.limits import BLOCK_BYTES_MAX
 from fujie.core.transaction import VerifiedTransaction
 from fujie.engine.admission import ACCEPTED, VerifierProcess, decode_verified, verdict
 from fujie.engine.intake import VERIFY_BATCH_MAX, VERIFY_INLINE_MAX
 from fujie.modules.catalog import reason
 from fujie.proof.block import data_hash
 from fujie.proof.commit import verify_commit
-from fujie.proof.header import EMPTY_EVIDENCE_HASH, NIL_BLOCK_ID, BlockID, header_hash
+from fujie.proof.header import EMPTY_EVIDENCE_HASH, NIL_BLOCK_ID, BlockID, consensus_params_hash, header_hash
 from fujie.proof.light_block import LightBlock, decode_light_block
 from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash
 
@@ -34,12 +35,18 @@ STEPS: Final = (
     "block-transaction",
     "fork",
     "block-validators",
+    "validators-change",
+    "block-form",
     "block-parent",
     "block-time",
     "app-hash",
     "results-hash",
 )
 """The names of the steps at which a mirror stops, besides those of ``proof.commit.verify_commit``."""
+
+STRANGERS: Final = "it is signed by other validators than the trust root names"
+APP_VERSION: Final = 0  # as the embedded engine writes it
+CONSENSUS_HASH: Final = consensus_params_hash(BLOCK_BYTES_MAX, -1)
 
 
 class Source(Protocol):
@@ -100,14 +107,18 @@ class Arrived(NamedTuple):
 
 
 class Link(NamedTuple):
-    """What of a block the next one must name. ``hash`` is empty before the first block."""
+    """What of a block the next one must name. ``hash`` is empty before the first block.
+
+    The validators are those of the trust root for the whole life of a chain, because the ledger never changes them: that
+    some would announce others proves nothing, where no rule says who may take their place.
+    """
 
     height: int
     time_ns: int
     hash: bytes
     block_id: BlockID
     commit: Commit
-    next_validators_hash: bytes
+    validators_hash: bytes
 
     @classmethod
     def of(cls, block: LightBlock) -> "Link":
@@ -119,7 +130,7 @@ class Link(NamedTuple):
             commit.block_id.hash,
             commit.block_id,
             commit,
-            header.next_validators_hash,
+            header.validators_hash,
         )
 
     @classmethod
@@ -130,16 +141,24 @@ class Link(NamedTuple):
     def check(self, block: LightBlock) -> None:
         """Raise :class:`Deviation` unless ``block`` is the next one.
 
-        Steps, in order: ``block-height``, ``block-validators`` (whatever strangers sign says nothing), ``block-parent``,
-        ``block-time``.
+        Steps, in order: ``block-height``, ``block-validators`` (whatever strangers sign says nothing),
+        ``validators-change``, ``block-form`` (versions and consensus parameters are those that every block has),
+        ``block-parent``, ``block-time``.
         """
         header = block.header
         height = header.height
         if height != self.height + 1:
             raise Deviation("block-height", height, f"the next block has height {self.height + 1}")
-        if header.validators_hash != self.next_validators_hash:
-            what = "it is signed by other validators than were announced"
-            raise Deviation("block-validators", height, what, self.next_validators_hash, header.validators_hash)
+        if header.validators_hash != self.validators_hash:
+            raise Deviation("block-validators", height, STRANGERS, self.validators_hash, header.validators_hash)
+        if header.next_validators_hash != self.validators_hash:
+            what = "it announces other validators, and this version knows no rule by which they change"
+            raise Deviation("validators-change", height, what, self.validators_hash, header.next_validators_hash)
+        if header.app_version != APP_VERSION:
+            raise Deviation("block-form", height, f"its application has version {header.app_version}")
+        if header.consensus_hash != CONSENSUS_HASH:
+            what = "it has other consensus parameters than every block of this version"
+            raise Deviation("block-form", height, what, CONSENSUS_HASH, header.consensus_hash)
         if header.last_block_id != self.block_id:
             theirs = header.last_block_id.hash
             raise Deviation("block-parent", height, "it follows another block", self.block_id.hash, theirs)

@@ -14,7 +14,17 @@ import msgspec
 
 from fujie.core.errors import OperationalError
 from fujie.node.config_file import CONFIG_NAME, Written, nearest, read_toml
-from fujie.node.config_keys import SHORT_NAMES, VARIABLE_PREFIX, Config, Key, keys, sections, toml_text
+from fujie.node.config_keys import (
+    PROGRAM_VARIABLES,
+    SHORT_NAMES,
+    TEST_VARIABLES,
+    VARIABLE_PREFIX,
+    Config,
+    Key,
+    keys,
+    sections,
+    toml_text,
+)
 from fujie.node.folder import Folder
 
 __all__ = ["Config", "Resolved", "Value", "load_config", "resolve_config"]
@@ -92,10 +102,10 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Value]:
 
 def _refuse_unknown(variable: str, known: Mapping[str, Key]) -> None:
     """Raise for a variable that looks like one of ours and is none; others are nobody's business."""
-    if any(variable.startswith(f"{VARIABLE_PREFIX}{section.upper()}_") for section in sections()):
+    if variable.startswith(VARIABLE_PREFIX) and variable not in (*PROGRAM_VARIABLES, *TEST_VARIABLES):
         raise OperationalError(
-            f"The variable {variable[:80]} names no key of the configuration.{nearest(variable, known)}",
-            "`fujie config explain` lists the keys and their variables.",
+            f"The variable {variable[:80]!a} is none of this program.{nearest(variable, (*known, *PROGRAM_VARIABLES))}",
+            "Unset it, or correct its name; `fujie config explain` lists the keys and their variables.",
         )
 
 

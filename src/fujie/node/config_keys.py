@@ -14,11 +14,21 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_ori
 import msgspec
 from msgspec import Meta
 
-from fujie.node.folder import PORT_DEFAULT, PORT_VARIABLE
+from fujie.node.folder import HOME_VARIABLE, PORT_DEFAULT, PORT_VARIABLE
 
 LOCALHOST: Final = "localhost"
 VARIABLE_PREFIX: Final = "FUJIE_"
 SHORT_NAMES: Final = {PORT_VARIABLE: "http.port"}  # variables that are older than the rule, and shorter
+
+PROGRAM_VARIABLES: Final = {
+    HOME_VARIABLE: "the data folder, as `--home`",
+    PORT_VARIABLE: "the port, as `http.port` of the configuration",
+    "FUJIE_PASSPHRASE": "the passphrase of keys, where no terminal can be asked",
+    "FUJIE_DEBUG": "shows where an unexpected error came from",
+}
+"""Every variable that sets no key under its own name, and what it is. The documentation takes them from here."""
+
+TEST_VARIABLES: Final = frozenset({"FUJIE_HYPOTHESIS_PROFILE"})  # of the program's own tests
 
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 

@@ -96,7 +96,7 @@ def found_demo(folder: Folder, store: StoreKind = "sqlite") -> None:
         ensure_key(path, f"{name} (demonstration)", keys.signer(name).seed)
     validator = ensure_key(folder.validator_key, "validator")
     genesis = compose(CHAIN_NAME, time.time_ns() // 1_000_000, genesis_parts(keys, validator.public_key))
-    make_folder(folder.wallet_folders[1], private=True)
+    make_folder(folder.wallet_folders[1])
     for wallet in WALLETS:
         save_wallet(
             folder.wallet_folders[1] / f"{wallet.name}.json",

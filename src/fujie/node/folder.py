@@ -11,9 +11,11 @@
       demo/seed, demo/keys, demo/wallets    the parties of the demonstration
       log/node.log              rotated; holds no key and no payment
 
-Small files are replaced whole (write, fsync, rename), so a crash leaves the old or the new one.
+The folder is made for its user alone (0700), and so is what lies in it: a chain may hold what is not for everybody. Small
+files are replaced whole (write, fsync, rename), so a crash leaves the old or the new one.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from typing import Final, Literal
 import msgspec
 
 from fujie import __version__
-from fujie.client.files import OWNER_ONLY, read_bounded, write_atomically
+from fujie.client.files import read_bounded, write_atomically
 from fujie.core.errors import OperationalError
 from fujie.proof.trust import TrustRoot, decode_trust, encode_trust
 from fujie.store.opening import StoreKind
@@ -168,18 +170,35 @@ def read_file(path: Path) -> bytes | None:
 
 def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a small file durably, whole or not at all, making its folder. Raises :class:`OperationalError`."""
-    make_folder(path.parent, private=mode == OWNER_ONLY)
+    make_folder(path.parent)
     write_atomically(path, data, mode=mode)
 
 
-def make_folder(path: Path, private: bool = False) -> None:
-    """Make a folder; a ``private`` one is closed to others, because names of keys say whom one deals with."""
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, closed to others: what a chain holds may be for few.
+
+    One that exists keeps the rights that it has.
+    """
+    missing = [path]
     try:
-        path.mkdir(mode=0o700 if private else 0o755, parents=True, exist_ok=True)
+        while not missing[-1].parent.exists():
+            missing.append(missing[-1].parent)
+        for each in reversed(missing):
+            each.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise OperationalError(
             f"The folder {path} cannot be made: {error.strerror}.", "Check the path and who may write to it."
         ) from error
+
+
+@contextlib.contextmanager
+def closed_to_others() -> Iterator[None]:
+    """Let what this process and those that it starts make meanwhile be for their user alone, as a store or a log is."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _find(folders: tuple[Path, ...], name: str, suffix: str, what: str, hint: str) -> Path:

@@ -17,7 +17,7 @@ from fujie.engine.executor import Executor, found
 from fujie.machine.genesis import Genesis, chain_id, compose, founding_record, load
 from fujie.modules.membership.state_keys import PARAMETERS_KEY, VALIDATORS_KEY
 from fujie.node.config import load_config
-from fujie.node.folder import Folder, World
+from fujie.node.folder import Folder, World, make_folder
 from fujie.proof.trust import TrustRoot
 from fujie.proof.validators import Validator, ValidatorSet, validator_set_hash
 from fujie.store.base import Store
@@ -50,6 +50,7 @@ def found_from(folder: Folder, kind: StoreKind, world: World, genesis: Genesis) 
 
     Raises :class:`OperationalError` when the folder holds a chain already, or another process has it.
     """
+    make_folder(folder.chain)
     store = open_store(kind, folder.chain)
     try:
         if store.get(Table.META, META_HEAD) is not None:

@@ -101,7 +101,7 @@ def ensure_key(path: Path, label: str, seed: bytes | None = None) -> KeyFile:
     """
     if path.exists():
         return load_key(path)
-    make_folder(path.parent, private=True)
+    make_folder(path.parent)
     return create_key(path, None, label=label) if seed is None else save_key(path, seed, None, label=label)
 
 

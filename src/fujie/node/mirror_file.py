@@ -4,6 +4,7 @@ import logging
 
 import msgspec
 
+from fujie.client.http import refuse_userinfo
 from fujie.core.errors import OperationalError
 from fujie.engine.mirror_blocks import Fork
 from fujie.node.folder import Folder, read_file, write_file
@@ -28,20 +29,26 @@ class ForkFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 def read_source(folder: Folder) -> str:
-    """Return the URL that the folder mirrors. Raises :class:`OperationalError` when it mirrors nothing."""
+    """Return the URL that the folder mirrors.
+
+    Raises :class:`OperationalError` when it mirrors nothing, or the URL has a password in it.
+    """
     data = read_file(folder.mirror)
     if data is None:
         raise OperationalError(
             f"The folder {folder.home} mirrors nothing yet.", "Name a node: fujie mirror https://node.example."
         )
     try:
-        return msgspec.json.decode(data, type=MirrorFile).source
+        source = msgspec.json.decode(data, type=MirrorFile).source
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise OperationalError(f"{folder.mirror} is damaged.", "Name the node again: fujie mirror URL.") from None
+    refuse_userinfo(source)
+    return source
 
 
 def write_source(folder: Folder, url: str) -> None:
-    """Keep the URL for the next start."""
+    """Keep the URL for the next start. Raises :class:`OperationalError` for one with a password in it."""
+    refuse_userinfo(url)
     write_file(folder.mirror, msgspec.json.format(msgspec.json.encode(MirrorFile(url)), indent=2) + b"\n")
 
 

@@ -1,7 +1,8 @@
 """The processes beside the ledger's: started, watched, started again when they end, stopped with the node.
 
-Plain programs (``python -m …``), not forks: a fork copies the locks of a running ledger. One that ends again and again is
-started less and less often; the log and ``describe`` say so.
+Plain programs (``python -m …``), not forks: a fork copies the locks of a running ledger. One that ends again and again, or
+cannot be started, is tried less and less often; the log and ``describe`` say so. One that lives and does not follow the
+ledger is killed and started again: stopped or hanging, it would hold on to an old state of the store for ever.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ WATCH_S: Final = 0.1
 BACK_OFF_S: Final = (0.0, 0.2, 1.0, 5.0, 15.0, 30.0)  # before a start, by how many lives in a row were short
 LIFE_S: Final = 60.0  # a longer life is not a short one
 HOPELESS_LIVES: Final = 4  # short lives of a process that was never ready, after which the node gives up its start
+SILENT_S: Final = 60.0  # for so long a process may take nothing from the link, or be gone from it
 STOP_TIMEOUT_S: Final = 15.0  # for requests in hand; uvicorn gives up after 10
 
 _SOURCE: Final = str(Path(fujie.__file__).resolve().parent.parent)
@@ -43,6 +45,8 @@ class Child:
         self._began_s = 0.0
         self._due_s = 0.0
         self._last_code: int | None = None
+        self._begun = False  # this life of it has been ready
+        self._heard_s = 0.0  # when it followed last, as far as is known
 
     @property
     def pid(self) -> int | None:
@@ -54,10 +58,11 @@ class Child:
         """Whether it ends again and again, and has never been ready."""
         return not self.ready.is_set() and self.short_lives >= HOPELESS_LIVES
 
-    def start(self) -> None:
-        """Start a life of it."""
+    def _start(self) -> None:
+        """Start a life of it. Raises ``OSError``, and ``RuntimeError`` where no thread can be started."""
         path = os.pathsep.join(part for part in (_SOURCE, os.environ.get("PYTHONPATH")) if part)
-        self._process = subprocess.Popen(
+        self._begun = False
+        self._process = process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -67,15 +72,23 @@ class Child:
         )
         self.starts += 1
         self._began_s = time.monotonic()
-        threading.Thread(target=self._listen, args=(self._process,), name=f"fujie-{self.name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._listen, args=(process,), name=f"fujie-{self.name}", daemon=True).start()
+        except RuntimeError:
+            process.kill()  # it is found ended, and counts as a short life
+            raise
 
     def look_after(self) -> None:
-        """Start it again when it has ended and its time has come."""
+        """Start it when there is none and its time has come."""
         now_s = time.monotonic()
         process = self._process
         if process is None:
             if now_s >= self._due_s:
-                self.start()
+                try:
+                    self._start()
+                except OSError as error:
+                    self.short_lives += 1
+                    self._put_off(now_s, f"could not be started ({error})")
             return
         code = process.poll()
         if code is None:
@@ -83,11 +96,24 @@ class Child:
         self._bury(process)
         self._last_code = code
         self.short_lives = self.short_lives + 1 if now_s - self._began_s < LIFE_S else 1
-        wait_s = BACK_OFF_S[min(self.short_lives - 1, len(BACK_OFF_S) - 1)]
-        self._due_s = now_s + wait_s
-        write = log.warning if self.short_lives < HOPELESS_LIVES else log.error
-        write("%s ended with code %d, %d times in a row; it is started again in %.1f s",
-              self.name, code, self.short_lives, wait_s)  # fmt: skip
+        self._put_off(now_s, f"ended with code {code}")
+
+    def judge(self, stuck_s: float | None) -> None:
+        """Make an end of it when it lives and has not followed for long.
+
+        ``stuck_s``: for how long it has taken nothing of what waits for it; None when it does not follow.
+        """
+        now_s = time.monotonic()
+        process = self._process
+        if process is None or not self._begun:
+            self._heard_s = now_s  # it is still to begin
+            return
+        if stuck_s is not None:
+            self._heard_s = now_s - stuck_s
+        if now_s - self._heard_s > SILENT_S:
+            log.error("%s has not followed the ledger for %.0f s; it is killed and started again", self.name, SILENT_S)
+            self._heard_s = now_s
+            process.kill()
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -119,6 +145,13 @@ class Child:
             "last_code": self._last_code,
         }
 
+    def _put_off(self, now_s: float, what: str) -> None:
+        """Settle when it is started again, and say so."""
+        wait_s = BACK_OFF_S[min(self.short_lives - 1, len(BACK_OFF_S) - 1)]
+        self._due_s = now_s + wait_s
+        write = log.warning if self.short_lives < HOPELESS_LIVES else log.error
+        write("%s %s, %d times in a row; it is tried again in %.1f s", self.name, what, self.short_lives, wait_s)
+
     def _bury(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = None
         if process.stdin is not None:
@@ -130,6 +163,7 @@ class Child:
         with contextlib.closing(process.stdout) as lines:
             for line in lines:
                 if line.decode("utf-8", "replace").strip() == READY:
+                    self._begun = self._process is process
                     self.ready.set()
 
 
@@ -143,15 +177,20 @@ class Children:
         self._watcher.start()
 
     def add(self, name: str, module: str, arguments: Sequence[str], pass_fds: Sequence[int] = ()) -> Child:
-        """Start a process that runs ``module`` and keep it running."""
+        """Start a process that runs ``module`` and keep it running. One that cannot be started is tried again."""
         child = Child(name, module, arguments, pass_fds)
-        child.start()
+        child.look_after()
         self._children = (*self._children, child)
         return child
 
     def describe(self) -> list[dict[str, Any]]:
         """Say how each of them is. Any thread."""
         return [child.describe() for child in self._children]
+
+    def judge(self, following: Mapping[str, float]) -> None:
+        """Make an end of those that do not follow; see :meth:`Child.judge`. ``following``: by name, who does."""
+        for child in self._children:
+            child.judge(following.get(child.name))
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Ask all of them to end and wait for it; kill what has not ended after ``timeout_s``. Idempotent."""
@@ -168,5 +207,5 @@ class Children:
             for child in self._children:
                 try:
                     child.look_after()
-                except OSError as error:
-                    log.error("%s could not be started: %s", child.name, error)  # noqa: TRY400 - the error says all
+                except Exception:
+                    log.exception("%s could not be looked after", child.name)

@@ -84,6 +84,7 @@ def project(home: Path, source: Followed, stop: threading.Event) -> None:
             try:
                 _start_anew_if_asked(home, projection)
                 if projection.advance(source):
+                    log.debug("lists have %d log entries, block %d", projection.log_size, projection.height)
                     telling.tell(source)
                     if source.head.log_size - projection.log_size < TRANSACTIONS_AT_ONCE:
                         stop.wait(PACE_S)

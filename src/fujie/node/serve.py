@@ -13,8 +13,10 @@ run_node
 import gc
 import importlib.util
 import logging
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -23,8 +25,9 @@ import msgspec
 
 from fujie.api.listening import address_of, listen
 from fujie.core.errors import OperationalError
+from fujie.node.address import published
 from fujie.node.config_keys import Config
-from fujie.node.folder import Folder
+from fujie.node.folder import Folder, closed_to_others
 from fujie.node.logs import apply_level, levels, start_logging
 from fujie.node.open_files import raise_limit, wanted_files
 from fujie.node.processes import Child, Children
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 WATCH_S: Final = 0.5
 READY_POLL_S: Final = 0.01
+SLOW_START_S: Final = 30.0  # for readers, once there is something to follow; after that the log says so
 # Of SQLite's write-ahead log: twice what it moves at a time. Beyond it followers let go.
 LOG_BYTES_KEPT: Final = 160 * 2**20
 LOG_BYTES_STEP: Final = 80 * 2**20
@@ -110,8 +114,11 @@ def run_processes(
     :func:`run_node`, and what ``open_ledger`` raises.
     """
     _require_unused(folder)
-    with listen(config.http.host, config.http.port) as listener:
+    with closed_to_others(), listen(config.http.host, config.http.port) as listener:
         start_logging(folder, "node", config.log)
+        if config.exposed:
+            log.warning("listening on %s, which the network reaches, without TLS: put a proxy with TLS before it",
+                        config.http.host)  # fmt: skip
         raise_limit(wanted_files(config))
         _ensure_log_key(folder)
         children = Children()
@@ -125,7 +132,8 @@ def run_processes(
                 gc.collect()
                 gc.freeze()
                 node = _Node(folder, config, engine, children, stop, ends_with_failure)
-                node.run(readers, lambda: _started(engine, address_of(listener), filled, on_ready))
+                with published(folder, config, listener):
+                    node.run(readers, lambda: _started(engine, address_of(listener), filled, on_ready))
             finally:
                 engine.close()
                 log.info("stopped at height %d", engine.head.height)
@@ -220,9 +228,16 @@ class _Node:
             levels=LogLevels("node", apply_level, levels),
         )
         try:
+            slow_from_s = time.monotonic() + SLOW_START_S
             while not all(reader.ready.is_set() for reader in readers):
                 if self._ended(READY_POLL_S):
                     return
+                if time.monotonic() > slow_from_s:
+                    slow_from_s = math.inf
+                    names = ", ".join(reader.name for reader in readers if not reader.ready.is_set())
+                    log.warning(
+                        "not ready after %.0f s: %s; `fujie log show --process NAME` says why", SLOW_START_S, names
+                    )
                 if any(reader.hopeless for reader in readers):
                     raise OperationalError(
                         "The processes that answer requests do not start.", f"See {self._folder.log.parent}."
@@ -232,6 +247,7 @@ class _Node:
                 self._children.add("projector", PROJECTOR_MODULE, [f"--home={self._folder.home.absolute()}"])
             while not self._ended(WATCH_S):
                 self._bound_log(link)
+                self._children.judge(link.following)
         finally:
             self._children.stop()
             link.close()

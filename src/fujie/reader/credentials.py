@@ -8,12 +8,16 @@ A key or session is told as ``fjk_<id>_<secret>`` or ``fjs_<id>_<secret>``, once
 256 random bits: nothing slower is needed to keep it from being guessed. Files are read at every use, so what is revoked
 is revoked at once, in every process.
 
-A code is short because a person types it: 40 random bits behind an id of 20. It lives for ten minutes, bears five wrong
-guesses, and a process takes thirty wrong guesses a minute over all codes: whoever knows the id of a code guesses it with a
-chance of 5 in 2^40. Its hash could be searched, but only by one who reads the folder, and who could write a key as well.
+A code is short because a person types it: 40 random bits behind an id of 20. It lives for ten minutes and bears five wrong
+guesses, so that whoever knows its id guesses it with a chance of 5 in 2^40, whatever else is sent meanwhile. Who knows no
+id must hit one of at most sixteen as well: with a million guesses, 16 x 10^6 in 2^60. A guess at an id that there is not
+therefore takes nothing from anybody; it is turned away before the lock and written nowhere. Wrong guesses at codes that
+there are count in each process, thirty a minute. The hash of a code could be searched, but only by one who reads the
+folder, and who could write a key as well.
 """
 
 import hmac
+import logging
 import re
 import secrets
 import time
@@ -32,12 +36,14 @@ from fujie.reader.private_files import locked, read_private, remove_private, wri
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+log = logging.getLogger(__name__)  # gets ids and accounts only: never a secret, a code or a part of one
+
 DAY_MS: Final = 86_400_000
 KEY_DAYS_MAX: Final = 366  # a key that nobody renews for a year is a key that nobody looks after
 SESSION_MS: Final = 43_200_000  # a working day
 CODE_MS: Final = 600_000
 CODE_GUESSES_MAX: Final = 5
-GUESSES_PER_MINUTE_MAX: Final = 30  # wrong ones, over all codes, in one process
+GUESSES_PER_MINUTE_MAX: Final = 30  # wrong ones at codes that there are, over all of them, in one process
 CODES_MAX: Final = 16  # at once; the oldest goes
 
 _TOKEN: Final = re.compile(r"fj([ks])_([0-9a-f]{16})_([0-9a-f]{64})")
@@ -122,7 +128,9 @@ class Credentials:
         if not 1 <= days <= KEY_DAYS_MAX:
             raise OperationalError(f"A key cannot last {days} days.", f"Choose 1 to {KEY_DAYS_MAX} days.")
         with locked(self._folder):
-            return self._issue("k", account, scopes, days * DAY_MS)
+            issued = self._issue("k", account, scopes, days * DAY_MS)
+        log.info("API key %s of %s was made", issued.credential.id, account)
+        return issued
 
     def keys(self) -> list[Credential]:
         """Return every key, the oldest first; also those that expired or were revoked."""
@@ -142,6 +150,7 @@ class Credentials:
             if found.revoked_ms is None:
                 found = msgspec.structs.replace(found, revoked_ms=self._clock_ms())
                 _write(path, found)
+        log.info("API key %s of %s is revoked", found.id, found.account)
         return found
 
     def new_code(self, account: str) -> IssuedCode:
@@ -154,36 +163,52 @@ class Credentials:
         with locked(self._folder):
             self._sweep(now_ms)
             _write(self._code_path(identifier), code)
+        log.info("a code to sign in as %s was made", account)
         return IssuedCode(f"{identifier}-{secret[:4]}-{secret[4:]}", account, code.expires_at_ms)
 
     def redeem(self, text: str) -> Issued:
         """Turn a code into a session; the code is gone then, whichever process was first.
 
-        Raises :class:`BadCredential`, in order: GUESSES_EXHAUSTED, CODE_UNKNOWN.
+        Raises :class:`BadCredential`: CODE_UNKNOWN where there is no such id, then GUESSES_EXHAUSTED, then CODE_UNKNOWN
+        for a wrong guess.
         """
         now_ms = self._clock_ms()
+        match = _CODE.fullmatch(text.strip().upper())
+        if match is None or _read(self._code_path(match[1]), _Code) is None:
+            log.debug("a code to sign in that there is not was refused")
+            raise BadCredential(Fault.CODE_UNKNOWN)
         self._wrong_guesses = [guess for guess in self._wrong_guesses if guess > now_ms - 60_000]
         if len(self._wrong_guesses) >= GUESSES_PER_MINUTE_MAX:
             raise BadCredential(Fault.GUESSES_EXHAUSTED)
-        match = _CODE.fullmatch(text.strip().upper())
-        if match is not None:
-            with locked(self._folder):
-                account = self._consume(match[1], match[2] + match[3], now_ms)
-                if account is not None:
-                    return self._issue("s", account, (Scope.READ,), SESSION_MS)
+        with locked(self._folder):
+            account = self._consume(match[1], match[2] + match[3], now_ms)
+            if account is not None:
+                issued = self._issue("s", account, (Scope.READ,), SESSION_MS)
+                log.info("signed in as %s, session %s", account, issued.credential.id)
+                return issued
         self._wrong_guesses.append(now_ms)
+        log.warning("a wrong guess at a code to sign in was refused")
+        if len(self._wrong_guesses) >= GUESSES_PER_MINUTE_MAX:
+            log.warning("%d wrong guesses within a minute: no code is taken for a while", GUESSES_PER_MINUTE_MAX)
         raise BadCredential(Fault.CODE_UNKNOWN)
 
     def find(self, token: str) -> Credential:
         """Return the key or session that ``token`` shows. Raises :class:`BadCredential`: UNKNOWN, REVOKED, EXPIRED."""
         match = _TOKEN.fullmatch(token)
         found = None if match is None else _read(self._path(match[1], match[2]), Credential)
-        if match is None or found is None or not hmac.compare_digest(found.secret_sha256, _hash(match[3])):
+        if match is None or found is None:
+            log.debug("a credential that was never made was refused")
             raise BadCredential(Fault.UNKNOWN)
-        if found.revoked_ms is not None:
-            raise BadCredential(Fault.REVOKED)
-        if found.expires_at_ms <= self._clock_ms():
-            raise BadCredential(Fault.EXPIRED)
+        fault = None
+        if not hmac.compare_digest(found.secret_sha256, _hash(match[3])):
+            fault = Fault.UNKNOWN
+        elif found.revoked_ms is not None:
+            fault = Fault.REVOKED
+        elif found.expires_at_ms <= self._clock_ms():
+            fault = Fault.EXPIRED
+        if fault is not None:
+            log.warning("the credential %s was refused: %s", found.id, fault.value)
+            raise BadCredential(fault)
         return found
 
     def end_session(self, token: str) -> None:

@@ -9,10 +9,11 @@ settled view is the one that proofs can be made of, and a moment is used only on
 A follower that was cut off, or whose ledger was started again, attaches anew; until then it answers from what it has.
 """
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +26,7 @@ from fujie.engine.link.connection import Connection
 from fujie.engine.link.levels import LogLevels
 from fujie.engine.link.messages import LinkError
 from fujie.engine.proving import Proven
+from fujie.reader.absence import Absence
 from fujie.reader.newest import NewestReads
 from fujie.reader.picture import Picture, head_of, proof_of, require_next, settled_height
 from fujie.reader.view import Layer, View
@@ -37,16 +39,8 @@ log = logging.getLogger(__name__)
 CHAIN_NAME: Final = "chain"  # where the store lies in a data folder (docs/spec/08-files.md)
 OPEN_TIMEOUT_S: Final = 30.0
 TICK_S: Final = 0.5
-RETRY_S: Final = (
-    0.02,
-    0.02,
-    0.05,
-    0.05,
-    0.1,
-)  # between attempts to connect, the last again and again; one costs nothing
+RETRY_S: Final = (0.02, 0.02, 0.05, 0.05, 0.1)  # between attempts to connect, the last one again and again
 LET_GO_BLOCKS: Final = 3  # after which the write-ahead log has begun anew: one moves its pages, the next restarts it
-
-_TABLES: Final = {table.prefix: table for table in Table}
 
 
 class Limits(NamedTuple):
@@ -89,7 +83,7 @@ class Follower(NewestReads):
         self._let_go_at = 0
         self._closing = threading.Event()
         self._listeners: tuple[Callable[[], None], ...] = ()
-        self._last_error: OperationalError | None = None
+        self._absence = Absence()
         self._thread = threading.Thread(target=self._run, name="fujie-follow", daemon=True)
         self._thread.start()
 
@@ -140,7 +134,7 @@ class Follower(NewestReads):
             while self._picture is None and not self.closed and not cancelled() and time.monotonic() < until_s:
                 self.changed.wait(min(TICK_S, max(until_s - time.monotonic(), 0.0)))
             if self._picture is None:
-                raise self._last_error or OperationalError(
+                raise self._absence.error or OperationalError(
                     f"The ledger of {self._home} did not answer within {timeout_s:.0f} s.", "See the log of the node."
                 )
 
@@ -183,15 +177,11 @@ class Follower(NewestReads):
             while not self._closing.is_set():
                 try:
                     self._follow()
-                except OperationalError as error:
-                    if self.connected and not self._closing.is_set():
-                        log.warning("the ledger is not followed for now: %s", error.what)
-                    if self.connected:
-                        attempt = 0
-                    self._last_error = error
                 except Exception as error:
-                    log.exception("the ledger could not be followed")
-                    self._last_error = OperationalError(f"The ledger could not be followed: {error!r}.", "See the log.")
+                    if not self._closing.is_set():
+                        self._absence.failed(error)
+                if self.connected:
+                    attempt = 0
                 self.connected = False
                 self._tell()
                 self._closing.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
@@ -223,6 +213,7 @@ class Follower(NewestReads):
         finally:
             self._connection = None
             connection.close()
+            self._drop_candidate()  # while the ledger is away it would hold a moment for nothing
 
     def _check(self, welcome: messages.Welcome) -> None:
         before = self._welcome
@@ -238,10 +229,9 @@ class Follower(NewestReads):
         while not isinstance(answer := connection.receive(), messages.Following):
             self._hear(answer)
         assert self._moments is not None, "it was made at the greeting"
-        self._drop_candidate()
         # Taken after the ledger has begun to send blocks, so nothing lies between the moment and the first of them.
         moment = self._moments.newest()
-        try:
+        with self._kept_if_shown(moment):
             head = head_of(moment)
             view = View(moment)
             light_block = proof_of(moment, head, answer.light_block)
@@ -250,10 +240,9 @@ class Follower(NewestReads):
             else:
                 picture = self._first_block_after(connection, head, view)
             self._show(picture, head.height)
-        except BaseException:
-            moment.close()
-            raise
         self.connected = True
+        self._absence.over()
+        log.debug("the ledger is followed, from block %d", head.height)
         self._tell()
 
     def _first_block_after(self, connection: Connection, head: Head, view: View) -> Picture:
@@ -324,18 +313,34 @@ class Follower(NewestReads):
                 return
             assert self._moments is not None, "there is a moment in use"
             moment = self._moments.newest()
-            self._candidate = moment, head_of(moment).height
+            try:
+                self._candidate = moment, head_of(moment).height
+            except BaseException:
+                moment.close()
+                raise
         moment, height = self._candidate
         if height <= settled_height(picture):
             self._candidate = None
             self._use(moment, height)
+            log.debug("the moment below the views is refreshed, as of block %d", height)
 
     def _use(self, moment: Moment, height: int) -> None:
         """Put ``moment``, as of block ``height``, below the views."""
         picture = self.picture
-        settled = picture.settled.on(moment, height)
-        newest = settled if picture.newest is picture.settled else settled.with_layer(picture.newest.layers[-1])
-        self._show(picture._replace(newest=newest, settled=settled, changes=()), height)
+        with self._kept_if_shown(moment):
+            settled = picture.settled.on(moment, height)
+            newest = settled if picture.newest is picture.settled else settled.with_layer(picture.newest.layers[-1])
+            self._show(picture._replace(newest=newest, settled=settled, changes=()), height)
+
+    @contextlib.contextmanager
+    def _kept_if_shown(self, moment: Moment) -> Iterator[None]:
+        """Give ``moment`` back when something is raised before readers see it."""
+        try:
+            yield
+        except BaseException:
+            if self._picture is None or self._picture.settled.base is not moment:
+                moment.close()
+            raise
 
     def _let_go(self) -> None:
         """Hold no moment for a few blocks."""
@@ -362,15 +367,7 @@ class Follower(NewestReads):
         if not isinstance(message, messages.Block):
             self._hear(message)
             return None
-        tables: dict[Table, Rows] = {}
-        for _ in range(message.frames):
-            piece = connection.receive()
-            if not isinstance(piece, messages.Rows) or piece.table not in _TABLES:
-                raise LinkError("A block of the link is not complete.", "It is sent again.")
-            rows = tables.setdefault(_TABLES[piece.table], piece.rows)
-            if rows is not piece.rows:
-                rows.update(piece.rows)
-        return HEAD.decode_trusted(message.head), message.light_block, tables
+        return HEAD.decode_trusted(message.head), message.light_block, connection.receive_rows(message)
 
     def _hear(self, message: messages.Reply | None) -> None:
         """Take in what is no block."""

@@ -116,7 +116,7 @@ def open_store(kind: StoreKind, folder: Path) -> Store:
     other kind, the package for ``rocks`` is not installed, or the store itself does not open.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise OperationalError(
             f"The data folder {folder} cannot be made: {error.strerror}.", "Check the path and who may write to it."

@@ -298,7 +298,9 @@ def _write_whole(path: Path, parts: Iterator[bytes]) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         try:
-            with temporary.open("xb") as file:
+            # For its owner alone: it holds what the store does.
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
                 for part in parts:
                     file.write(part)
                 file.flush()

@@ -101,8 +101,55 @@ def test_a_running_ledger_is_no_fault_and_is_named(home):
         assert f"process {os.getpid()}" in found["lock"][0].found
         assert look(home, Verdict.FAIL) == {}
         assert found["store"][0].verdict is Verdict.OK
+        # It may be a node of `fujie up` that begins: only the port is there from the first moment.
+        assert set(look(home, Verdict.WARN)) == {"port"}
+        os.utime(home / "chain" / "lock", (time.time() - OLD_S, time.time() - OLD_S))
         # No node of `fujie up`: there is neither a socket nor a port.
         assert set(look(home, Verdict.WARN)) == {"socket", "port", "projection"}
+
+
+def test_a_node_that_starts_after_a_long_rest_is_no_fault(home):
+    from fujie.node.doctor import chain
+
+    clock = [each for each in chain.CHECKS if each.name == "clock"]
+    later = time.time_ns() // 1_000_000 + 30 * 86_400_000
+    with open_ledger(home):
+        os.utime(home / "chain" / "lock", (later / 1_000, later / 1_000))
+        [starting] = examine(clock, Scene(Folder(home), now_ms=later))
+    assert starting.verdict is Verdict.OK
+    assert "just begun" in starting.found
+
+
+def test_a_mirror_without_news_is_told_to_look_at_its_source(home):
+    from fujie.node.doctor import chain
+
+    clock = [each for each in chain.CHECKS if each.name == "clock"]
+    (home / "mirror.json").write_text("{}")
+    with open_ledger(home):
+        [waiting] = examine(clock, Scene(Folder(home), now_ms=time.time_ns() // 1_000_000 + 3_600_000))
+    assert waiting.verdict is Verdict.WARN
+    assert "source" in waiting.found
+
+
+def test_a_projection_that_has_moved_on_beside_a_busy_node_is_no_fault(home):
+    from fujie.node.doctor import processes
+
+    scene = Scene(Folder(home))
+    with open_ledger(home):
+        stored = scene.stored
+        older = stored._replace(head=replace(stored.head, log_size=stored.head.log_size - 3))
+        scene.__dict__["stored"] = older  # as it was read a moment before
+        projection(home, log_size=stored.head.log_size)
+        [finding] = [each for each in examine(processes.CHECKS, scene) if each.check == "projection"]
+    assert finding.verdict is Verdict.OK, finding
+
+
+def test_names_a_restricted_chain_that_others_may_read(home):
+    assert home.stat().st_mode & 0o077 == 0, "as it is made"
+    home.chmod(0o755)
+    assert "not public" in warning(home, "secrets")
+    home.chmod(0o750)
+    assert "chmod 700" in warning(home, "secrets")
 
 
 def test_a_running_store_of_kind_rocks_is_left_alone(tmp_path):

@@ -103,6 +103,13 @@ def test_says_what_it_cannot_know_without_a_trust_root(node):
     assert "--trust" in found["chain"].found
 
 
+def test_names_a_url_with_a_password_and_does_not_repeat_it():
+    for url in ("http://anna:correct-horse@127.0.0.1:9", "https://:correct-horse@[", "correct-horse@node"):
+        findings = examine_connection(url, None)
+        assert next(finding for finding in findings if finding.check == "url").verdict == "fail"
+        assert "correct" not in str(findings)
+
+
 def test_names_what_is_no_url():
     for wrong in ("", "ledger", "ftp://x", "http://", "http://\x00"):
         assert "is not a URL" in failure(look(wrong, None), "url")

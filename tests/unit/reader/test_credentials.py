@@ -160,13 +160,38 @@ def test_a_code_bears_a_few_wrong_guesses_and_then_is_gone(kept):
     assert code_fault(kept, made.code) is Fault.CODE_UNKNOWN
 
 
-def test_wrong_guesses_are_counted_over_all_codes(kept, clock):
-    made = kept.new_code("auditor")
-    for number in range(GUESSES_PER_MINUTE_MAX):
-        assert code_fault(kept, f"AAAA-AAAA-{number:04d}".replace("0", "A").replace("1", "B")) is Fault.CODE_UNKNOWN
+def test_wrong_guesses_at_codes_that_there_are_are_counted_over_all_of_them(kept, clock):
+    made = [kept.new_code("auditor") for _ in range(1 + GUESSES_PER_MINUTE_MAX // CODE_GUESSES_MAX)]
+    for wrong in made[1:]:
+        for _ in range(CODE_GUESSES_MAX):
+            assert code_fault(kept, another(wrong.code)) is Fault.CODE_UNKNOWN
+    made = made[0]
     assert code_fault(kept, made.code) is Fault.GUESSES_EXHAUSTED
     clock.now_ms += 60_001
     assert kept.redeem(made.code)
+
+
+def test_guesses_at_no_code_keep_nobody_from_signing_in_and_touch_no_file(kept, tmp_path, monkeypatch):
+    made = kept.new_code("auditor")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "access").rglob("*")}
+    unknown = f"{another(made.code[:4])}{made.code[4:]}"
+    with monkeypatch.context() as patch:
+        patch.setattr(credentials, "locked", None)  # whoever is turned away here does not wait for the lock
+        for wrong in ("", "nonsense", "x" * 10_000, "../../keys/x", unknown):
+            for _ in range(GUESSES_PER_MINUTE_MAX):
+                with pytest.raises(BadCredential) as caught:
+                    kept.redeem(wrong)
+                assert caught.value.fault is Fault.CODE_UNKNOWN
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "access").rglob("*")} == before
+    assert kept.redeem(made.code).credential.account == "auditor"
+
+
+def test_the_chance_of_a_guess_is_what_the_module_says():
+    secrets_of_a_code = len(credentials._LETTERS) ** 8
+    assert secrets_of_a_code == 2**40
+    assert len(credentials._LETTERS) ** 4 * secrets_of_a_code == 2**60
+    assert f"{CODE_GUESSES_MAX} in 2^40" in str(credentials.__doc__)
+    assert f"{CODES_MAX} x 10^6 in 2^60" in str(credentials.__doc__)
 
 
 def test_old_codes_and_sessions_go_with_the_next_code(kept, clock, tmp_path):

@@ -8,6 +8,7 @@ from fujie.console.visit import Page, Part, Visit
 
 NEWEST = 8
 BEHIND = "projection-behind"
+WHY_NOT_READY = frozenset({"ledger-stopped", "block-old"})  # what the statistics say of a node that does not serve
 BEHIND_MAX = 100  # log entries: under load the lists are always a few behind, and that is no news
 
 
@@ -32,12 +33,13 @@ async def _data(visit: Visit) -> dict[str, Any]:
         _or_none(explorer.transactions({"limit": NEWEST})),
     )
     attention = list((statistics or {}).get("attention") or [])
-    if ready.get("status") != "ready":
-        attention.insert(0, {"kind": "not_ready", "detail": str(ready.get("detail", ""))})
+    if ready.get("status") != "ready" and not any(each["kind"] in WHY_NOT_READY for each in attention):
+        attention.insert(0, {"kind": "not_ready", "detail": str(ready.get("detail", "")), "number": None})
     if lists_lag(statistics) and not any(each["kind"] == BEHIND for each in attention):
-        attention.append({"kind": BEHIND, "detail": ""})
+        behind = int((statistics or {})["projection"]["behind"])
+        attention.append({"kind": BEHIND, "detail": "", "number": behind})
     if statistics is None:
-        attention.append({"kind": "lists_off", "detail": ""})
+        attention.append({"kind": "lists_off", "detail": "", "number": None})
     return {
         "status": visit.status,
         "ready": ready,
@@ -71,11 +73,9 @@ async def _examples(visit: Visit, blocks: list[Answer]) -> list[str]:
     agency = await visit.explorer.read({"type": "agency_query"})
     record = agency[0] if agency else None
     if record is not None:
-        tops = await _or_none(visit.explorer.get(f"/ids/{record['agency']}/children", {"by": "place", "limit": 1}))
+        tops = await _or_none(visit.explorer.children(record["agency"], limit=1, by="place"))
         for top in (tops or {}).get("children", []):
             examples.insert(0, top["identifier"])
-            inside = await _or_none(
-                visit.explorer.get(f"/ids/{top['identifier']}/children", {"by": "place", "limit": 3})
-            )
+            inside = await _or_none(visit.explorer.children(top["identifier"], limit=3, by="place"))
             examples = [each["name"] for each in (inside or {}).get("children", [])[:2]] + examples
     return examples

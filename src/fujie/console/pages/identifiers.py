@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from fujie.client.explorer import Answer, Parameters, ProblemError
+from fujie.client.explorer import Answer, ProblemError
 from fujie.console.errors import BadVisitError
 from fujie.console.visit import Page, Part, Visit
 from fujie.core.identifier_forms import with_check
@@ -128,9 +128,8 @@ async def _path(visit: Visit, record: Answer) -> list[dict[str, Any]]:
 
 async def _children(visit: Visit, identifier: str) -> Answer | None:
     """Return a page of what is browsed under an identifier, or None where this node keeps no lists."""
-    asked: Parameters = {"by": "place", "after": visit.parameter("after", 140), "limit": PAGE}
     try:
-        return await visit.explorer.get(f"/ids/{identifier}/children", asked)
+        return await visit.explorer.children(identifier, visit.parameter("after", 140), PAGE, "place")
     except ProblemError as error:
         if error.status < 500:
             raise

@@ -9,6 +9,8 @@ from fujie.console.visit import Page, Visit
 
 PAGE = 100
 ACTIVITY = 10
+LISTED = 200  # the most that the node lists at once
+PAGES_MAX = 50
 
 
 async def accounts(visit: Visit) -> Page:
@@ -28,13 +30,26 @@ async def account(visit: Visit) -> Page:
 async def organisation(visit: Visit) -> Page:
     """Show an organisation and its accounts."""
     name = visit.path_parameter("name")
-    [record], listed = await asyncio.gather(
-        visit.explorer.read({"type": "organisation_query", "name": name}), visit.explorer.accounts(limit=200)
-    )
+    [record] = await visit.explorer.read({"type": "organisation_query", "name": name})
     if record is None:
         raise BadVisitError(404, "no_organisation")
-    members = [each for each in listed["accounts"] if each["organisation"] == name]
+    members = await _members(visit, name, int(record["accounts"]))
     return Page("organisation.html", {"organisation": record, "accounts": members}, record["title"])
+
+
+async def _members(visit: Visit, organisation: str, count: int) -> list[Answer]:
+    """Return the accounts of an organisation, which the record counts. The node lists accounts by name alone, so its
+    pages are followed until they are all found; in a very long list the last ones may stay out.
+    """
+    found: list[Answer] = []
+    after = None
+    for _ in range(PAGES_MAX):
+        listed = await visit.explorer.accounts(after, LISTED)
+        found += [each for each in listed["accounts"] if each["organisation"] == organisation]
+        after = listed["next"]
+        if len(found) >= count or after is None:
+            break
+    return found
 
 
 async def validators(visit: Visit) -> Page:

@@ -4,11 +4,12 @@ import asyncio
 import re
 
 from fujie.client.explorer import Answer, ProblemError
-from fujie.console.errors import BadVisitError, needs_sign_in
+from fujie.console.errors import BadVisitError, needs_sign_in, problem_document
+from fujie.console.links import wallet_proof
 from fujie.console.pages.members import activity_of
 from fujie.console.visit import Page, Visit
 
-CLASSES = 5  # wallet classes whose limits are asked for: 1 to 5, of which e-CNY has four
+CLASSES_MAX = 99  # as many as the ledger knows; one request asks for the limits of all
 _WALLET = re.compile(r"[0-9a-f]{32}")
 _INSTRUMENT = re.compile(r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*")
 
@@ -42,8 +43,9 @@ async def wallet(visit: Visit) -> Page:
     except ProblemError as error:
         if not needs_sign_in(error):
             raise
-        data = {"wallet_id": identifier, "wallet": None, "problem": {"type": error.name, "status": error.status}}
-        return Page("wallet_closed.html", data, visit.words("wallet.title"), error.status)
+        document = problem_document(visit, error.status, error.name, error.what, error.do)
+        data = {"wallet_id": identifier, "wallet": None}
+        return Page("wallet_closed.html", data, visit.words("wallet.title"), error.status, document)
     record = found["record"]
     visit.instruments.learn(found.get("decimals") or {})
     limits = {code: await limits_of(visit, code, record["wallet_class"]) for code in record["instruments"]}
@@ -53,13 +55,15 @@ async def wallet(visit: Visit) -> Page:
         "wallet": record,
         "limits": {code: rows[0]["entry"] if rows else None for code, rows in limits.items()},
         "activity": activity,
+        "proof_viewer": found["proof"],
+        "proof_file": wallet_proof(identifier),
     }
     return Page("wallet.html", data, visit.words("wallet.title"))
 
 
 async def limits_of(visit: Visit, code: str, only: int | None = None) -> list[Answer]:
     """Return the limits in force of an instrument's wallet classes, or of one of them."""
-    classes = [only] if only is not None else list(range(1, CLASSES + 1))
+    classes = [only] if only is not None else list(range(1, CLASSES_MAX + 1))
     records = await visit.explorer.read(
         *({"type": "limits_query", "instrument": code, "wallet_class": number} for number in classes)
     )

@@ -2,23 +2,42 @@
 
 import re
 
-from fujie.console import assets
+from fujie.console.errors import BadVisitError
 from fujie.console.files import trust_text
-from fujie.console.visit import Page, Visit
+from fujie.console.links import wallet_proof
+from fujie.console.visit import File, Page, Visit
 
-VIEWER = "proof/viewer.mjs"
+BUNDLE_TYPE = "application/vnd.fujie.bundle"
 _OF = re.compile(
-    r"/ids/[A-Z]{2}\.[0-9]{3}[0-9A-Z.]{0,128}\.fujie(?:\?versionTime=[0-9TZ:.+-]{1,40})?|/receipts/[0-9a-f]{64}\.fujie"
+    r"/ids/[A-Z]{2}\.[0-9]{3}[0-9A-Z.]{0,128}\.fujie(?:\?versionTime=[0-9TZ:.+-]{1,40})?"
+    r"|/receipts/[0-9a-f]{64}\.fujie"
+    r"|/accounts/[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\.fujie"
+    r"|/wallets/[0-9a-f]{32}\.fujie"
+    r"|/supply/(?=[^.]{3,24}\.)[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*\.fujie"
 )
+_WALLET = re.compile(r"(?:/wallets/)?([0-9a-f]{32})\.fujie")
 
 
 async def proof(visit: Visit) -> Page:
     """Show the viewer, for one proof of this node or for a file."""
-    of = visit.parameter("of", 400)
+    asked = visit.parameter("of", 400)
+    of = asked if _OF.fullmatch(asked) else ""
+    wallet = _WALLET.fullmatch(of)
     data = {
-        "of": of if _OF.fullmatch(of) else "",
-        "asked": of,
+        "of": of,
+        "from": of if wallet is None else wallet_proof(wallet[1]),
+        "asked": asked,
         "has_trust": bool(await trust_text(visit.stranger, visit.settings)),
-        "has_viewer": assets.asset(VIEWER) is not None,
     }
     return Page("proof.html", data, visit.words("proof.title"))
+
+
+async def of_wallet(visit: Visit) -> File:
+    """Hand out the proof of a wallet and its balances to whoever may read it.
+
+    The session's cookie reaches the console alone, so the node cannot be asked for this file by a link.
+    """
+    name = visit.path_parameter("wallet")
+    if not _WALLET.fullmatch(name):
+        raise BadVisitError(400, "no_wallet_id")
+    return File(await visit.explorer.file(f"/wallets/{name}", BUNDLE_TYPE), BUNDLE_TYPE, f"wallet-{name}")

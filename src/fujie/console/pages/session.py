@@ -30,8 +30,8 @@ async def sign_in(visit: Visit) -> Page | Redirect:
     try:
         session = await visit.stranger.sign_in(code)
     except ProblemError as error:
-        if error.status >= 500:
-            raise
+        if error.name != "CODE_UNKNOWN":
+            raise  # too many guesses, for example: another code would not help
         return _form(visit, visit.words("session.code_refused"), 403, back)
     seconds = max(0, (int(session["expires_at_ms"]) - now_ms()) // 1000)
     return Redirect(back, (_cookie(visit, SESSION_COOKIE, str(session["token"]), seconds),))

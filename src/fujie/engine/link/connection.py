@@ -15,14 +15,17 @@ from fujie.core.errors import OperationalError
 from fujie.core.limits import PENDING_BYTES_MAX, PENDING_TRANSACTIONS_MAX
 from fujie.core.reasons import TransactionReason
 from fujie.engine.base import Outcome
+from fujie.engine.feed import Rows
 from fujie.engine.intake import turned_away
 from fujie.engine.link import messages
 from fujie.engine.link.address import connect, same_user
 from fujie.engine.link.messages import LENGTH_BYTES, PROTOCOL, LinkError, Welcome
 from fujie.modules.catalog import RECEIPT
+from fujie.store.layout import Table
 
 CONNECT_TIMEOUT_S: Final = 10.0
 
+_TABLES: Final = {table.prefix: table for table in Table}
 _numbers = itertools.count(1)
 
 
@@ -67,6 +70,18 @@ class Connection:
         except (OSError, ValueError) as error:  # ValueError: it was closed in another thread
             raise _lost(error) from error
         return messages.decode_reply(body)
+
+    def receive_rows(self, block: messages.Block) -> dict[Table, Rows]:
+        """Return the rows of a block whose head has arrived, which follow it. Raises :class:`LinkError`."""
+        tables: dict[Table, Rows] = {}
+        for _ in range(block.frames):
+            piece = self.receive()
+            if not isinstance(piece, messages.Rows) or piece.table not in _TABLES:
+                raise LinkError("A block of the link is not complete.", "It is sent again.")
+            rows = tables.setdefault(_TABLES[piece.table], piece.rows)
+            if rows is not piece.rows:
+                rows.update(piece.rows)
+        return tables
 
     def shut(self) -> None:
         """Wake whoever receives: the connection is over. Any thread."""

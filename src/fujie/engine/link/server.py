@@ -26,13 +26,13 @@ from fujie.engine.feed import Feed, PublishedBlock
 from fujie.engine.link import messages
 from fujie.engine.link.address import listen, remove, same_user
 from fujie.engine.link.levels import LevelKeeper, LogLevels
-from fujie.engine.link.messages import LENGTH_BYTES, PROTOCOL, ROWS_PER_FRAME, LinkError
+from fujie.engine.link.messages import PROTOCOL, ROWS_PER_FRAME, LinkError
+from fujie.engine.link.peer import PeerConnection
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS_MAX: Final = 64  # readers, projector, and commands that ask
 QUEUE_BYTES_MAX: Final = 67_108_864  # for one follower: a few seconds of the heaviest load
-QUEUE_BLOCKS_MAX: Final = 1_024
 BACKLOG_BLOCKS_MAX: Final = 256  # not yet encoded; more of them, and this thread does not keep up itself
 PULSE_S: Final = 0.25
 HELLO_TIMEOUT_S: Final = 5.0
@@ -70,8 +70,8 @@ class LinkServer:
         self._queue_bytes_max = queue_bytes_max
         self._genesis_hash = digest(TAG_GENESIS, encode(engine.genesis))
         self._levels = LevelKeeper(levels or LogLevels())
-        self._connections: set[_Connection] = set()
-        self._followers: tuple[_Connection, ...] = ()
+        self._connections: set[PeerConnection] = set()
+        self._followers: tuple[PeerConnection, ...] = ()
         self._backlog: deque[PublishedBlock] = deque()
         self._woken = False
         self._pulse = messages.Pulse(0, None)
@@ -88,6 +88,11 @@ class LinkServer:
     def followers(self) -> int:
         """How many processes follow."""
         return len(self._followers)
+
+    @property
+    def following(self) -> dict[str, float]:
+        """For each process that follows, for how many seconds it has taken nothing of what waits for it. Any thread."""
+        return {follower.process: follower.stuck_s for follower in self._followers}
 
     def let_go(self) -> None:
         """Ask every follower to hold no read transaction until a few blocks on. Any thread."""
@@ -142,7 +147,7 @@ class LinkServer:
     async def _serve(self, peer: socket.socket) -> None:
         """Serve one connection until it closes or breaks the protocol."""
         reader, writer = await asyncio.open_unix_connection(sock=peer)
-        connection = _Connection(reader, writer, self._queue_bytes_max)
+        connection = PeerConnection(reader, writer, self._queue_bytes_max)
         self._connections.add(connection)
         sending = self._loop.create_task(connection.send_queued())
         try:
@@ -159,6 +164,8 @@ class LinkServer:
             log.warning("a connection to the link is cut: %s", error.what)
         finally:
             self._connections.discard(connection)
+            if connection in self._followers:
+                log.debug("%s follows no more", connection.process or "a process")
             self._followers = tuple(each for each in self._followers if each is not connection)
             self._levels.forget(connection)
             sending.cancel()
@@ -180,7 +187,7 @@ class LinkServer:
 
     # -- requests
 
-    def _answer(self, connection: "_Connection", request: messages.Request) -> None:
+    def _answer(self, connection: PeerConnection, request: messages.Request) -> None:
         """Begin to answer a request; the answer is sent when there is one."""
         match request:
             case messages.Submit(number, transactions):
@@ -196,6 +203,7 @@ class LinkServer:
                 connection.send(messages.frame(following))
                 connection.send(messages.frame(self._pulse))
                 self._levels.welcome(connection)
+                log.debug("%s follows, from block %d", process or "a process", engine.head.height)
             case messages.AskStatus(number):
                 connection.send(messages.frame(self._status(number)))
             case messages.AskLogLevels(number):
@@ -207,7 +215,7 @@ class LinkServer:
             case messages.Hello():
                 raise LinkError("A second greeting.", "Let both ends be of one release.")
 
-    def _submit(self, connection: "_Connection", number: int, transactions: list[bytes]) -> None:
+    def _submit(self, connection: PeerConnection, number: int, transactions: list[bytes]) -> None:
         try:
             future = self._engine.submit(transactions)
         except OperationalError as error:
@@ -221,7 +229,7 @@ class LinkServer:
 
         future.add_done_callback(settled)
 
-    def _send_outcomes(self, connection: "_Connection", number: int, done: "Future[list[Outcome]]") -> None:
+    def _send_outcomes(self, connection: PeerConnection, number: int, done: "Future[list[Outcome]]") -> None:
         error = done.exception()
         if error is None:
             answer: messages.Answer = messages.Outcomes(number, [_row(outcome) for outcome in done.result()])
@@ -229,7 +237,7 @@ class LinkServer:
             answer = _failed(number, error)
         connection.send(messages.frame(answer))
 
-    async def _dry_run(self, connection: "_Connection", number: int, transaction: bytes) -> None:
+    async def _dry_run(self, connection: PeerConnection, number: int, transaction: bytes) -> None:
         async with self._dry_runs:
             try:
                 outcome = await asyncio.to_thread(self._engine.dry_run, transaction)
@@ -252,7 +260,7 @@ class LinkServer:
             self._processes(),
         )
 
-    async def _set_level(self, connection: "_Connection", number: int, logger: str, level: str) -> None:
+    async def _set_level(self, connection: PeerConnection, number: int, logger: str, level: str) -> None:
         try:
             await self._levels.set(logger, level, self._followers)
             answer: messages.Answer = messages.LogLevels(number, self._levels.levels())
@@ -299,70 +307,6 @@ class LinkServer:
                 self._pulse = pulse
                 self._broadcast(pulse)
             await asyncio.sleep(PULSE_S)
-
-
-class _Connection:
-    """One peer: what it sends, and a bounded queue of what is sent to it."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, bytes_max: int) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._bytes_max = bytes_max
-        self._queue: deque[bytes] = deque()
-        self._queued_bytes = 0
-        self._blocks = 0
-        self._news = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.process = ""
-
-    async def receive(self) -> bytes:
-        """Return the body of the next frame. Raises :class:`LinkError` for one that is too long."""
-        length = messages.body_length(await self._reader.readexactly(LENGTH_BYTES))
-        return await self._reader.readexactly(length)
-
-    def keep(self, task: "asyncio.Task[None]") -> None:
-        """Hold a task until it is done, or the connection is cut."""
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def send(self, data: bytes) -> None:
-        """Queue a frame."""
-        self._queue.append(data)
-        self._queued_bytes += len(data)
-        self._news.set()
-
-    def queue_block(self, frames: list[bytes]) -> None:
-        """Queue a block, or cut the peer off when it is too far behind. One that has nothing queued takes any block."""
-        size = sum(map(len, frames))
-        if self._queue and (self._queued_bytes + size > self._bytes_max or self._blocks >= QUEUE_BLOCKS_MAX):
-            log.warning("a follower does not keep up; it is cut off and starts over")
-            self.cut()
-            return
-        self._blocks += 1
-        self._queue.extend(frames)
-        self._queued_bytes += size
-        self._news.set()
-
-    async def send_queued(self) -> None:
-        """Send what is queued, as fast as the peer takes it."""
-        with contextlib.suppress(ConnectionError):
-            while True:
-                await self._news.wait()
-                while self._queue:
-                    # What the peer has not taken still counts.
-                    self._writer.write(self._queue[0])
-                    await self._writer.drain()
-                    self._queued_bytes -= len(self._queue.popleft())
-                self._blocks = 0
-                self._news.clear()
-
-    def cut(self) -> None:
-        """Close the connection at once; what is queued is forgotten."""
-        for task in self._tasks:
-            task.cancel()
-        self._queue.clear()
-        self._queued_bytes = 0
-        self._writer.transport.abort()
 
 
 def _frames(block: PublishedBlock) -> "list[bytes]":

@@ -5,7 +5,7 @@ Each check is a small function; one that cannot look, because something that it 
 
 from fujie.client.heads import HeadMemory
 from fujie.core.errors import FujieError
-from fujie.node.doctor import chain, connection_checks, files, machine, processes
+from fujie.node.doctor import chain, connection_checks, files, machine, mirroring, processes
 from fujie.node.doctor.connection import Connection
 from fujie.node.doctor.report import Finding, Verdict, examine
 from fujie.node.doctor.scene import Scene
@@ -14,7 +14,7 @@ from fujie.proof.trust import TrustRoot
 
 __all__ = ["Finding", "Verdict", "examine_connection", "examine_folder"]
 
-FOLDER_CHECKS = (*files.CHECKS, *chain.CHECKS, *processes.CHECKS, *machine.CHECKS)
+FOLDER_CHECKS = (*files.CHECKS, *chain.CHECKS, *processes.CHECKS, *mirroring.CHECKS, *machine.CHECKS)
 
 
 def examine_folder(folder: Folder) -> tuple[list[Finding], Scene]:

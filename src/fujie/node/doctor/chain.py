@@ -184,6 +184,15 @@ def _clock(scene: Scene) -> Iterable[Said]:
                 "Set the clock (NTP). If it is right, a block was made while it was wrong: wait until it has caught up.",
             )
         ]
+    if scene.just_started and age_ms > STALE_MS:
+        return [ok(f"the newest block is {_span(age_ms)} old, and a node has just begun to make the next")]
+    if scene.running and scene.mirrors and age_ms > STALE_MS:
+        return [
+            warn(
+                f"A mirror runs, and its newest block is {_span(age_ms)} old: its source makes none, or cannot be reached.",
+                "See `fujie log show --level warning`, and the node that it mirrors.",
+            )
+        ]
     if scene.running and age_ms > STALE_MS:
         return [
             fail(

@@ -14,10 +14,10 @@ import httpx
 import msgspec
 
 from fujie.client.heads import SeenHead
-from fujie.client.http import BUNDLE_TYPE, PROBLEM_TYPE, READ_TYPE
+from fujie.client.http import BUNDLE_TYPE, PROBLEM_TYPE, READ_TYPE, refuse_userinfo
 from fujie.client.verifier import VerifiedRecord, Verifier
 from fujie.core.encoding import encode
-from fujie.core.errors import VerificationError
+from fujie.core.errors import OperationalError, VerificationError
 from fujie.modules.membership.queries import ParametersQuery
 from fujie.node.config_keys import is_loopback
 from fujie.proof.trust import TrustRoot
@@ -60,8 +60,19 @@ class Connection:
         self._refused: dict[str, str] = {}
 
     @cached_property
+    def holds_secret(self) -> bool:
+        """Whether there is a user name or password in the URL, which is then not to be shown."""
+        try:
+            refuse_userinfo(self.url)
+        except OperationalError:
+            return True
+        return False
+
+    @cached_property
     def parsed(self) -> httpx.URL | None:
         """The URL in its parts, or None where it is none."""
+        if self.holds_secret:
+            return None
         try:
             found = httpx.URL(self.url)
         except (httpx.InvalidURL, TypeError, ValueError):

@@ -25,6 +25,8 @@ PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def _url(scene: Connection) -> Iterable[Said]:
+    if scene.holds_secret:
+        return [fail("The URL has a user name or password in it, and is not shown.", "Write it without them.")]
     if scene.parsed is None:
         return [fail(f"{scene.url[:200]!a} is not a URL of a node.", "Write one such as http://127.0.0.1:8156.")]
     if scene.parsed.scheme == "http" and not is_loopback(scene.parsed.host):

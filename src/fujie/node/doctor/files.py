@@ -97,6 +97,14 @@ def _secrets(scene: Scene) -> Iterable[Said]:
     if open_folders:
         names = " ".join(str(path) for path in open_folders)
         said.append(warn(f"Others may look into {_named(scene, open_folders)}.", f"chmod 700 {names}"))
+    home = scene.folder.home
+    if scene.restricted and home.stat().st_mode & 0o077:
+        said.append(
+            warn(
+                f"Others may look into {home}, and the chain in it is not public: the store holds every record of it.",
+                f"chmod 700 {home}; new folders are made so",
+            )
+        )
     return said or [ok(f"{len(files)} files with secrets are closed to others")]
 
 
@@ -192,7 +200,7 @@ def _snapshots(scene: Scene) -> Iterable[Said]:
 CHECKS: Final = (
     Check("folder", "the data folder, and whether it can be used", _folder),
     Check("ownership", "whose the files are", _ownership),
-    Check("secrets", "who may read keys and wallet files", _secrets),
+    Check("secrets", "who may read keys, wallet files and what is not public", _secrets),
     Check("configuration", "fujie.toml and the environment", _configuration),
     Check("space", "free disk space and inodes", _space),
     Check("leftovers", "files of interrupted writes", _leftovers),

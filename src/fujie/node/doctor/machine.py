@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from fujie import __version__
 from fujie.node.doctor.report import Check, Said, fail, ok, skip, warn
@@ -104,28 +105,39 @@ def _open_files(scene: Scene) -> Iterable[Said]:
 
 
 def _port(scene: Scene) -> Iterable[Said]:
+    if scene.url is not None:
+        return _own_port(scene.url)
     if scene.config is None:
         return [skip("the configuration does not read")]
     host, port = scene.config.http.host, scene.config.http.port
     taken = port_taken(host, port)
-    who = listener_of(port) if taken else ""
+    who = f" by {found}" if taken and (found := listener_of(port)) else ""
     if scene.running:
-        if taken:
-            return [ok(f"{host}:{port} answers{f' ({who})' if who else ''}")]
+        told = f"{host}:{port} is in use{who}, which is not it" if taken else f"nothing listens at {host}:{port}"
         return [
             warn(
-                f"A node runs, and nothing listens at {host}:{port}.",
-                "It may still be starting, or was started with another port: `fujie log show`.",
+                f"A process uses the chain and does not say where it answers; {told}.",
+                "A library answers nowhere; a node says it once it serves: `fujie log show`.",
             )
         ]
     if taken:
         return [
             fail(
-                f"{host}:{port} is in use{f' by {who}' if who else ''}, and no node of this folder runs.",
+                f"{host}:{port} is in use{who}, and no node of this folder runs.",
                 "Stop what uses it, or choose another port: FUJIE_PORT, or http.port in fujie.toml.",
             )
         ]
     return [ok(f"{host}:{port} is free")]
+
+
+def _own_port(url: str) -> Iterable[Said]:
+    """Say who listens where the node of the folder says that it answers."""
+    place = urlsplit(url)
+    host, port = place.hostname or "", place.port or 0
+    if not port_taken(host, port):
+        return [fail(f"The node says that it answers at {url}, and nothing listens there.", "Start the node again.")]
+    who = listener_of(port)
+    return [ok(f"{url} is the node's{f' ({who})' if who else ''}")]
 
 
 def port_taken(host: str, port: int) -> bool:

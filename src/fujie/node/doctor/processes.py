@@ -20,6 +20,8 @@ def _socket(scene: Scene) -> Iterable[Said]:
         return [skip("there is no folder to read")]
     path = scene.folder.home / RUN_NAME / SOCKET_NAME
     if not path.exists():
+        if scene.just_started:
+            return [ok("none yet: a process has just begun to use the chain")]
         if scene.running:
             return [
                 warn(
@@ -44,6 +46,8 @@ def _projection(scene: Scene) -> Iterable[Said]:
     enabled = scene.config is None or scene.config.projection.enabled
     if not path.exists():
         text = "there is none" if enabled else "there is none, and projection.enabled is false"
+        if enabled and scene.just_started:
+            return [ok("none yet: a process has just begun to use the chain")]
         if enabled and scene.running:
             return [
                 warn(
@@ -68,6 +72,8 @@ def _projection(scene: Scene) -> Iterable[Said]:
     if scene.description is None or not scene.readable_now:
         return [ok(f"at log entry {found.log_size:,}")]
     behind = scene.stored.head.log_size - found.log_size
+    if behind < 0 and scene.running:  # the store was read before the projection, and both move on
+        behind = max(scene.read_stored().head.log_size - found.log_size, behind)
     if behind < 0:
         return [fail(f"{path.name} is {-behind:,} log entries ahead of the chain: the chain was set back.", rebuild)]
     if behind > LAG_ENTRIES:

@@ -9,15 +9,22 @@ from typing import Final, NamedTuple
 from fujie.core.errors import FujieError, VerificationError
 from fujie.engine.executor import HEAD, Head
 from fujie.engine.stored_block import STORED_BLOCK, StoredBlock
+from fujie.modules.membership.records import Visibility
+from fujie.modules.membership.state_keys import PARAMETERS_KEY
+from fujie.node.address import running_url
 from fujie.node.config import Config, load_config
 from fujie.node.folder import Description, Folder
+from fujie.node.mirror_file import read_source
 from fujie.proof.header import Header, decode_header
 from fujie.proof.trust import TrustRoot
 from fujie.store.layout import META_FORMAT, META_HEAD, Table, number_key
 from fujie.store.opening import LOCK_NAME, SharedLock
 from fujie.store.reading import open_for_reading
+from fujie.store.state_tree import unpack_leaf
 
 PID_BYTES_MAX: Final = 32
+STARTING_S: Final = 60.0  # for the first block, the socket and the projection of a node that begins
+PUBLIC: Final = Visibility.PUBLIC
 
 
 class Stored(NamedTuple):
@@ -30,6 +37,7 @@ class Stored(NamedTuple):
     header: Header | None
     validators: bytes | None
     last_entry: bytes | None
+    parameters: bytes | None
 
 
 class Scene:
@@ -84,6 +92,25 @@ class Scene:
         return False
 
     @cached_property
+    def url(self) -> str | None:
+        """Where the node of the folder answers, as it says itself; None where none runs, or it still starts."""
+        return running_url(self.folder) if self.running else None
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether the folder is that of a mirror, or says so in one of two places."""
+        described = self.description is not None and self.description.world == "mirror"
+        return described or (self.exists and self.folder.mirror.exists())
+
+    @property
+    def source(self) -> str | None:
+        """What the folder mirrors, or None."""
+        try:
+            return read_source(self.folder) if self.mirrors else None
+        except FujieError:
+            return None
+
+    @cached_property
     def last_user(self) -> int | None:
         """The process that used the chain last, or uses it now, as it wrote it down."""
         try:
@@ -99,8 +126,32 @@ class Scene:
         return self.description is not None and not (self.description.store == "rocks" and self.running)
 
     @cached_property
+    def just_started(self) -> bool:
+        """Whether a process has used the chain for so short a time that it may still be at its beginning."""
+        try:
+            since_s = (self.folder.chain / LOCK_NAME).stat().st_mtime  # when it wrote its number down
+        except OSError:
+            return False
+        return self.running and self.now_ms / 1_000 - since_s < STARTING_S
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the records of the chain are not for everybody; False where that cannot be read."""
+        if not self.readable_now:
+            return False
+        try:
+            row = self.stored.parameters
+            return row is not None and PARAMETERS_KEY.codec.decode(unpack_leaf(row)[2]).visibility is not PUBLIC
+        except FujieError:
+            return False
+
+    @cached_property
     def stored(self) -> Stored:
-        """The newest rows of the store. Raises as ``store.reading.open_for_reading``, and for rows that do not decode."""
+        """The newest rows of the store, as they were when they were first asked for. Raises as :meth:`read_stored`."""
+        return self.read_stored()
+
+    def read_stored(self) -> Stored:
+        """Read the newest rows of the store. Raises as ``store.reading.open_for_reading``, and for rows that do not decode."""
         description = self.description
         assert description is not None, "the checks that read the store ask before"
         store = open_for_reading(description.store, self.folder.chain, untouched=True)
@@ -120,6 +171,7 @@ class Scene:
                 header,
                 None if header is None else store.get(Table.VALIDATORS, header.validators_hash),
                 store.get(Table.LOG_ENTRIES, number_key(head.log_size - 1)) if head.log_size else None,
+                store.get(Table.STATE, PARAMETERS_KEY.hash),
             )
         finally:
             store.close()

@@ -1,6 +1,6 @@
 /** One check of one bundle: under which root, what the verifier said, and what that is worth. */
 
-import { proveAll, proveReceipt, proveRecord } from "../verifier/answers.mjs";
+import { proveAll, proveReceipt, proveRecord, proveRecords } from "../verifier/answers.mjs";
 import { VerificationError } from "../verifier/errors.mjs";
 import { subtle } from "../verifier/hashing.mjs";
 import { decode } from "../verifier/records.mjs";
@@ -75,6 +75,10 @@ export async function check({ bytes, question, loadedMs }, root) {
  */
 async function prove(bytes, root, question, nowMs, tell) {
   if (question === null) return proveAll(bytes, root, { tell });
+  if (question.kind === "record" && question.following !== undefined) {
+    const { following } = question;
+    return proveRecords(question.query, bytes, root, { nowMs, freshnessMs: FRESHNESS_MS, following, tell });
+  }
   const { verified, ...item } =
     question.kind === "receipt"
       ? await proveReceipt(question.id, bytes, root, { tell })

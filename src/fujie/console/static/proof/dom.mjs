@@ -5,6 +5,12 @@ import { toHex } from "../verifier/bytes.mjs";
 const WHOLE_BYTES = 12;
 const SHOWN_BYTES_MAX = 4_096;
 
+// What turns the direction of a text, or shows as nothing: a name must not rewrite the page around it.
+const UNSEEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** Returns a text with its unseen characters written out. @param {string} text @returns {string} */
+export const visible = (text) => text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 /**
  * Returns a new element.
  *
@@ -19,7 +25,8 @@ export function element(name, attributes = {}, ...children) {
     if (typeof value === "function") made.addEventListener(key.slice(2), value);
     else if (value !== false && value !== null) made.setAttribute(key, value === true ? "" : String(value));
   }
-  made.append(...children.filter((child) => child !== null));
+  const shown = children.filter((child) => child !== null);
+  made.append(...shown.map((child) => (typeof child === "string" ? visible(child) : child)));
   return made;
 }
 

@@ -1,13 +1,13 @@
 /**
  * The proof viewer: loads a bundle from this node or opens one of the visitor's, verifies it in this browser, and shows every
  * step. The page holds `<div id="proof-viewer" data-of="/ids/….fujie" data-trust="/console/trust.json">`; its children are
- * replaced.
+ * replaced. `data-from` is where the bundle is loaded from, where that is not the path that says what was asked.
  */
 
 import { VerificationError } from "../verifier/errors.mjs";
 import { decodeTrustRoot } from "../verifier/trust-root.mjs";
 import { canVerify, chainOf, check } from "./checking.mjs";
-import { element, listOf } from "./dom.mjs";
+import { element, listOf, visible } from "./dom.mjs";
 import { agree, Pins, storageOfPage } from "./pins.mjs";
 import { questionOf } from "./question.mjs";
 import { stepsOf, timeText } from "./steps.mjs";
@@ -16,6 +16,7 @@ import { byteText, rootPairs, verdictOn } from "./verdict.mjs";
 import { wordsOf } from "./words.mjs";
 
 const FILE_BYTES_MAX = 64 * 2 ** 20;
+const BUNDLE_ACCEPT = "application/vnd.fujie.bundle, application/json;q=0.5"; // a problem says more as JSON
 const MARKS = /** @type {Record<string, string>} */ ({ ok: "✓", bad: "✗", unreached: "·" });
 
 /** A page of proof. */
@@ -141,7 +142,9 @@ class Viewer {
       element("h2", {}, words("elsewhere")),
       element("p", {}, words("elsewhere-lead")),
       element("pre", { tabindex: "0" }, commands),
-      questionOf(of) === null ? null : element("p", {}, element("a", { href: of, download: name }, words("download"))),
+      questionOf(of) === null
+        ? null
+        : element("p", {}, element("a", { href: this.host.dataset.from || of, download: name }, words("download"))),
     );
   }
 
@@ -174,7 +177,7 @@ class Viewer {
       await this.run();
       return this.say("cannot-tell", [this.words("bad-of", { of })]);
     }
-    const { bytes, detail } = await load(of);
+    const { bytes, detail } = await load(this.host.dataset.from || of);
     if (bytes !== null) return this.take(of, bytes, question);
     await this.run();
     this.say("cannot-tell", [this.words("no-bundle", { detail })]);
@@ -193,7 +196,7 @@ class Viewer {
   /** @param {string} name @param {Uint8Array} bytes @param {import("./question.mjs").Question | null} question */
   async take(name, bytes, question) {
     this.source = { name, bytes, question, loadedMs: Date.now() };
-    this.shown.textContent = this.words(question === null ? "source-file" : "source-node", { name });
+    this.shown.textContent = visible(this.words(question === null ? "source-file" : "source-node", { name }));
     this.flipped = null;
     this.places = (await canVerify()) ? await placesOf(bytes) : new Map();
     const choices = [...this.places.keys()];
@@ -390,12 +393,12 @@ class Viewer {
 /**
  * Loads a bundle from this node.
  *
- * @param {string} of
+ * @param {string} from
  * @returns {Promise<{ bytes: Uint8Array | null, detail: string }>} `detail` says why there are no bytes
  */
-async function load(of) {
+async function load(from) {
   try {
-    const answer = await fetch(of);
+    const answer = await fetch(from, { headers: { accept: BUNDLE_ACCEPT } });
     if (answer.ok) return { bytes: new Uint8Array(await answer.arrayBuffer()), detail: "" };
     return { bytes: null, detail: await problemOf(answer) };
   } catch (error) {

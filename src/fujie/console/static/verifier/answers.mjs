@@ -82,6 +82,49 @@ export async function proveRecord(query, bytes, trust, { nowMs, freshnessMs, atM
 }
 
 /**
+ * Returns the records, or the absences, that a bundle proves about a query and about those that follow from its answer, such
+ * as a wallet and its balances: exactly these, in this order.
+ *
+ * Steps: as {@link proveRecord}, for each record.
+ *
+ * @param {any} query
+ * @param {Uint8Array} bytes
+ * @param {TrustRoot} trust
+ * @param {{ nowMs: number, freshnessMs: number, following: (record: any) => any[], tell?: Tell }} options `following`: the
+ *   queries that follow from the record of the first, or from null
+ * @returns {Promise<{ items: ProvenRecord[], verified: import("./bundle.mjs").Verified }>}
+ * @throws {VerificationError}
+ */
+export async function proveRecords(query, bytes, trust, { nowMs, freshnessMs, following, tell = silent }) {
+  const verified = await verifyBundle(bytes, trust, tell);
+  const answered = verified.items;
+  must(answered.length > 0, "answer-count", "nothing was answered");
+  const isState = answered.every((item) => item.$type !== "Logged");
+  must(isState, "answer-kind", "a receipt is no answer to a query of the state");
+  const asked = [pathOf(query)];
+  const say = () => tell("answer-path", { query, asked: asked.join(", "), answered: answered.map(({ path }) => path).join(", ") });
+  say();
+  mustAnswer(asked[0], answered[0]);
+  const items = [await openRecord(answered[0], verified, undefined, ofItem(tell, 0))];
+  asked.push(...following(items[0].record).map(pathOf));
+  say();
+  must(answered.length === asked.length, "answer-count", `${asked.length} answers were asked for, ${answered.length} came`);
+  for (const [index, path] of asked.entries()) mustAnswer(path, answered[index]);
+  checkFreshness(verified.timeMs, trust, nowMs, freshnessMs, tell);
+  for (const [index, item] of answered.entries()) {
+    if (index > 0) items.push(await openRecord(item, verified, undefined, ofItem(tell, index)));
+  }
+  return { items, verified };
+}
+
+/** @param {string} path @param {any} item */
+function mustAnswer(path, item) {
+  must(item.path === path, "answer-path", `asked was ${path}, the answer is about ${item.path}`);
+  const isBare = item.$type === "Absent" || item.versions.length === 0;
+  must(isBare, "answer-versions", "older versions were not asked for");
+}
+
+/**
  * Returns the receipt that a bundle proves for the transaction with `id`.
  *
  * Steps: those of {@link verifyBundle}; `answer-count`, `answer-kind`, `answer-transaction`, `freshness`, `answer-receipt`,

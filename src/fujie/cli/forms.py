@@ -1,0 +1,70 @@
+"""What a text must look like, in words: for a usage error, where the machinery would show a regular expression or a place in an array."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import typer
+
+_SMALL: Final = "small letters, digits and inner hyphens"
+_CAPITAL: Final = "capital letters, digits and inner hyphens"
+_IDENTIFIER: Final = "an identifier, such as ZZ.156.1301"
+_NODES: Final = r"(?:\.[0-9A-Z]{1,32}){0,10}"
+
+FORMS: Final[Mapping[str, str]] = {
+    r"\A[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z": _SMALL,
+    r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z": _SMALL,
+    r"\A[a-z]+\Z": "small letters",
+    r"\A[A-Z]{2}\.[0-9]{3}" + _NODES + r"\Z": _IDENTIFIER,
+    r"\A(?:[A-Z]{2}\.[0-9]{3}" + _NODES + r")?\Z": f"{_IDENTIFIER}, or nothing",
+    r"\A[A-Z]{2}(?:\.[0-9]{3}" + _NODES + r")?\Z": "a prefix, such as ZZ.156 or ZZ",
+    r"\A[A-Z]{2}\Z": "two capital letters",
+    r"\A[A-Z0-9]+(?:-[A-Z0-9]+)*\Z": _CAPITAL,
+    r"\A(?:[A-Z0-9]+(?:-[A-Z0-9]+)*)?\Z": f"{_CAPITAL}, or nothing",
+    r"\A[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*\Z": f"{_CAPITAL}, beginning with a letter",
+    r"\A[0-9A-Z]+\Z": "capital letters and digits",
+    r"\A[!-~]+\Z": "visible characters of ASCII, without spaces",
+    r"\A[0-9]{6}\Z": "six digits",
+    r"\A(?:[0-9]{6})?\Z": "six digits, or nothing",
+}
+"""Pattern of a text in a record → what it asks for. A test holds it against every record that a command reads."""
+
+_JSON_PATTERN: Final = re.compile(r"expected a string that matches (?P<pattern>\\A.*\\Z)")
+_PATTERN: Final = re.compile(r"Expected `str` matching regex '(?P<pattern>[^']*)'")
+_LENGTH: Final = re.compile(r"Expected `(?:str|array|bytes)` of length (?P<sign><=|>=) (?P<bound>[0-9]+)")
+_NUMBER: Final = re.compile(r"Expected `int` (?P<sign><=|>=) (?P<bound>-?[0-9]+)")
+
+
+def plain(detail: str) -> str:
+    """Return what ``core.json_form`` says of a fault, with the form in words."""
+    return _JSON_PATTERN.sub(lambda match: f"write {FORMS.get(match['pattern'], 'it in another form')}", detail)
+
+
+def is_no_json(text: str) -> str:
+    """Return what to say of a text that is no JSON."""
+    return f'{text[:40]!a} is no JSON: write an object, such as {{"type": ...}}'
+
+
+def check_record(record: msgspec.Struct, names: Mapping[str, str]) -> None:
+    """Raise a usage error for the first field of ``record`` that is out of bounds; ``names``: what the command calls it."""
+    hints = {field.name: field.type for field in msgspec.structs.fields(record)}
+    for field, hint in hints.items():
+        try:
+            msgspec.msgpack.decode(msgspec.msgpack.encode(getattr(record, field)), type=hint)
+        except msgspec.ValidationError as error:
+            raise typer.BadParameter(f"{names.get(field, field)}: {_said(str(error))}") from None
+
+
+def _said(error: str) -> str:
+    """Return in words what msgspec says of one value."""
+    if (match := _PATTERN.search(error)) is not None:
+        return f"write {FORMS.get(match['pattern'].replace(chr(92) * 2, chr(92)), 'it in another form')}"
+    if (match := _LENGTH.search(error)) is not None:
+        bound = int(match["bound"])
+        if match["sign"] == ">=":
+            return "it must not be empty" if bound == 1 else f"at least {bound} are needed"
+        return f"it is too long: at most {bound}"
+    if (match := _NUMBER.search(error)) is not None:
+        return f"it must be {'at most' if match['sign'] == '<=' else 'at least'} {int(match['bound']):,}"
+    return "it has another form"
