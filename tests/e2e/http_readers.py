@@ -37,6 +37,9 @@ YEAR_MS: Final = 366 * 86_400_000
 HOLDER, OTHER_HOLDER = f"wallet/{WALLETS['anna'].hex()}", f"wallet/{WALLETS['ben'].hex()}"
 
 
+SUSPENDED: Final = "suspended"
+
+
 class Asker(NamedTuple):
     """A reader: the name that he reads in, what he shows, and which problem meets a credential that does not hold."""
 
@@ -107,6 +110,16 @@ def askers_of(node: Node, access: Access, folder: Path) -> dict[str, Asker]:
             refused=(401, "CREDENTIAL_UNKNOWN"),
         ),
         Asker("nonsense", authorization="Basic Zm9vOmJhcg==", refused=(401, "CREDENTIAL_UNKNOWN")),
+        Asker(
+            "key of a suspended account",
+            authorization=bearer(SUSPENDED, Scope.READ, Scope.METRICS),
+            refused=(403, "READER_SUSPENDED"),
+        ),
+        Asker(
+            "grant of a suspended account",
+            authorization=grant_of(node, f"account/{SUSPENDED}", key("suspended")),
+            refused=(403, "READER_SUSPENDED"),
+        ),
         Asker("expired grant", authorization=grant_of(node, HOLDER, ANNA, 0), refused=(403, "GRANT_EXPIRED")),
         Asker(
             "grant of a stranger",
@@ -125,6 +138,9 @@ def world(folder: Path, visibility: Visibility) -> Iterator[World]:
     signer = CheckpointSigner(engine.chain_id, key("log"))
     try:
         for operation, by in (
+            (OpenAccount(SUSPENDED, "town", single(key("suspended").public_key)), BANK),
+            (Propose("central-bank", bytes(16), SuspendAccount(SUSPENDED), NEVER_MS), BANK),
+            (Vote("central-bank", bytes(16)), BANK),
             (Pay(WALLETS["anna"], WALLETS["ben"], INSTRUMENT, 1_250), ANNA),
             (Allocate("ZZ.156", city("1302", "Tangshan")), REGISTRAR),
             (Pay(WALLETS["ben"], WALLETS["anna"], INSTRUMENT, 10**9), BEN),

@@ -34,6 +34,8 @@ KINDS = (
     "revoked key",
     "unknown key",
     "nonsense",
+    "key of a suspended account",
+    "grant of a suspended account",
     "expired grant",
     "grant of a stranger",
 )

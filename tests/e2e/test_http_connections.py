@@ -90,9 +90,7 @@ def test_what_is_no_http_is_a_problem(node: Node) -> None:
 
 
 @pytest.mark.parametrize("begun", [b"", b"\r\n", LINE], ids=["nothing", "an empty line", "half a head"])
-def test_a_head_that_does_not_come_is_not_waited_for(
-    node: Node, monkeypatch: pytest.MonkeyPatch, begun: bytes
-) -> None:
+def test_a_head_that_does_not_come_is_not_waited_for(node: Node, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
     monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.1)
     with connected(node) as connection:
         connection.sendall(begun)
@@ -134,5 +132,9 @@ def test_cuts_off_a_client_that_takes_nothing_of_its_answer(node: Node, monkeypa
     monkeypatch.setattr(connections, "WRITE_TIMEOUT_S", 0.2)
     asked = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connected(node, receive_bytes=4_096) as connection, pytest.raises(ConnectionError):
-        while True:  # a node that waits takes no more requests either, and this stands still
-            connection.sendall(asked)
+        send_for_ever(connection, asked)  # a node that waits takes no more requests either, and this stands still
+
+
+def send_for_ever(connection: socket.socket, data: bytes) -> None:
+    while True:
+        connection.sendall(data)

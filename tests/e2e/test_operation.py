@@ -12,7 +12,10 @@ import urllib.request
 
 import pytest
 
-from tests.e2e.cli_node import FUJIE, START_S, CliNode
+from fujie.modules.currency.operations import Pay
+from tests.e2e.cli_node import FUJIE, START_S, CliNode, free_port
+from tests.e2e.http_node import ANNA, INSTRUMENT, WALLETS, running
+from tests.e2e.mirror_node import about_blocks, lying_proxy
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +111,78 @@ def test_the_doctor_finds_nothing_wrong_beside_a_running_node(node):
     assert "does not accept a connection" in node.run("doctor", "--url", "http://127.0.0.1:1", code=1)
 
 
+def test_the_doctor_asks_the_node_of_the_folder_wherever_it_listens(node, tmp_path):
+    """The configured port is that of another node: neither is that one called ours, nor ours called ill."""
+    other = CliNode(tmp_path)
+    other.run("init")
+    own, other.port = other.port, free_port()
+    other.environment["FUJIE_PORT"] = str(other.port)
+    other.start("--port", str(other.port))
+    try:
+        elsewhere = {"FUJIE_PORT": str(node.port)}
+        found = json.loads(other.run("doctor", "--json", **elsewhere))
+        assert found["failures"] == 0, found
+        said = {(each["part"], each["check"]): each["found"] for each in found["findings"]}
+        assert f"http://127.0.0.1:{other.port} is the node's" in said["folder", "port"]
+        assert said["connection", "url"] == f"http://127.0.0.1:{other.port}"
+        # A command asks it too, where nobody names another.
+        shown = json.loads(other.run("status", "--json", FUJIE_PORT=""))
+        assert shown["url"] == f"http://127.0.0.1:{other.port}"
+        assert own != other.port
+    finally:
+        other.stop()
+    assert not (other.home / "run" / "url").exists()
+    found = {each["check"]: each for each in json.loads(other.run("doctor", "--json", code=1, **elsewhere))["findings"]}
+    assert "no node of this folder runs" in found["port"]["found"]
+
+
+def test_the_doctor_of_a_mirror_looks_at_its_source_and_says_why_it_stopped(tmp_path):
+    mirror = CliNode(tmp_path / "mirror")
+    with running(tmp_path / "node") as source, lying_proxy(source.url) as proxy:
+        with mirror.log.open("w") as out:
+            mirror.process = subprocess.Popen(
+                [FUJIE, "mirror", proxy.url], env=mirror.environment, stdout=out, stderr=subprocess.STDOUT, text=True
+            )
+        try:
+            wait_until(lambda: "Ctrl-C stops" in mirror.log.read_text("utf-8"))
+            found = findings(mirror)
+            assert found["folder", "mirror"][0].startswith("ok of " + proxy.url)
+            assert found["source", "node"] == ["ok it is a Fujie node"]
+            proxy.lie = about_blocks(lambda _height, items: [(block, [*raws, b"x"]) for block, raws in items])
+            pay = source.sign([Pay(WALLETS["anna"], WALLETS["ben"], INSTRUMENT, 1)], ANNA)
+            assert source.engine.submit([pay]).result(START_S)[0].code == 0
+            wait_until(lambda: "stopped following" in mirror.log.read_text("utf-8"))
+            [stopped] = findings(mirror, code=1)["folder", "mirror"]
+            assert stopped.startswith("fail The mirror has stopped following")
+            assert "block-data" in stopped
+        finally:
+            code = mirror.stop()
+    assert code == 5
+    found = findings(mirror, code=1)
+    assert found["folder", "mirror"] == [f"ok of {proxy.url}; it does not run"]
+    assert found["source", "port"][0].startswith("fail")
+    (mirror.home / "evidence").mkdir()
+    (mirror.home / "evidence" / "fork-x-7-0.json").write_text("{}")
+    (mirror.home / "mirror.json").write_text("{")
+    evidence, damaged = findings(mirror, code=1)["folder", "mirror"]
+    assert "fail The validators signed two blocks of one height: evidence/fork-x-7-0.json" in evidence
+    assert "mirror.json is damaged" in damaged
+
+
+def wait_until(so):
+    give_up = time.monotonic() + START_S
+    while not so():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
+def findings(node, code=0):
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in node.json("doctor", code=code)["findings"]:
+        found.setdefault((each["part"], each["check"]), []).append(f"{each['verdict']} {each['found']}")
+    return found
+
+
 def test_no_secret_reaches_a_log_an_error_or_the_run_folder(node):
     """Secrets of every kind go through commands and requests at level debug; then everything that was written is read."""
     said = node.run("wallet", "new", "zelda", "--institution", "bank-east", FUJIE_PASSPHRASE=PASSPHRASE)
@@ -140,6 +215,7 @@ def test_no_secret_reaches_a_log_an_error_or_the_run_folder(node):
         for path in ("/sessions", "/transactions", "/read", "/dry-run", "/console/sign-in"):
             request(node, "POST", path, body.encode(), kind)
     said += node.run("doctor", "--all") + node.run("log", "show", "--lines", "1000")
+    wait_for_records(node)
     written = {path: path.read_bytes() for path in _written(node)}
     written["what the commands printed"] = said.replace(
         wallet, "", 1
@@ -150,6 +226,39 @@ def test_no_secret_reaches_a_log_an_error_or_the_run_folder(node):
             holders = [str(place) for place, data in written.items() if form in data]
             assert holders == [], f"{secret[:12]}… stands in {holders}"
     assert any(path.name == "node.log" for path in written if not isinstance(path, str))
+
+
+def wait_for_records(node):
+    """Assert that every process has told what it did: a log that holds nothing holds no secret either."""
+    wanted = {
+        "node": (
+            r"^block \d+: [1-9]\d* transactions, [0-9.]+ ms$",
+            r"^(reader-1|reader-2|projector) follows, from block",
+        ),
+        "reader-": (
+            r"^POST /sessions: 20\d in [0-9.]+ ms$",
+            r"^GET /wallets/\{wallet\}: 40\d in",
+            r"^GET [^ /]*: 404 in",
+            r"^signed in as auditor, session [0-9a-f]{16}$",
+            r"^a code to sign in that there is not was refused$",
+            r"^the ledger is followed, from block",
+        ),
+        "projector": (r"^lists have \d+ log entries, block \d+$",),
+        "operator": (r"^API key [0-9a-f]{16} of bank-east was made$", r"^a code to sign in as auditor was made$"),
+    }
+    give_up = time.monotonic() + START_S
+    while time.monotonic() < give_up:
+        records = node.json("log", "show", "--lines", "5000")["records"]
+        missing = [
+            (process, pattern)
+            for process, patterns in wanted.items()
+            for pattern in patterns
+            if not any(each["process"].startswith(process) and re.search(pattern, each["message"]) for each in records)
+        ]
+        if not missing:
+            return
+        time.sleep(0.2)
+    raise AssertionError(missing)
 
 
 def _written(node):

@@ -106,7 +106,12 @@ def test_a_stopped_reader_does_not_stop_the_ledger(node: CliNode) -> None:
 def test_what_the_processes_write_is_for_their_user_alone(node: CliNode) -> None:
     projection = node.home / "projection.sqlite"
     until(projection.exists, "the projection")
-    written = [projection, *(node.home / "log").iterdir(), node.home / "run" / "node.sock", node.home / "keys" / "log.key"]
+    written = [
+        projection,
+        *(node.home / "log").iterdir(),
+        node.home / "run" / "node.sock",
+        node.home / "keys" / "log.key",
+    ]
     written += (node.home / "chain").glob("store.sqlite-*")
     assert [path.name for path in written if path.stat().st_mode & 0o077] == []
     for folder in (node.home / "chain", node.home / "log", node.home / "run"):
@@ -137,3 +142,14 @@ def test_a_signal_to_the_whole_group_is_a_clean_stop(node: CliNode, number: int)
     assert not any(is_alive(pid) for pid in pids)
     assert not (node.home / "run" / "node.sock").exists()
     assert not (node.home / "chain" / "store.sqlite-wal").exists(), "the readers let go of the store before it closed"
+
+
+def test_a_node_that_the_network_reaches_says_so_in_its_log(tmp_path: Path) -> None:
+    node = CliNode(tmp_path)
+    node.run("init")
+    for host, warned in (("127.0.0.1", False), ("0.0.0.0", True)):
+        node.environment["FUJIE_HTTP_HOST"] = host
+        node.start()
+        assert node.stop() == 0
+        lines = (node.home / "log" / "node.log").read_text("utf-8").splitlines()
+        assert any("WARNING" in line and "without TLS" in line for line in lines) == warned

@@ -1,7 +1,7 @@
 """A follower says why it does not follow, and gives every moment back that it takes."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from fujie.core.errors import OperationalError
+from fujie.engine.link.server import LinkServer
 from fujie.reader import absence, follower
 from fujie.reader.follower import Follower
-from fujie.reader.picture import Picture
+from fujie.reader.picture import head_of
 from tests.reader.ledgers import EAGER, GIVE_UP_S, eventually, linked
 from tests.world import Signing
 
@@ -19,10 +20,10 @@ FAILURES = 6
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[str, int], int]]:
+def told(caplog: pytest.LogCaptureFixture) -> Callable[[str, int], int]:
     """Counts the records of a level that hold a text."""
     caplog.set_level(logging.INFO, "fujie.reader.absence")
-    yield lambda text, level: sum(text in record.getMessage() and record.levelno == level for record in caplog.records)
+    return lambda text, level: sum(text in record.getMessage() and record.levelno == level for record in caplog.records)
 
 
 def test_says_each_reason_once_and_goes_on_trying(told: Callable[[str, int], int], tmp_path: Path) -> None:
@@ -67,39 +68,51 @@ def moments(following: Follower) -> int:
 
 
 class _Fails:
-    """Raises at every third call, so that everything before and after it happens as well."""
+    """Does what ``inner`` does, and raises at every other call that is one of ``which``."""
 
-    def __init__(self, inner: Callable[..., Any]) -> None:
+    def __init__(self, inner: Callable[..., Any], which: Callable[[Any], bool]) -> None:
         self._inner = inner
-        self.calls = self.failures = 0
+        self._which = which
+        self._calls = self.failures = 0
 
-    def __call__(self, *arguments: Any) -> Any:
-        self.calls += 1
-        if self.calls % 3 == 0:
-            self.failures += 1
-            raise OperationalError("It does not read.", "Nothing.")
-        return self._inner(*arguments)
+    def __call__(self, argument: Any) -> Any:
+        if self._which(argument):
+            self._calls += 1
+            if self._calls % 2 == 0:
+                self.failures += 1
+                raise OperationalError("It does not read.", "Nothing.")
+        return self._inner(argument)
 
 
-@pytest.mark.parametrize("place", ["head_of", "watch"])
+@pytest.mark.parametrize("place", ["its head", "the first picture of it", "the first picture over a newer one"])
 def test_gives_a_moment_back_when_it_cannot_be_used(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def watch(_picture: Picture) -> None:
-        pass
-
-    failing = _Fails(follower.head_of if place == "head_of" else watch)
-    if place == "head_of":
+    failing = {
+        "its head": lambda: _Fails(head_of, lambda _moment: True),
+        "the first picture of it": lambda: _Fails(lambda _picture: None, lambda picture: picture.changes is None),
+        "the first picture over a newer one": lambda: _Fails(
+            lambda _picture: None, lambda picture: picture.changes == ()
+        ),
+    }[place]()
+    options: dict[str, Any] = {}
+    if place == "its head":
         monkeypatch.setattr(follower, "head_of", failing)
-    watcher = failing if place == "watch" else watch
+    else:
+        options["watch"] = failing
     with (
-        linked("rocks", tmp_path) as (engine, _),
-        closing(Follower.open(tmp_path, limits=EAGER, watch=watcher)) as following,
+        linked("rocks", tmp_path) as (engine, first),
+        closing(Follower(tmp_path, limits=EAGER, **options)) as following,
     ):
+        link = first
         signing = Signing(engine.chain_id)
+        following.wait_attached(GIVE_UP_S)
         while failing.failures < FAILURES:
             engine.submit([signing.pay(0, 1)]).result(GIVE_UP_S)
+            if place == "the first picture of it":  # have it attach anew
+                link.close()
+                link = LinkServer(engine, tmp_path, "rocks")
             eventually(lambda: following.head.height >= engine.head.height - 1, "following again")
+        link.close()
         # One in use, one that is to take its place, and one more while they change.
         assert moments(following) <= 3
-        assert following.read is not None

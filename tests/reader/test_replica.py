@@ -171,10 +171,13 @@ def test_lets_go_of_the_store_when_it_is_asked_to_and_answers_on(tmp_path: Path)
         eventually(lambda: replica._shown.settled.base.exact, "holding a moment again")
 
 
+@pytest.mark.parametrize("cached", [True, False], ids=["cached", "read anew"])
 @pytest.mark.parametrize("kind", ON_DISK)
-def test_every_answer_beside_a_busy_ledger_verifies(kind: Kind, tmp_path: Path) -> None:
+def test_every_answer_beside_a_busy_ledger_verifies(kind: Kind, cached: bool, tmp_path: Path) -> None:
     limits = Limits(rows_max=300, age_s=0.05)
-    with linked(kind, tmp_path) as (engine, link), replicated(tmp_path, limits=limits) as replica:
+    # Without room for them, buckets and records are read from the store for every answer.
+    options: dict[str, Any] = {} if cached else {"cached_rows": 1, "cached_bucket_bytes": 1}
+    with linked(kind, tmp_path) as (engine, link), replicated(tmp_path, limits=limits, **options) as replica:
         signing, trust = Signing(engine.chain_id), trust_of(engine)
         live(engine, signing, random.Random(1), 0)
         keys = keys_of(1)

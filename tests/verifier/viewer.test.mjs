@@ -6,10 +6,11 @@ import { test } from "node:test";
 
 import { check, chainOf } from "../../src/fujie/console/static/proof/checking.mjs";
 import { agree, Pins } from "../../src/fujie/console/static/proof/pins.mjs";
+import { visible } from "../../src/fujie/console/static/proof/dom.mjs";
 import { questionOf } from "../../src/fujie/console/static/proof/question.mjs";
 import { flip, placesOf } from "../../src/fujie/console/static/proof/tamper.mjs";
 import { LANGUAGES, wordsOf } from "../../src/fujie/console/static/proof/words.mjs";
-import { decodeTrustRoot, fromHex, proveAll, toHex } from "../../verifier/fujie-verifier.mjs";
+import { decode, decodeTrustRoot, encode, fromHex, proveAll, toHex } from "../../verifier/fujie-verifier.mjs";
 
 const vectors = (name) => JSON.parse(readFileSync(new URL(`../../vectors/${name}`, import.meta.url), "utf8")).cases;
 const receipt = vectors("receipts.json").find((one) => one.expect === "valid");
@@ -158,4 +159,57 @@ test("every word that the viewer says exists, and every one that exists is said"
   for (const [, id] of source.matchAll(/\{\s*id: "([a-z-]+)",\s*last/g)) {
     assert.ok(`step-${id}` in LANGUAGES.en && `why-${id}` in LANGUAGES.en, id);
   }
+});
+
+test("what several records answer is asked for record by record", () => {
+  const account = questionOf("/accounts/bank-east.fujie");
+  assert.deepEqual(account.query, { $type: "AccountQuery", name: "bank-east" });
+  assert.deepEqual(account.following({ organisation: "east" }), [{ $type: "OrganisationQuery", name: "east" }]);
+  assert.deepEqual(account.following(null), []);
+  const supply = questionOf("/supply/CNY.fujie");
+  assert.deepEqual(supply.query, { $type: "InstrumentQuery", instrument: "CNY" });
+  for (const record of [{}, null]) assert.deepEqual(supply.following(record), [{ $type: "SupplyQuery", instrument: "CNY" }]);
+  const id = new Uint8Array(16).fill(10);
+  const wallet = questionOf(`/wallets/${"0a".repeat(16)}.fujie`);
+  assert.deepEqual(wallet.query, { $type: "WalletQuery", wallet: id });
+  assert.deepEqual(wallet.following({ instruments: ["CNY", "CNY-X1"] }), [
+    { $type: "BalanceQuery", wallet: id, instrument: "CNY" }, { $type: "BalanceQuery", wallet: id, instrument: "CNY-X1" },
+  ]);
+  assert.deepEqual(wallet.following(null), []);
+  const bad = [
+    "/accounts/.fujie", "/accounts/-a.fujie", "/accounts/A.fujie", "/accounts/a.fujie?x=1", `/wallets/${"0A".repeat(16)}.fujie`,
+    "/wallets/00.fujie", "/supply/CN.fujie", "/supply/cny.fujie", "/supply/CNY-.fujie", "/supply/C--Y.fujie", "/supply/../me.fujie",
+  ];
+  for (const of of bad) assert.equal(questionOf(of), null, of);
+});
+
+test("what shows as nothing, or turns the text around, is written out", () => {
+  assert.equal(visible("石家庄市 👍\n\tשלום"), "石家庄市 👍\n\tשלום");
+  assert.equal(visible("a\u202eb\u2066\u200f\u0000\ufeff"), "a\\u202eb\\u2066\\u200f\\u0000\\ufeff");
+});
+
+/** The records and absences of a bundle of the vectors, as a bundle of their own: each is proven under the same header. */
+const many = vectors("bundles.json").find(({ name }) => name === "four items of three kinds");
+
+test("several records are proven as exactly what was asked", async () => {
+  const whole = decode("Bundle", fromHex(many.bundle));
+  const items = whole.items.filter(({ $type, versions }) => $type === "Absent" || versions?.length === 0);
+  const bundle = { ...whole, items };
+  assert.ok(items.length > 1, "several records");
+  const bytes = encode("Bundle", bundle);
+  const [first, ...rest] = items.map(({ path }) => ({ $type: "IdentityQuery", identifier: path.split("/")[2] }));
+  const root = rootOf(many);
+  const loadedMs = Number((await proveAll(bytes, root)).verified.timeMs);
+  const ask = (query, following) => check({ bytes, question: { kind: "record", query, atMs: undefined, following }, loadedMs }, root);
+  const good = await ask(first, () => rest);
+  assert.equal(good.failed, null, good.failed?.detail);
+  assert.deepEqual(good.answers.map(({ path }) => path), bundle.items.map(({ path }) => path));
+  const stale = await check({ bytes, question: { kind: "record", query: first, following: () => rest }, loadedMs: loadedMs + 10 ** 7 }, root);
+  assert.equal(stale.failed.step, "freshness");
+  assert.equal((await ask(first, () => [])).failed.step, "answer-count");
+  assert.equal((await ask(first, () => [...rest, first])).failed.step, "answer-count");
+  assert.equal((await ask(first, () => rest.map(() => first))).failed.step, "answer-path");
+  assert.equal((await ask({ $type: "ParametersQuery" }, () => rest)).failed.step, "answer-path");
+  const mixed = await check({ bytes: fromHex(many.bundle), question: { kind: "record", query: first, following: () => rest }, loadedMs }, root);
+  assert.equal(mixed.failed.step, "answer-kind");
 });

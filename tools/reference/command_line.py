@@ -8,6 +8,7 @@ import typer
 
 from fujie.cli import output
 from fujie.cli.app import app
+from fujie.node.config_keys import PROGRAM_VARIABLES
 from tools.reference.markdown import cell, code, page, table
 
 EXIT_CODES = (
@@ -18,12 +19,7 @@ EXIT_CODES = (
     (output.EXIT_REFUSED, "refused by a rule of the ledger; the reason is named"),
     (output.EXIT_UNVERIFIED, "a proof does not verify; the step that fails is named"),
 )
-ENVIRONMENT = (
-    ("FUJIE_HOME", "data folder, as `--home`"),
-    ("FUJIE_PORT", "port of the node on this machine; short for `FUJIE_HTTP_PORT`"),
-    ("FUJIE_PASSPHRASE", "passphrase of sealed keys, where no terminal can ask for it"),
-    ("FUJIE_DEBUG", "shows where an unexpected error came from"),
-)
+ENVIRONMENT = tuple(PROGRAM_VARIABLES.items())
 EXAMPLES = re.compile(r"\x08\nExamples:\n((?:  .*\n?)+)")
 
 

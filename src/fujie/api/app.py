@@ -29,6 +29,7 @@ from fujie.api import (
 )
 from fujie.api.access_table import Rule
 from fujie.api.hosts import check_host
+from fujie.api.parameters import Taking, read_parameters
 from fujie.api.problems import ProblemAnswer, answer_for
 from fujie.api.resolving import PREFIX, Resolver, resolve
 from fujie.api.serving import Answer, AnyRequest, Serving
@@ -190,7 +191,13 @@ def _handlers(serving: Serving) -> Iterator[BaseRouteHandler]:
 
 def _handler(path: str, methods: Mapping[str, Handler], serving: Serving) -> BaseRouteHandler:
     async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return await methods[request.method](serving, request)
+        function = methods[request.method]
+        if not isinstance(function, Taking):
+            read_parameters(request.scope["query_string"], {})
+        try:
+            return await function(serving, request)
+        finally:
+            serving.let_go(request)
 
     return HTTPRouteHandler(path, http_method=[HttpMethod(name) for name in methods], status_code=200)(handle)
 

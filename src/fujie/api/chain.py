@@ -1,8 +1,11 @@
 """GET /status, /health, /genesis, /blocks, /problems: the chain and the node as a whole."""
 
+import asyncio
 import time
 from importlib.metadata import version
 from typing import Final
+
+import msgspec
 
 from fujie.api import media, queries
 from fujie.api.pages import Genesis, GenesisLeaf, Live, Mirror, ProblemReason, ProblemType, Ready, Status
@@ -73,22 +76,11 @@ async def genesis(serving: Serving, request: AnyRequest) -> Answer:
     reader = serving.reader(request)
     if not sees_all(serving.state, reader):
         raise Problem(Kind.GENESIS_RESTRICTED)
-    founding = engine.genesis
-    if form == media.GENESIS:
-        return bytes_answer(
-            encode(founding), media.GENESIS, private=reader.name != "", file_name=f"{engine.chain_id}.genesis"
-        )
-    page = Genesis(
-        chain_id=engine.chain_id,
-        name=founding.name,
-        time_ms=founding.time_ms,
-        leaves=[
-            GenesisLeaf(path=leaf.path, salt=leaf.salt.hex(), record=to_json(record_at(leaf.path, leaf.record)))
-            for leaf in founding.leaves
-        ],
-        archive=[data.hex() for data in founding.archive],
-    )
-    return page_answer(page, private=reader.name != "")
+    body = serving.kept.get(form)
+    if body is None:  # it may be large, and never changes
+        body = serving.kept[form] = await asyncio.to_thread(_encoded_genesis, engine, form)
+    file_name = f"{engine.chain_id}.genesis" if form == media.GENESIS else ""
+    return bytes_answer(body, form, private=reader.name != "", file_name=file_name)
 
 
 async def block(serving: Serving, request: AnyRequest) -> Answer:
@@ -138,6 +130,23 @@ async def problem(serving: Serving, request: AnyRequest) -> Answer:
     if page is None:
         raise Problem(Kind.NOT_FOUND)
     return page_answer(page)
+
+
+def _encoded_genesis(engine: Served, form: str) -> bytes:
+    founding = engine.genesis
+    if form == media.GENESIS:
+        return encode(founding)
+    page = Genesis(
+        chain_id=engine.chain_id,
+        name=founding.name,
+        time_ms=founding.time_ms,
+        leaves=[
+            GenesisLeaf(path=leaf.path, salt=leaf.salt.hex(), record=to_json(record_at(leaf.path, leaf.record)))
+            for leaf in founding.leaves
+        ],
+        archive=[data.hex() for data in founding.archive],
+    )
+    return msgspec.json.encode(page)
 
 
 def _mirror(serving: Serving) -> Mirror | None:

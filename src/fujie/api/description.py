@@ -133,10 +133,6 @@ QUERY_PARAMETERS_OF: Final[Mapping[str, Mapping[str, Schema]]] = {
     "/ids/{identifier}": {
         "versionTime": {"type": "string", "format": "date-time", "description": "What stood then, by RFC 3339."}
     },
-    "/replication/{height}": {
-        "wait_ms": {"type": "integer", "minimum": 0, "maximum": 30_000, "default": 0},
-        "limit": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100},
-    },
 }
 """Query parameters of the routes that read their own; those of all others are declared by ``api.parameters.takes``."""
 

@@ -33,8 +33,9 @@ BYTES: Final = "application/octet-stream"
 IMMUTABLE: Final = "public, max-age=31536000, immutable"  # a year; a tile that exists never changes
 FRESH: Final = "no-cache"
 
+# As many groups as the longest number has: LOG_SIZE_MAX has 19 digits.
 _LEVEL: Final = re.compile(r"(0|[1-9][0-9]?)/(.*)")
-_NUMBER: Final = re.compile(r"((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+_NUMBER: Final = re.compile(r"((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
 class Tile(NamedTuple):

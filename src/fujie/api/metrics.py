@@ -61,7 +61,7 @@ class Metrics:
         ).labels(chain)
         self._counted: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         self.registry.register(_Figures(serving))
-        self._newest_ms = serving.engine.head.time_ms
+        self._newest = serving.engine.head
         self.stop = serving.engine.subscribe(self._block_was_made)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -77,9 +77,14 @@ class Metrics:
         observe(seconds)
 
     def _block_was_made(self) -> None:
-        """Note the time between two blocks; called in a thread of the engine."""
-        newest_ms, self._newest_ms = self._newest_ms, self._serving.engine.head.time_ms
-        self._intervals.observe((self._newest_ms - newest_ms) / 1000)
+        """Note the time between blocks; called in a thread of the engine.
+
+        A replica also tells when the ledger comes or goes, which is no block; and several may have been made by now.
+        """
+        before, self._newest = self._newest, self._serving.engine.head
+        blocks = self._newest.height - before.height
+        if blocks > 0:
+            self._intervals.observe((self._newest.time_ms - before.time_ms) / 1000 / blocks)
 
 
 class _Figures(Collector):

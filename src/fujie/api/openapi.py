@@ -30,7 +30,7 @@ _STATUS: Final[Mapping[str, int]] = {
     **{kind.name: kind.status for kind in Kind},
     **{reason.name: status_of(reason) for reason in REASONS.values()},
 }
-_ALWAYS: Final = ("HOST_UNKNOWN", "INTERNAL", "UNAVAILABLE")
+_ALWAYS: Final = ("MALFORMED", "HOST_UNKNOWN", "INTERNAL", "UNAVAILABLE")
 _CREDENTIAL: Final = ("CREDENTIAL_REQUIRED", "SCOPE_MISSING", "GRANT_MALFORMED")
 _ASKING: Final = frozenset({Rule.QUERY, Rule.PARTY, Rule.LISTED, Rule.FOUND, Rule.WHOLE, Rule.METRICS, Rule.SELF})
 

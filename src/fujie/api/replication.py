@@ -6,10 +6,10 @@ On a public chain anyone may have it. On a restricted one its blocks hold what o
 import asyncio
 import contextlib
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from fujie.api import media
+from fujie.api.parameters import takes, whole
 from fujie.api.problems import RETRY_AFTER_S, Kind, Problem
 from fujie.api.serving import Answer, AnyRequest, Serving, bytes_answer
 from fujie.core.encoding import encode
@@ -23,25 +23,27 @@ ANSWER_BYTES_TARGET: Final = 4_194_304  # no block is added from here on, so an 
 WAITING_MAX: Final = 100  # mirrors that wait for a block at one process; each holds a connection
 
 _HEIGHT: Final = re.compile(r"[1-9][0-9]{0,15}")
-_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
-async def replication(serving: Serving, request: AnyRequest) -> Answer:
+@takes(
+    wait_ms=whole(0, WAIT_MS_MAX, "How long to wait for a block that does not exist yet.", 0),
+    limit=whole(1, BLOCKS_MAX, "How many blocks at most.", BLOCKS_DEFAULT),
+)
+async def replication(serving: Serving, request: AnyRequest, wait_ms: int, limit: int) -> Answer:
     """Return blocks from a height on: each its light block and its signed transactions, in their order.
 
     ``limit`` (1 to 500, default 100) bounds the blocks; an answer ends early when it has 4 MiB. Where the height does not
     exist yet, the answer is empty, after at most ``wait_ms`` (0 to 30,000, default 0) in which it may come to exist.
 
-    Problems, in order: what ``Serving.reader`` raises, CREDENTIAL_REQUIRED, READER_NOT_ENTITLED (on a restricted chain,
-    for whoever does not see everything), MALFORMED, NODE_BUSY (too many wait), BLOCK_ABSENT (from before the snapshot
-    that the node was loaded from).
+    Problems, in order: MALFORMED (query), what ``Serving.reader`` raises, CREDENTIAL_REQUIRED, READER_NOT_ENTITLED (on a
+    restricted chain, for whoever does not see everything), MALFORMED (height), NODE_BUSY (too many wait), BLOCK_ABSENT
+    (from before the snapshot that the node was loaded from).
     """
     serving.require_all(serving.reader(request))
     text = str(request.path_params["height"])
     if _HEIGHT.fullmatch(text) is None:
         raise Problem(Kind.MALFORMED, "A height is a whole number from 1.")
     height = int(text)
-    wait_ms, limit = _bounds(request.query_params)
     if serving.engine.head.height < height and wait_ms:
         await _waited(serving, height, wait_ms / 1_000)
     items = await asyncio.to_thread(blocks_from, serving.engine, height, limit)
@@ -66,18 +68,6 @@ def blocks_from(engine: Served, height: int, limit: int) -> list[tuple[bytes, li
         if size >= ANSWER_BYTES_TARGET:
             break
     return items
-
-
-def _bounds(parameters: Mapping[str, str]) -> tuple[int, int]:
-    """Return ``wait_ms`` and ``limit`` of a query. Raises :class:`Problem` MALFORMED."""
-    values = {"wait_ms": 0, "limit": BLOCKS_DEFAULT}
-    for name, value in parameters.items():
-        if name not in values or _NUMBER.fullmatch(value) is None:
-            raise Problem(Kind.MALFORMED, "The parameters are wait_ms and limit, each a whole number.")
-        values[name] = int(value)
-    if values["wait_ms"] > WAIT_MS_MAX or not 1 <= values["limit"] <= BLOCKS_MAX:
-        raise Problem(Kind.MALFORMED, f"wait_ms is at most {WAIT_MS_MAX}, and limit from 1 to {BLOCKS_MAX}.")
-    return values["wait_ms"], values["limit"]
 
 
 async def _waited(serving: Serving, height: int, timeout_s: float) -> None:

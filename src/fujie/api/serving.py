@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ from fujie.core.errors import Refused
 from fujie.core.limits import PENDING_BYTES_MAX
 from fujie.core.query import Query
 from fujie.core.reasons import ReadReason
-from fujie.engine.base import Served
+from fujie.engine.base import Outcome, Served
 from fujie.engine.reading import ProvenState, is_public
 from fujie.reader.access import STRANGER, Access, Means, Reader, may_read, sees_all, visible_parties
 from fujie.reader.credentials import Scope
@@ -35,8 +35,13 @@ BODIES_BYTES_MAX: Final = (
 )  # bodies in memory at once, over all requests: bounds what strangers cost
 BODY_TIMEOUT_S: Final = 30.0  # for one body; ten times what the largest takes over 50 Mbit/s
 INLINE_BYTES_MAX: Final = 65_536  # a larger body is parsed beside the event loop, so that others are answered meanwhile
+DRY_RUNS_MAX: Final = 2  # at a time in one process; the ledger has better to do
+DRY_RUNS_WAITING_MAX: Final = 16  # a second's worth or so
+PARSERS_MAX: Final = 2  # large bodies parsed at a time: what a parser makes of one takes ten times its size in memory
 
 STREAMS_MAX_DEFAULT: Final = 1_000  # an open stream costs some 50 KiB and a socket
+
+_IN_HAND: Final = "fujie.body_bytes"  # in the scope of a request: how much of its body is counted
 
 AnyRequest = Request[Any, Any, Any]
 Answer = Response[bytes]
@@ -83,6 +88,9 @@ class Serving:
         self._lists = lists
         self.waiting: set[asyncio.Event] = set()  # of requests that wait for a block (api.replication)
         self.stopping = False
+        self.kept: dict[str, bytes] = {}  # answers that never change, by what they are
+        self.dry_runs = DryRuns()
+        self._parsers = ThreadPoolExecutor(PARSERS_MAX, "fujie-parse")
         self._bytes_in_hand = 0
 
     def end_waiting(self) -> None:
@@ -137,15 +145,18 @@ class Serving:
         """Return the parties whose transactions ``reader`` sees: None for all, empty for none."""
         return visible_parties(self.state, reader)
 
-    async def body(self, request: AnyRequest, bytes_max: int) -> bytes:
-        """Return the body of a request.
+    async def body(self, request: AnyRequest, bytes_max: int, advice: str = "Send the rest separately.") -> bytes:
+        """Return the body of a request. It counts as in memory until :meth:`let_go`.
+
+        ``advice`` is what to do with more than ``bytes_max``.
 
         Raises :class:`Problem`, in order: TOO_LARGE (by its announced length, or as it grows), NODE_BUSY (the bodies of
         all requests together), BODY_TIMEOUT.
         """
         announced = request.headers.get("content-length", "0")
         if announced.isascii() and announced.isdigit() and int(announced[:20]) > bytes_max:
-            raise _too_large(bytes_max)
+            raise _too_large(bytes_max, advice)
+        scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # with a member of this module's own
         chunks = []
         size = 0
         try:
@@ -153,16 +164,46 @@ class Serving:
                 async for chunk in request.stream():
                     size += len(chunk)
                     self._bytes_in_hand += len(chunk)
+                    scope[_IN_HAND] = size
                     if size > bytes_max:
-                        raise _too_large(bytes_max)
+                        raise _too_large(bytes_max, advice)
                     if self._bytes_in_hand > BODIES_BYTES_MAX:
                         raise Problem(Kind.NODE_BUSY, retry_after_s=RETRY_AFTER_S)
                     chunks.append(chunk)
         except TimeoutError:
             raise Problem(Kind.BODY_TIMEOUT) from None
-        finally:
-            self._bytes_in_hand -= size
         return b"".join(chunks)
+
+    def let_go(self, request: AnyRequest) -> None:
+        """Count the body of a request no longer: its answer is made."""
+        scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # as in `body`
+        self._bytes_in_hand -= scope.pop(_IN_HAND, 0)
+
+    async def parsed(self, parse: "Callable[[bytes], T]", body: bytes) -> T:
+        """Return what ``parse`` makes of a body: at once, or beside the event loop when it is large."""
+        if len(body) <= INLINE_BYTES_MAX:
+            return parse(body)
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, parse, body)
+
+
+class DryRuns:
+    """A few dry runs at a time, in threads of their own: each asks the ledger process to compute, and waits."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(DRY_RUNS_MAX, "fujie-dry-run")
+        self._in_hand = 0
+
+    async def run(self, engine: Served, transaction: bytes) -> Outcome:
+        """Carry a transaction out and forget it. Raises :class:`Problem` NODE_BUSY when too many wait already."""
+        if self._in_hand >= DRY_RUNS_MAX + DRY_RUNS_WAITING_MAX:
+            raise Problem(
+                Kind.NODE_BUSY, "The node rehearses as many transactions as it can.", retry_after_s=RETRY_AFTER_S
+            )
+        self._in_hand += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, engine.dry_run, transaction)
+        finally:
+            self._in_hand -= 1
 
 
 async def outcome_of(future: "Future[T]") -> T:
@@ -232,5 +273,5 @@ def _not_entitled(reader: Reader) -> Exception:
     return Refused(ReadReason.READER_NOT_ENTITLED)
 
 
-def _too_large(bytes_max: int) -> Problem:
-    return Problem(Kind.TOO_LARGE, f"At most {bytes_max} bytes at a time; send the rest separately.")
+def _too_large(bytes_max: int, advice: str) -> Problem:
+    return Problem(Kind.TOO_LARGE, f"At most {bytes_max} bytes at a time. {advice}")

@@ -208,13 +208,16 @@ class Hub:
         """Read history for a turn and rest as long; return what of it the stream shows, and the position after it."""
         began = time.perf_counter()
         until, chunks, size = self._served, [], 0
-        while position < until and size < TURN_BYTES_MAX and time.perf_counter() - began < TURN_S:
+        while position < until and size < TURN_BYTES_MAX:
             moments, further = self._moments.history(position, until)
             if further == position:
                 break
             position = further
-            chunks += [moment.data for moment in moments if moment.shows_in(stream.view)]
-            size += sum(map(len, chunks[-len(moments) :])) if chunks else 0
+            shown = [moment.data for moment in moments if moment.shows_in(stream.view)]
+            chunks += shown
+            size += sum(map(len, shown))
+            if time.perf_counter() - began >= TURN_S:
+                break
         data = b"".join(chunks)
         await asyncio.sleep(time.perf_counter() - began)
         return data, position

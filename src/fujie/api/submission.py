@@ -4,7 +4,6 @@ The status is 200 whenever every transaction has an outcome: a refusal by a rule
 no fault of the request. Only when none of them could be taken in is the answer a problem.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -14,7 +13,6 @@ from msgspec import Meta
 from fujie.api import media, pages
 from fujie.api.problems import RETRY_AFTER_S, Kind, Problem
 from fujie.api.serving import (
-    INLINE_BYTES_MAX,
     SUBMIT_BYTES_MAX,
     Answer,
     AnyRequest,
@@ -36,9 +34,14 @@ from fujie.engine.base import Outcome
 from fujie.modules.catalog import TRANSACTION, reason
 
 _ACCEPTED: Final = (media.TRANSACTIONS, media.JSON)
-_DRY_RUN_BYTES_MAX: Final = 4 * TRANSACTION_BYTES_MAX  # the JSON form has two digits for a byte, and names
+JSON_BYTES_MAX: Final = 2_097_152  # a thousand payments: what people write; programs send large batches as MessagePack
+_ONE_BYTES_MAX: Final = (
+    4 * TRANSACTION_BYTES_MAX
+)  # of one transaction: its JSON form has two digits for a byte, and names
 
+_SPACE: Final = b" \t\r\n"  # before a value, RFC 8259
 _batch = msgspec.msgpack.Decoder(list[bytes])
+_items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Signatures(msgspec.Struct, frozen=True):
@@ -51,7 +54,7 @@ async def submit(serving: Serving, request: AnyRequest) -> Answer:
     """Submit signed transactions; answer when each is durable or refused.
 
     Body: a MessagePack array of canonical signed transactions (at most ``SUBMIT_BATCH_MAX``), or the JSON form of one
-    or an array of them. Each succeeds or fails by itself. The same bytes again give the first receipt again.
+    or an array of them (at most ``JSON_BYTES_MAX``). Each succeeds or fails by itself. The same bytes again give the first receipt again.
 
     Problems, in order: MIRROR_READ_ONLY, MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT,
     MALFORMED, ADMISSION_QUEUE_FULL (429, none was taken in), UNAVAILABLE.
@@ -60,18 +63,12 @@ async def submit(serving: Serving, request: AnyRequest) -> Answer:
         raise Problem(Kind.MIRROR_READ_ONLY, f"Submit to {source}.", source=source)
     sent = media.sent_type(request.headers.get("content-type"), _ACCEPTED)
     form = _answer_form(request, sent)
-    body = await serving.body(request, SUBMIT_BYTES_MAX)
     one = False
     if sent == media.TRANSACTIONS:
-        transactions = _decode_batch(body)
+        transactions = _decode_batch(await serving.body(request, SUBMIT_BYTES_MAX))
     else:
-        parsed = parse_json(body)
-        one = isinstance(parsed, dict)
-        _check_count(1 if one or not isinstance(parsed, list) else len(parsed))
-        if len(body) <= INLINE_BYTES_MAX:
-            transactions = _from_json(parsed)
-        else:
-            transactions = await asyncio.to_thread(_from_json, parsed)
+        body = await serving.body(request, JSON_BYTES_MAX, f"Send a larger batch as {media.TRANSACTIONS}.")
+        one, transactions = await serving.parsed(_from_json, body)
     outcomes = await outcome_of(serving.engine.submit(transactions))
     if outcomes and all(_was_turned_away_full(outcome) for outcome in outcomes):
         raise Refused(TransactionReason.ADMISSION_QUEUE_FULL)
@@ -85,21 +82,19 @@ async def dry_run(serving: Serving, request: AnyRequest) -> Answer:
     would happen now, and nothing remembers it.
 
     Problems, in order: MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT, MALFORMED,
-    UNAVAILABLE.
+    NODE_BUSY (too many are rehearsed), UNAVAILABLE.
     """
     sent = media.sent_type(request.headers.get("content-type"), _ACCEPTED)
     form = _answer_form(request, sent)
-    body = await serving.body(request, _DRY_RUN_BYTES_MAX)
-    one = True
+    body = await serving.body(request, _ONE_BYTES_MAX)
+    one = False
     if sent == media.TRANSACTIONS:
         transactions = _decode_batch(body)
     else:
-        parsed = parse_json(body)
-        one = isinstance(parsed, dict)
-        transactions = _from_json(parsed)
+        one, transactions = await serving.parsed(_from_json, body)
     if len(transactions) != 1:
         raise Problem(Kind.TOO_LARGE if transactions else Kind.MALFORMED, "Rehearse one transaction at a time.")
-    outcome = await asyncio.to_thread(serving.engine.dry_run, transactions[0])
+    outcome = await serving.dry_runs.run(serving.engine, transactions[0])
     return _answer([outcome], form, one)
 
 
@@ -137,13 +132,27 @@ def _check_count(count: int) -> None:
         )
 
 
-def _from_json(parsed: Any) -> list[bytes]:
-    """Return the canonical signed transactions whose JSON form is ``parsed``. Raises :class:`DecodeError`."""
-    if isinstance(parsed, dict):
-        return [_signed(parsed, "$")]
-    if not isinstance(parsed, list):
-        raise DecodeError("$: expected a signed transaction, or an array of them")
-    return [_signed(item, f"$[{number}]") for number, item in enumerate(parsed)]
+def _from_json(body: bytes) -> tuple[bool, list[bytes]]:
+    """Return whether a body is one transaction and no array, and the canonical signed transactions whose form it is.
+
+    An array is taken apart before anything is made of its items, so that what does not fit costs little. Raises
+    :class:`Problem` MALFORMED, TOO_LARGE, and :class:`DecodeError`.
+    """
+    if body.lstrip(_SPACE)[:1] != b"[":
+        if len(body) > _ONE_BYTES_MAX:
+            raise Problem(Kind.TOO_LARGE, f"One transaction has at most {_ONE_BYTES_MAX} bytes in JSON.")
+        return True, [_signed(parse_json(body), "$")]
+    try:
+        items = _items.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(Kind.MALFORMED, f"The body is no JSON: {error}.") from None
+    _check_count(len(items))
+    transactions = []
+    for number, item in enumerate(items):
+        if len(memoryview(item)) > _ONE_BYTES_MAX:
+            raise Problem(Kind.TOO_LARGE, f"$[{number}]: a transaction has at most {_ONE_BYTES_MAX} bytes in JSON.")
+        transactions.append(_signed(parse_json(bytes(item)), f"$[{number}]"))
+    return False, transactions
 
 
 def _signed(value: Any, path: str) -> bytes:

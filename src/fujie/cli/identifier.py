@@ -1,6 +1,6 @@
 """`fujie id`: allocating identifiers and what becomes of them."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -9,6 +9,8 @@ from fujie.cli.settings import Json, Keys, Settings, Trust, examples, settings_o
 from fujie.cli.words import identifier as parse_identifier
 
 if TYPE_CHECKING:
+    from msgspec import Struct
+
     from fujie.client.client import Client, Outcome
     from fujie.core.policy import KeyPolicy
     from fujie.core.signing import Signer
@@ -17,6 +19,14 @@ app = typer.Typer(help="Allocate identifiers, and change what they stand for.", 
 
 Attribute = Annotated[list[str] | None, typer.Option("--attribute", help="KEY=VALUE; may be repeated")]
 Identifier = Annotated[str, typer.Argument(help="Such as ZZ.156.1301")]
+
+_NAMES: Final = {  # field of a record → what these commands call it
+    "node": "the last node",
+    "scheme": "the system of codes",
+    "code": "the code",
+    "attributes": "--attribute KEY=VALUE",
+    **{field: f"--{field}" for field in ("kind", "name", "within", "quota", "width", "series")},
+}
 
 
 @app.command(

@@ -95,7 +95,7 @@ def _progress(shown: "Shown") -> "Callable[[int, int], None]":
 
 
 def _say_news(news: str) -> None:
-    output.console(stderr=True).print(news)
+    output.console(stderr=True).print(output.visible(news))
 
 
 def _welcome(told: "Told", shown: "Shown") -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,13 @@ EXIT_REFUSED: Final = 4
 EXIT_UNVERIFIED: Final = 5
 
 Row = tuple[str, object]
+
+# Controls, line ends of Unicode, directions of text, and what nobody sees.
+_HIDDEN: Final = (
+    "\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f"
+)
+_UNSAFE: Final = re.compile(f"[\x00-\x1f{_HIDDEN}]")
+_UNSAFE_BUT_LINES: Final = re.compile(f"[\x00-\x09\x0b-\x1f{_HIDDEN}]")
 
 _UNVERIFIED_DO: Final = (
     "Do not rely on this answer. If you trust the trust root file, the node or the file at hand is wrong."
@@ -72,13 +80,13 @@ def show(title: str, rows: Sequence[Row], data: dict[str, Any], proof: str = "")
         return
     out = console()
     if title:
-        out.print(title, style="bold")
+        out.print(visible(title), style="bold")
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         if value is not None and value != "":
-            out.print(f"  {name:<{width}}  {value}")
+            out.print(visible(f"  {name:<{width}}  {value}"))
     if proof:
-        out.print(f"  {'proof':<{width}}  {proof}", style="green")
+        out.print(visible(f"  {'proof':<{width}}  {proof}"), style="green")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], data: dict[str, Any], empty: str) -> None:
@@ -91,7 +99,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], data: d
         return
     from rich.cells import cell_len
 
-    lines = [[*columns], *(["" if cell is None else str(cell) for cell in row] for row in rows)]
+    lines = [[*columns], *(["" if cell is None else visible(str(cell)) for cell in row] for row in rows)]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     out = console()
     for number, line in enumerate(lines):  # a narrow terminal wraps whole lines, so that every cell can be copied
@@ -99,16 +107,27 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], data: d
         out.print("  ".join(padded).rstrip(), style=None if number else "bold")
 
 
+def visible(text: str, lines: bool = False) -> str:
+    """Return ``text`` with every character escaped that a terminal acts on: controls, and what turns text around.
+
+    Names and attributes are chosen by strangers. ``lines``: it is a text of the program, whose line ends stay.
+    """
+    unsafe = _UNSAFE_BUT_LINES if lines else _UNSAFE
+    return unsafe.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode(), text)
+
+
 def say(text: str, style: str | None = None) -> None:
     """Print a line for people; nothing in JSON mode."""
     if not _Mode.json:
-        console().print(text, style=style)
+        console().print(visible(text, lines=True), style=style)
 
 
 def write_json(data: dict[str, Any]) -> None:
     """Print one JSON object; Chinese stays Chinese where the stream can say it."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(data, ensure_ascii=not unicode, indent=2) + "\n")
+    text = json.dumps(data, ensure_ascii=not unicode, indent=2)
+    # The same value, in a spelling without effect on a terminal.
+    sys.stdout.write(_UNSAFE_BUT_LINES.sub(lambda match: json.dumps(match.group())[1:-1], text) + "\n")
     sys.stdout.flush()
 
 
@@ -158,8 +177,8 @@ def _failed(what: str, do: str, facts: dict[str, Any], code: int) -> int:
         write_json({"error": facts, "exit_code": code})
     else:
         err = console(stderr=True)
-        err.print(what, style="red")
-        err.print(do)
+        err.print(visible(what, lines=True), style="red")
+        err.print(visible(do, lines=True))
     return code
 
 

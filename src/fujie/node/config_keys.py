@@ -21,9 +21,9 @@ VARIABLE_PREFIX: Final = "FUJIE_"
 SHORT_NAMES: Final = {PORT_VARIABLE: "http.port"}  # variables that are older than the rule, and shorter
 
 PROGRAM_VARIABLES: Final = {
-    HOME_VARIABLE: "the data folder, as `--home`",
-    PORT_VARIABLE: "the port, as `http.port` of the configuration",
-    "FUJIE_PASSPHRASE": "the passphrase of keys, where no terminal can be asked",
+    HOME_VARIABLE: "data folder, as `--home`",
+    PORT_VARIABLE: "port of the node on this machine; short for `FUJIE_HTTP_PORT`",
+    "FUJIE_PASSPHRASE": "passphrase of sealed keys, where no terminal can ask for it",
     "FUJIE_DEBUG": "shows where an unexpected error came from",
 }
 """Every variable that sets no key under its own name, and what it is. The documentation takes them from here."""

@@ -177,7 +177,7 @@ class Follower(NewestReads):
             while not self._closing.is_set():
                 try:
                     self._follow()
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
                     if not self._closing.is_set():
                         self._absence.failed(error)
                 if self.connected:

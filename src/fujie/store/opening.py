@@ -1,5 +1,6 @@
 """Opening a data folder: one process at a time, and the kind of store that is in it."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -138,6 +139,9 @@ def _open(kind: StoreKind, folder: Path) -> Store:
             )
     path = folder / STORE_NAMES[kind]
     if kind == "sqlite":
+        # For its owner alone, as are the files that SQLite makes beside it. An empty file is an empty database.
+        with contextlib.suppress(OSError):  # opening it says why
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         return SqliteStore.open(path)
     try:
         from fujie.store.rocks import RocksStore  # not at the top: who keeps to sqlite loads no RocksDB

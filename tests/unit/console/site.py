@@ -36,7 +36,10 @@ HOST: Final = "localhost"
 ORIGIN: Final = f"http://{HOST}"
 CITY: Final = "ZZ.156.1301"
 DEPARTMENT: Final = f"{CITY}.GAS"
-HOSTILE: Final = "Gas </title><script>alert(1)</script> <img src=x onerror=\"alert(2)\"> & 'Söhne' {{ 7*7 }} {0}"
+HOSTILE: Final = (
+    "Gas </title><script>alert(1)</script> <img src=x onerror=\"alert(2)\"> & 'Söhne' {{ 7*7 }} {0} \u202eevil\u2066"
+)
+HOSTILE_SHOWN: Final = HOSTILE.replace("\u202e", "\\u202e").replace("\u2066", "\\u2066")
 
 
 class Site:

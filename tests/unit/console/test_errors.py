@@ -37,8 +37,12 @@ from tests.unit.console.site import CITY, Html, Visitor
 def test_says_what_is_wrong_and_what_to_do(visitor, path, status, words):
     answer = visitor.get(path)
     assert (answer.status_code, words in Html(answer.text).text) == (status, True), Html(answer.text).text
-    problem = visitor.get(path, Accept="application/json").json()["problem"]
+    twin = visitor.get(path, Accept="application/json")
+    assert (twin.status_code, twin.headers["content-type"]) == (status, "application/problem+json")
+    problem = twin.json()
     assert problem["status"] == status
+    assert problem["instance"] == path.partition("?")[0]
+    assert visitor.get(problem["type"]).json()["type"] == problem["type"], "the node explains the type"
     assert problem["title"] == words
     assert problem["detail"]
 
@@ -47,6 +51,40 @@ def test_says_it_in_chinese(site):
     visitor = Visitor(site, language="zh")
     assert "节点没有该高度的区块。" in visitor.get("/console/blocks/999999").text
     assert "没有这个页面。" in visitor.get("/console/no-such-page").text
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/console/no-such-page", "NOT_FOUND"),
+        ("/console/organisations/nobody", "NOT_FOUND"),
+        ("/console/money/XXX", "NOT_FOUND"),
+        ("/console/blocks/07", "MALFORMED"),
+    ],
+)
+def test_own_problems_have_the_names_of_the_nodes(visitor, path, name):
+    assert f" · {name}" in visitor.get(path).text
+    own = visitor.get(path, Accept="application/json").json()
+    nodes = visitor.get("/accounts/nobody").json()
+    assert own["type"] == f"/problems/{name}"
+    assert own.keys() == nodes.keys() - {"proof"}
+
+
+def test_problem_that_no_node_explains_has_no_type_of_its_own(visitor):
+    answer = visitor.post("/console/sign-in", {"code": "x"}, Origin="https://evil.example", Accept="application/json")
+    assert (answer.status_code, answer.json()["type"]) == (403, "about:blank")
+
+
+def test_chinese_page_keeps_what_the_node_says_of_the_place(site):
+    visitor = Visitor(site, language="zh")
+    path = "/console/blocks?before=x"
+    english = visitor.get("/blocks?before=x").json()["detail"]
+    page = Html(visitor.get(path).text)
+    assert "请求格式不正确。" in page.text
+    assert english in page.text
+    assert ("p", {"class": "muted", "id": "node-says", "lang": "en"}) in page.tags
+    assert visitor.get(path, Accept="application/json").json()["node"] == english
+    assert "node-says" not in Visitor(site).get(path).text, "in English it is the text itself"
 
 
 def test_node_that_does_not_answer_gets_a_page(site, caplog):
@@ -107,7 +145,8 @@ def test_without_lists_the_rest_stands(site):
     for path in ("/console/blocks", "/console/accounts"):
         answer = visitor.get(path)
         assert answer.status_code == 503
-        assert "The node keeps no lists." in answer.text
+        assert "They are being made, or this node keeps none." in answer.text
+        assert visitor.get(path, Accept="application/json").json()["type"] == "/problems/PROJECTION_OFF"
     assert visitor.get(f"/console/search?q={CITY}").headers["location"] == f"/console/ids/{CITY}"
     assert visitor.get("/console/search?q=5").headers["location"] == "/console/blocks/5"
 

@@ -1,9 +1,13 @@
 import pytest
+from markupsafe import Markup
 
 from fujie.console import formatting
 from fujie.console.changes import changes_of
 from fujie.console.language import Words
+from fujie.console.links import at_height
+from fujie.console.sentences import say_attention
 from fujie.console.spark import HEIGHT, bars
+from fujie.console.visible import visible
 
 ENGLISH = Words("en")
 
@@ -58,6 +62,78 @@ def test_ages_are_told_roughly(monkeypatch, seconds, text):
 )
 def test_spans_have_the_unit_that_people_use(span_ms, text):
     assert formatting.duration(ENGLISH, span_ms) == text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"), [(0, "+00:00"), (480, "+08:00"), (345, "+05:45"), (-210, "−03:30"), (-570, "−09:30")]
+)
+def test_offsets_from_utc_are_written_as_people_do(minutes, text):
+    assert formatting.offset(minutes) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("石家庄市 (Shíjiāzhuāng) 👍", "石家庄市 (Shíjiāzhuāng) 👍"),
+        ("שלום", "שלום"),
+        ("bank\u202eknab", "bank\\u202eknab"),
+        ("a\u2066b\u2069\u200f\u061c", "a\\u2066b\\u2069\\u200f\\u061c"),
+        ("\x00\x1b[31m\x7f\x85", "\\u0000\\u001b[31m\\u007f\\u0085"),
+        ("two\nlines\tand tab", "two\nlines\tand tab"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_unseen_characters_are_written_out(name, text):
+    assert visible(name) == text
+    assert visible(visible(name)) == text
+
+
+def test_markup_stays_markup_and_what_is_no_text_stays():
+    shown = visible(Markup("<b>{}</b>").format("<\u202e>"))
+    assert isinstance(shown, Markup)
+    assert shown == "<b>&lt;\\u202e&gt;</b>"
+    assert visible(7) == 7
+    assert visible(None) is None
+
+
+def test_there_is_no_link_to_the_block_of_genesis():
+    assert at_height(ENGLISH, 0) == "genesis"
+    assert at_height(Words("zh"), 0) == "创世"
+    assert 'href="/console/blocks/1234"' in at_height(ENGLISH, 1234)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "english", "chinese"),
+    [
+        ("kind", 1, "personal", "个人"),
+        ("kind", 2, "corporate", "对公"),
+        ("kind", "city", "city", "地级"),
+        ("scope", 3, "payments from it and to it", "禁止收付"),
+        ("status", 2, "payments frozen", "冻结支付"),
+        ("status", "retired", "retired", "已注销"),
+        ("rule", "sequence", "numbers in sequence", "按顺序编号"),
+        ("threshold", 2, "2", "2"),
+    ],
+)
+def test_values_of_fields_have_words(field, value, english, chinese):
+    assert (ENGLISH.word_of(field, value), Words("zh").word_of(field, value)) == (english, chinese)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "english", "chinese"),
+    [
+        ("proposals-open", 1, "1 proposal waits for votes.", "有 1 项提案等待表决。"),
+        ("proposals-open", 3, "3 proposals wait for votes.", "有 3 项提案等待表决。"),
+        ("block-old", 200, "The newest block is 200 seconds old.", "最新区块产生于 200 秒之前。"),
+        ("queue-long", 1, "1 transaction waits for a block.", "有 1 笔交易正在等待区块。"),
+        ("ledger-stopped", None, "The ledger has stopped.", "账本已停止。"),
+        ("block-old", None, "What the node says.", "What the node says."),
+        ("something-new", 4, "What the node says.", "What the node says."),
+    ],
+)
+def test_attention_is_said_once_and_in_words(kind, number, english, chinese):
+    each = {"kind": kind, "detail": "What the node says.", "number": number}
+    assert (say_attention(ENGLISH, each), say_attention(Words("zh"), each)) == (english, chinese)
 
 
 def test_hash_is_shortened_and_whole_in_its_title_and_button():

@@ -3,10 +3,15 @@ import re
 
 import pytest
 
+from fujie.client.explorer import Explorer
+from fujie.client.in_process import InProcessTransport
 from fujie.console.app import PAGES, create_console
 from fujie.console.pages.home import lists_lag
 from fujie.console.settings import ConsoleSettings
-from tests.unit.console.site import CITY, DEPARTMENT, HOSTILE, ORIGIN, Html, Visitor
+from fujie.modules.membership.operations import Propose
+from fujie.modules.membership.records import GrantRole, Role
+from fujie.proof.bundle import BUNDLE
+from tests.unit.console.site import CITY, DEPARTMENT, HOSTILE_SHOWN, ORIGIN, Html, Visitor
 
 
 def paths(site):
@@ -53,7 +58,7 @@ def test_every_page_of_the_table_is_visited(site):
     patterns = [
         re.compile("/console" + re.sub(r"\{[^}]*\}", "[^/]+", path))
         for method, path, _ in PAGES
-        if method == "GET" and not path.startswith(("/parts", "/language"))
+        if method == "GET" and not path.startswith(("/parts", "/language", "/proofs"))
     ]
     visited = [path.partition("?")[0] for path in paths(site)]
     assert [pattern.pattern for pattern in patterns if not any(map(pattern.fullmatch, visited))] == []
@@ -131,7 +136,7 @@ def test_every_link_to_a_page_leads_to_one(site, auditor):
     for path in paths(site):
         for found in auditor.page(path).links:
             href = found.partition("#")[0]
-            kind = re.sub(r"[0-9a-f]{32,}|\d+|ZZ[.0-9A-Z]*", "*", href)
+            kind = re.sub(r"[0-9a-f]{32,}|[1-9]\d*|ZZ[.0-9A-Z]*", "*", href)
             if not href or kind in seen or "language" in href:
                 continue
             seen.add(kind)
@@ -156,9 +161,11 @@ def test_a_hostile_name_stays_a_name(site, auditor):
         assert "<script>alert" not in page.source, path
         assert not [tag for tag, attributes in page.tags if tag == "img"], path
         if "search" not in path:
-            assert HOSTILE in page.text, path
+            assert HOSTILE_SHOWN in page.text, path
+            assert "\\u202e" in HOSTILE_SHOWN
+        assert not re.search("[\u202e\u2066]", page.source), path
     suggestions = auditor.page("/console/parts/suggestions?q=Gas")
-    assert HOSTILE in suggestions.text
+    assert HOSTILE_SHOWN in suggestions.text
     assert {tag for tag, _ in suggestions.tags} <= {"ul", "li", "a", "span"}
 
 
@@ -252,17 +259,22 @@ def test_identifier_shows_its_place_from_the_root(visitor):
         assert href in page.links
 
 
-def test_tree_leads_down_to_the_last_county_without_javascript(visitor):
-    """Every division is reached from the register by links alone."""
-    provinces = visitor.get("/console/ids/ZZ.156/children?format=json").json()["children"]
-    assert provinces["total"] == 34
-    found = 0
-    for province in [each for each in provinces["children"] if each["identifier"] in ("ZZ.156.13", "ZZ.156.11")]:
-        page = visitor.page(f"/console/ids/{province['identifier']}/children")
-        inside = {href for href in page.links if re.fullmatch(r"/console/ids/ZZ\.156\.1[.0-9]+", href)}
-        for href in inside - {f"/console/ids/{province['identifier']}"}:
-            found += len(visitor.get(f"{href}/children?format=json").json()["children"]["children"])
-    assert found == 168, "counties of the cities of Hebei, and the department"
+def test_links_lead_from_the_register_down_to_the_last_county(visitor):
+    """Every division of the demonstration is reached by links that stand on the pages, without JavaScript."""
+    waiting, pages = ["/console/ids"], {"/console/ids"}
+    while waiting:
+        for href in visitor.page(waiting.pop()).links:
+            opens = re.fullmatch(
+                r"/console/ids/ZZ\.156((\.\d{2}|\.\d{4})?(\?after=.*)?|[.0-9]*/children\?after=.*)", href
+            )
+            if opens and href not in pages:
+                waiting.append(href)
+            pages.add(href)
+    levels = [len({href for href in pages if re.fullmatch(pattern, href)}) for pattern in DIVISIONS]
+    assert levels == [34, 333, 2847]
+
+
+DIVISIONS = [rf"/console/ids/ZZ\.156{level}" for level in (r"\.\d\d", r"\.\d{4}", r"(?:\.\d{4}\.\d\d|\.\d\d\.\d{4})")]
 
 
 def test_branch_of_the_tree_is_a_part(visitor):
@@ -356,6 +368,105 @@ def test_wallet_shows_balance_and_limits_to_the_auditor(site, auditor):
     assert "12.50 CNY in 1 payment" in page.text
 
 
+def test_records_of_genesis_link_to_no_block(site, auditor):
+    for language, word in (("en", "genesis"), ("zh", "创世")):
+        reader = Visitor(site, language=language)
+        reader.cookies = dict(auditor.cookies)
+        for path in ("/console/accounts/central-bank", "/console/organisations/bank-east"):
+            page = reader.page(path)
+            assert word in page.text, path
+            assert "/console/blocks/0" not in page.links, path
+
+
+def test_attention_is_a_sentence_that_leads_on(site, auditor):
+    """One proposal waits: it is said once, in either language, and what was proposed is a click away."""
+    site.project()
+    deadline_ms = site.engine.head.time_ms + 3_600_000
+    proposed = site.submit(
+        [Propose("root-authority", b"p" * 16, GrantRole("bank-east", Role.REGULATOR), deadline_ms)],
+        site.keys.signer("root-authority"),
+    )
+    assert proposed.receipt.code == 0
+    site.project()
+    for language, sentence in (("en", "1 proposal waits for votes."), ("zh", "有 1 项提案等待表决。")):
+        reader = Visitor(site, language=language)
+        reader.cookies = dict(auditor.cookies)
+        page = reader.page("/console/")
+        assert page.text.count(sentence) == 1
+        assert "wait for" not in page.text
+        [href] = [href for href in page.links if "operation=propose" in href]
+        assert f"/console/transactions/{proposed.transaction_id.hex()}" in reader.page(href).links
+
+
+def test_kind_of_a_wallet_is_a_word_where_it_was_opened(site, auditor):
+    rows = auditor.get("/transactions?operation=open_wallet&limit=1").json()
+    listed = auditor.get("/console/transactions?operation=open_wallet&format=json").json()["transactions"]
+    assert listed, rows
+    page = auditor.page(f"/console/transactions/{listed[0]['transaction_id']}")
+    assert re.search(r"Kind ?(personal|corporate)", page.text)
+
+
+def test_instrument_shows_the_limits_of_every_class(site, auditor):
+    asked = []
+
+    class Watched(Explorer):
+        async def read(self, *queries):
+            asked.extend(queries)
+            entry = {"effective_from_ms": 0, **dict.fromkeys(NO_LIMITS)}
+            found = await super().read(*queries)
+            for place, query in enumerate(queries):
+                if query.get("wallet_class") == 99:
+                    found[place] = {"entries": [entry]}
+            return found
+
+    page = Visitor(site, create_console(Watched(InProcessTransport(site.api)))).page("/console/money/CNY")
+    assert [query["wallet_class"] for query in asked] == list(range(1, 100))
+    assert "Class 99" in page.text
+    assert "Class 98" not in page.text
+
+
+NO_LIMITS = ("balance_max_minor", "payment_max_minor", "day_max_minor", "payments_per_day_max")
+
+
+def test_organisation_shows_accounts_from_the_end_of_a_long_list(site):
+    class Paged(Explorer):
+        async def accounts(self, after=None, limit=50):
+            return await super().accounts(after, 2)
+
+    visitor = Visitor(site, create_console(Paged(InProcessTransport(site.api))))
+    assert "/console/accounts/root-authority" in visitor.page("/console/organisations/root-authority").links
+
+
+def test_everything_that_has_a_proof_offers_to_verify_it_here(site, auditor):
+    wallet = site.keys.wallet_id("alice").hex()
+    for page, of in (
+        (f"/console/ids/{CITY}", f"/ids/{CITY}.fujie"),
+        ("/console/accounts/central-bank", "/accounts/central-bank.fujie"),
+        (f"/console/wallets/{wallet}", f"/wallets/{wallet}.fujie"),
+        ("/console/money/CNY", "/supply/CNY.fujie"),
+        (
+            f"/console/transactions/{site.paid.transaction_id.hex()}",
+            f"/receipts/{site.paid.transaction_id.hex()}.fujie",
+        ),
+    ):
+        assert f"/console/proof?of={of}" in auditor.page(page).links, page
+        [frame] = [each for _, each in auditor.page(f"/console/proof?of={of}").tags if each.get("id") == "proof-viewer"]
+        assert frame["data-of"] == of
+        bundle = auditor.get(frame["data-from"] or "", Accept="application/vnd.fujie.bundle, application/json;q=0.5")
+        assert bundle.headers["content-type"] == "application/vnd.fujie.bundle", of
+        assert len(BUNDLE.decode(bundle.content).items) == (1 if of.startswith(("/ids", "/receipts")) else 2), of
+
+
+def test_proof_of_a_wallet_is_handed_to_those_who_may_read_it(site, visitor, auditor):
+    path = f"/console/proofs/wallets/{site.keys.wallet_id('alice').hex()}.fujie"
+    assert auditor.get(path).headers["content-disposition"].startswith("attachment; filename=")
+    assert auditor.get(path).headers["cache-control"] == "no-store"
+    refused = visitor.get(path, Accept="application/json")
+    assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
+    for strange in ("x.fujie", "AB" * 16 + ".fujie", "ab" * 16):
+        assert auditor.get(f"/console/proofs/wallets/{strange}").status_code == 400
+
+
 def test_wallet_that_is_not_there_looks_to_a_stranger_like_one_that_is(site, visitor):
     there = visitor.get(f"/console/wallets/{site.keys.wallet_id('alice').hex()}")
     absent = visitor.get(f"/console/wallets/{'ab' * 16}")
@@ -376,7 +487,16 @@ def test_proof_page_hands_the_viewer_known_paths_only(visitor):
         each for _, each in visitor.page(f"/console/proof?of={known}").tags if each.get("id") == "proof-viewer"
     )
     assert (frame["data-of"], frame["data-trust"]) == (known, "/console/trust.json")
-    for strange in ("//evil.example/x.fujie", "/console/sign-out", "javascript:alert(1)", "/ids/../me"):
+    for strange in (
+        "//evil.example/x.fujie",
+        "/console/sign-out",
+        "javascript:alert(1)",
+        "/ids/../me",
+        "/supply/C.fujie",
+        "/accounts/-x.fujie",
+        "/wallets/xyz.fujie",
+        "/receipts/00.fujie",
+    ):
         page = visitor.page(f"/console/proof?of={strange}")
         frame = next(each for _, each in page.tags if each.get("id") == "proof-viewer")
         assert frame["data-of"] == ""

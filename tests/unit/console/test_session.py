@@ -1,5 +1,9 @@
+import re
+
 import pytest
 
+from fujie.reader.credentials import BadCredential, Fault
+from tests.conftest import ROOT
 from tests.unit.console.site import Html, Visitor
 
 
@@ -70,6 +74,31 @@ def test_refuses_a_wrong_code_and_does_not_repeat_it(visitor, code):
     assert "The code is wrong, used, or too old." in page.text
     assert code not in answer.text or code == "\u0000"
     assert visitor.cookies == {}
+
+
+def test_too_many_guesses_are_called_that(site, visitor, monkeypatch):
+    def exhausted(*_):
+        raise BadCredential(Fault.GUESSES_EXHAUSTED)
+
+    monkeypatch.setattr(type(site.access.credentials), "redeem", exhausted)
+    answer = visitor.post("/console/sign-in", {"code": "AAAA-BBBB-CCCC"})
+    assert answer.status_code == 429
+    assert "Too many wrong codes were sent to the node." in Html(answer.text).text
+    assert "used, or too old" not in answer.text
+
+
+def test_documented_proxy_makes_the_cookie_secure(site, visitor):
+    """The header that the how-to has nginx send is the one that the console reads, wherever pages are served."""
+    guide = (ROOT / "docs" / "how-to" / "run-a-node.md").read_text("utf-8")
+    nginx = guide.partition("```nginx")[2].partition("```")[0]
+    passed = [part for part in nginx.split("location ")[1:] if "proxy_pass" in part]
+    assert len(passed) == 2
+    for part in passed:
+        headers = dict(re.findall(r"proxy_set_header (\S+) (\S+);", part))
+        [name] = [name for name, value in headers.items() if value == "$scheme"]
+        for scheme, is_secure in (("https", True), ("http", False)):
+            answer = visitor.post("/console/sign-in", {"code": new_code(site)}, **{name: scheme})
+            assert ("Secure" in cookie_of(answer)[2]) is is_secure
 
 
 def test_refuses_a_code_that_was_used(site, visitor):

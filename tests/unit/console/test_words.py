@@ -16,6 +16,7 @@ from fujie.modules.catalog import EVENTS, OPERATIONS, REASONS
 from fujie.modules.currency.records import FreezeScope, WalletKind, WalletStatus
 from fujie.modules.identity.records import Rule, Status
 from fujie.modules.membership.records import Action, Role, Visibility
+from tests.docs.test_twins import OTHER_WORDS
 
 CONSOLE = Path(language.__file__).parent
 WORDS = CONSOLE / "words"
@@ -114,6 +115,17 @@ def test_every_reason_and_every_problem_is_told_in_chinese():
 
 def test_chinese_answers_are_chinese():
     assert [key for key, text in read("answers.zh.json").items() if not re.search(r"[\u4e00-\u9fff]", text)] == []
+
+
+VERIFY = "验证(?![者器])"  # the word is 核对
+CHINESE = [*(WORDS / name for name in ("zh.json", "answers.zh.json")), CONSOLE / "static" / "proof" / "words.mjs"]
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.name)
+def test_chinese_has_the_words_of_the_glossary(path):
+    text = path.read_text("utf-8")
+    assert [word for word in OTHER_WORDS if word in text] == []
+    assert re.findall(f"交易编号|分块|绑定代码|.{{0,6}}{VERIFY}.{{0,6}}", text) == []
 
 
 def test_every_reason_has_one_kind_of_advice():

@@ -163,7 +163,11 @@ def test_refuses_a_file_that_is_too_long_no_text_or_not_to_be_read(folder):
         ({"FUJIE_PORT": "0"}, "The variable FUJIE_PORT is 0; it must be a whole number"),
         ({"FUJIE_HTTP_PORT": "9" * 30}, "it must be a whole number"),
         ({"FUJIE_CONSOLE_ENABLED": "yes"}, "it must be true or false"),
-        ({"FUJIE_LOG_LEVLE": "debug"}, "names no key of the configuration. Did you mean FUJIE_LOG_LEVEL?"),
+        ({"FUJIE_LOG_LEVLE": "debug"}, "is none of this program. Did you mean FUJIE_LOG_LEVEL?"),
+        ({"FUJIE_HTPP_PORT": "9000"}, "Did you mean FUJIE_HTTP_PORT?"),
+        ({"FUJIE_PORTT": "9000"}, "Did you mean FUJIE_PORT?"),
+        ({"FUJIE_PASSPHRAZE": "not shown"}, "Did you mean FUJIE_PASSPHRASE?"),
+        ({"FUJIE_": "1"}, "is none of this program"),
         ({"FUJIE_PORT": "1", "FUJIE_HTTP_PORT": "2"}, "they name the same thing"),
     ],
 )

@@ -54,6 +54,8 @@ def test_a_founded_ledger_and_its_snapshot_are_closed_to_others(store: str, tmp_
     home = tmp_path / "place" / "home"
     found_town(home, store)
     assert [mode(each) for each in (home.parent, home, home / "chain", home / "keys")] == [0o700] * 4
+    if store == "sqlite":
+        assert mode(home / "chain" / "store.sqlite") == 0o600
     save_snapshot(Folder(home), tmp_path / "town.snapshot")
     assert mode(tmp_path / "town.snapshot") == 0o600
 

@@ -10,7 +10,7 @@ from fujie.console.language import LANGUAGES
 from fujie.console.links import ROOT
 from fujie.console.visit import LANGUAGE_COOKIE, SESSION_COOKIE, Page, Redirect, Visit, way_back
 
-CODE_CHARACTERS_MAX = 200
+CODE_CHARACTERS_MAX = 40  # as many as the node reads; a longer text is no code
 _YEAR_S = 31_536_000
 
 
@@ -23,10 +23,12 @@ async def sign_in(visit: Visit) -> Page | Redirect:
     """Exchange the code for a session, whose token the browser keeps where no script can read it."""
     require_own_page(visit)
     fields = await visit.request.form()
-    code = str(fields.get("code") or "").strip()[:CODE_CHARACTERS_MAX]
+    code = str(fields.get("code") or "").strip()
     back = way_back(str(fields.get("back") or ""))
     if not code:
         return _form(visit, visit.words("session.code_missing"), 400, back)
+    if len(code) > CODE_CHARACTERS_MAX:
+        return _form(visit, visit.words("session.code_refused"), 403, back)
     try:
         session = await visit.stranger.sign_in(code)
     except ProblemError as error:

@@ -235,7 +235,12 @@ class LinkServer:
             answer: messages.Answer = messages.Outcomes(number, [_row(outcome) for outcome in done.result()])
         else:
             answer = _failed(number, error)
-        connection.send(messages.frame(answer))
+        try:
+            data = messages.frame(answer)
+        except LinkError as too_long:  # receipts may be longer than what they are for; whoever asked must be told
+            do = "They are carried out: submit the same bytes again, fewer at a time, and each has its first receipt."
+            data = messages.frame(messages.Failed(number, too_long.what, do))
+        connection.send(data)
 
     async def _dry_run(self, connection: PeerConnection, number: int, transaction: bytes) -> None:
         async with self._dry_runs:
