@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from fujie.client.verifier import verify_file
 from fujie.core.errors import VerificationError
 from fujie.proof.trust import decode_trust
-from tests.browser.conftest import Open, until
+from tests.browser.conftest import Open, sign_in, until
 from tests.e2e.cli_node import CliNode
 from tools.chromium import NAME
 
@@ -104,6 +104,39 @@ def test_a_receipt_is_proven(node, open_page, trust):
     assert "carried out" in verdict(page, "proven")
     assert list(steps(page)) == LOG_STEPS
     assert set(steps(page).values()) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("of", "paths"),
+    [
+        ("/accounts/bank-east.fujie", ["membership/account/bank-east", "membership/organisation/bank-east"]),
+        ("/supply/CNY.fujie", ["currency/instrument/CNY", "currency/supply/CNY"]),
+    ],
+)
+def test_an_account_and_the_supply_are_proven(open_page, trust, of, paths):
+    page = pinned(open_page, trust, proof_of(of))
+    assert "All 2 answers" in verdict(page, "proven")
+    assert set(steps(page).values()) == {"ok"}
+    for path, shown in zip(paths, page.locator("li[data-step=record]").all(), strict=True):
+        assert path in shown.inner_text()
+    page.select_option("#proof-place", "record")
+    page.click("#proof-flip")
+    assert "(state-leaf)" in verdict(page, "not-proven")
+
+
+def test_a_wallet_is_proven_to_those_who_may_read_it(node, open_page, trust, complaints):
+    paid = node.json("pay", "alice", "shop", "1")
+    page = open_page("/console/")
+    sign_in(node, page)
+    page.goto(f"/console/transactions/{paid['transaction_id']}")
+    page.locator("a[href^='/console/wallets/']").first.click()
+    page.get_by_role("link", name="Verify in this browser").click()
+    page.set_input_files("#proof-root", trust)
+    assert "All 2 answers" in verdict(page, "proven")
+    stranger = open_page(page.url)
+    assert "could not be loaded: 401" in verdict(stranger, "cannot-tell")
+    for heard in complaints:
+        heard[:] = [each for each in heard if "401" not in each]
 
 
 def test_an_earlier_time_is_proven(node, open_page, trust):

@@ -10,7 +10,7 @@ PAGES_MAX = 90
 ALIKE_MAX = 3  # pages of one kind, such as identifiers, that are enough to see
 
 # Links that are no pages: files, the JSON form, the switch of the language (which would leave the walk's own).
-NO_PAGE = re.compile(r"[?&]format=json|^/console/(?:language|static|trust\.json)")
+NO_PAGE = re.compile(r"[?&]format=json|^/console/(?:language|static|proofs|trust\.json)")
 NUMBER_OR_NAME = re.compile(r"(?<=/)(?:[0-9]+|[0-9a-f]{32,}|ZZ[.0-9A-Z]*|[a-z]+(?:-[a-z0-9]+)+)(?=/|$)")
 
 

@@ -9,16 +9,19 @@ from typing import Final, NamedTuple
 import httpx
 
 from fujie.core.grant import Grant, sign_grant
+from fujie.core.policy import single
 from fujie.core.signing import Signer
 from fujie.modules.currency.operations import Pay
 from fujie.modules.identity.operations import Allocate
-from fujie.modules.membership.records import Visibility
+from fujie.modules.membership.operations import OpenAccount, Propose, Vote
+from fujie.modules.membership.records import SuspendAccount, Visibility
 from fujie.proof.checkpoint import CheckpointSigner
 from fujie.reader.access import Access, encode_grant
 from fujie.reader.credentials import Credentials, Scope
 from tests.e2e.http_node import (
     ANNA,
     AUDITOR,
+    BANK,
     BEN,
     INSTITUTION,
     INSTRUMENT,
@@ -137,9 +140,10 @@ def world(folder: Path, visibility: Visibility) -> Iterator[World]:
     access = Access(folder / "access")
     signer = CheckpointSigner(engine.chain_id, key("log"))
     try:
+        deadline_ms = time.time_ns() // 1_000_000 + 3_600_000
         for operation, by in (
-            (OpenAccount(SUSPENDED, "town", single(key("suspended").public_key)), BANK),
-            (Propose("central-bank", bytes(16), SuspendAccount(SUSPENDED), NEVER_MS), BANK),
+            (OpenAccount("central-bank", SUSPENDED, single(key("suspended").public_key)), BANK),
+            (Propose("central-bank", bytes(16), SuspendAccount(SUSPENDED), deadline_ms), BANK),
             (Vote("central-bank", bytes(16)), BANK),
             (Pay(WALLETS["anna"], WALLETS["ben"], INSTRUMENT, 1_250), ANNA),
             (Allocate("ZZ.156", city("1302", "Tangshan")), REGISTRAR),

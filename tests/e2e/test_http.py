@@ -2,11 +2,12 @@
 
 import json
 import logging
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fujie.api import media
+from fujie.api import media, submission
 from fujie.api.app import ROUTES
 from fujie.api.problems import Kind
 from fujie.api.server import serve
+from fujie.api.serving import DRY_RUNS_MAX, DRY_RUNS_WAITING_MAX, INLINE_BYTES_MAX
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.core.grant import Grant, sign_grant
@@ -167,6 +169,9 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(node: Node, http: 
     answer = http.post("/dry-run", content=encode([raw]), headers={"content-type": media.TRANSACTIONS})
     assert msgspec.msgpack.decode(answer.content)[0][1] == 0
     assert http.post("/dry-run", json=json_form(pay(node, 10**9))).json()["code"] > 3000
+    assert http.post("/dry-run", json=[json_form(pay(node, 10**9))]).json()[0]["code"] > 3000
+    told = {"content-type": media.TRANSACTIONS, "accept": media.JSON}
+    assert http.post("/dry-run", content=encode([raw]), headers=told).json()["code"] == 0
     assert node.engine.head.log_size == size
     assert http.get(f"/receipts/{identifier_of(raw).hex()}").status_code == 404
 
@@ -192,6 +197,103 @@ def test_more_than_the_limits_is_refused_before_it_is_read(http: httpx.Client) -
     assert_problem(http.post("/dry-run", content=bytes(1_000_000), headers=typed), 413, "TOO_LARGE")
     in_pieces = iter([bytes(100_000)] * 5)
     assert_problem(http.post("/dry-run", content=in_pieces, headers=typed), 413, "TOO_LARGE")
+
+
+def test_json_beyond_its_bound_is_told_the_form_for_large_batches(node: Node, http: httpx.Client) -> None:
+    typed = {"content-type": media.JSON}
+    body = b"[" + b" " * submission.JSON_BYTES_MAX + b"]"
+    for content in (body, iter([body[:1_000_000], body[1_000_000:]])):  # announced, and as it grows
+        page = assert_problem(http.post("/transactions", content=content, headers=typed), 413, "TOO_LARGE")
+        assert media.TRANSACTIONS in page["detail"]
+    many = b"[" + b",".join([b"[]"] * (SUBMIT_BATCH_MAX + 1)) + b"]"
+    assert_problem(http.post("/transactions", content=many, headers=typed), 413, "TOO_LARGE")
+    long = b'[{"chain_id": "' + b"a" * 300_000 + b'"}]'
+    for content in (long, long[1:-1]):
+        assert_problem(http.post("/transactions", content=content, headers=typed), 413, "TOO_LARGE")
+    several = [json_form(pay(node)) for _ in range(200)]
+    outcomes = http.post("/transactions", json=several).json()
+    assert {outcome["code"] for outcome in outcomes} == {0}
+    page = assert_problem(http.post("/transactions", json=[*several, {}]), 400, "MALFORMED")
+    assert "$[200]" in page["detail"]
+
+
+def test_large_json_is_parsed_beside_the_event_loop(
+    node: Node, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[str] = set()
+    signed = submission._signed
+
+    def seen(value: Any, path: str) -> bytes:
+        threads.add(threading.current_thread().name.partition("_")[0])
+        return signed(value, path)
+
+    monkeypatch.setattr(submission, "_signed", seen)
+    several = [json_form(pay(node)) for _ in range(200)]
+    assert len(json.dumps(several)) > INLINE_BYTES_MAX
+    assert http.post("/transactions", json=several).status_code == 200
+    assert threads == {"fujie-parse"}
+
+
+def test_a_body_counts_as_in_memory_until_it_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path) as node, httpx.Client(base_url=node.url, timeout=SECONDS_MAX) as http:
+        raw = pay(node)
+        held, begun = threading.Event(), threading.Event()
+        rehearse = node.engine.dry_run
+
+        def slow(transaction: bytes) -> Any:
+            begun.set()
+            held.wait(SECONDS_MAX)
+            return rehearse(transaction)
+
+        monkeypatch.setattr(node.engine, "dry_run", slow)
+        monkeypatch.setattr("fujie.api.serving.BODIES_BYTES_MAX", len(encode([raw])) + 10)
+        statuses: list[int] = []
+
+        def ask_slowly() -> None:
+            content, typed = encode([raw]), {"content-type": media.TRANSACTIONS}
+            statuses.append(httpx.post(node.url + "/dry-run", content=content, headers=typed).status_code)
+
+        caller = threading.Thread(target=ask_slowly)
+        caller.start()
+        begun.wait(SECONDS_MAX)
+        question = {"queries": [to_json(IdentityQuery(CITY))]}
+        assert_problem(http.post("/read", json=question), 429, "NODE_BUSY")
+        held.set()
+        caller.join(SECONDS_MAX)
+        assert statuses == [200]
+        assert http.post("/read", json=question).status_code == 200
+        for _ in range(20):  # refused bodies count no longer either
+            assert_problem(
+                http.post("/sessions", content=b"{}", headers={"content-type": media.JSON}), 400, "MALFORMED"
+            )
+        assert http.post("/read", json=question).status_code == 200
+
+
+def test_no_more_dry_runs_are_in_hand_than_the_node_rehearses(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, threads = threading.Event(), set()
+    rehearse = node.engine.dry_run
+
+    def slow(transaction: bytes) -> Any:
+        threads.add(threading.current_thread().name)
+        held.wait(SECONDS_MAX)
+        return rehearse(transaction)
+
+    monkeypatch.setattr(node.engine, "dry_run", slow)
+    places = DRY_RUNS_MAX + DRY_RUNS_WAITING_MAX
+    content, typed = encode([pay(node)]), {"content-type": media.TRANSACTIONS}
+    with httpx.Client(base_url=node.url, timeout=SECONDS_MAX) as client, ThreadPoolExecutor(places + 4) as pool:
+        asked = [pool.submit(client.post, "/dry-run", content=content, headers=typed) for _ in range(places + 4)]
+        refused, _ = wait(asked, SECONDS_MAX, FIRST_COMPLETED)
+        assert client.get("/blocks/latest").status_code == 200  # others are answered meanwhile
+        while len(refused) < 4:
+            refused, _ = wait(asked, 0.01)
+        for each in refused:
+            assert_problem(each.result(), 429, "NODE_BUSY")
+        assert client.get("/replication/1").status_code == 200  # and the threads of others are free
+        held.set()
+        answers = [each.result(SECONDS_MAX).status_code for each in asked]
+    assert sorted(answers) == [200] * places + [429] * 4
+    assert len(threads) == DRY_RUNS_MAX
 
 
 def test_a_full_queue_pushes_back_and_says_when_to_return(
@@ -404,6 +506,14 @@ def test_the_genesis_hashes_to_the_chain_id(node: Node, http: httpx.Client) -> N
     assert any(leaf["path"] == "identity/id/ZZ.156" for leaf in http.get("/genesis").json()["leaves"])
 
 
+def test_the_genesis_is_encoded_once(node: Node, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [http.get("/genesis", headers={"accept": form}) for form in (media.GENESIS, media.JSON)]
+    monkeypatch.setattr(type(node.engine), "genesis", None)  # whoever reads it again would fail
+    again = [http.get("/genesis", headers={"accept": form}) for form in (media.GENESIS, media.JSON)]
+    assert [answer.content for answer in again] == [answer.content for answer in answers]
+    assert [answer.headers["content-type"] for answer in again] == [media.GENESIS, media.JSON]
+
+
 def test_the_genesis_of_a_restricted_chain_is_not_shown(tmp_path: Path) -> None:
     with running(tmp_path, Visibility.RESTRICTED) as node, httpx.Client(base_url=node.url) as http:
         assert_problem(http.get("/genesis"), 403, "GENESIS_RESTRICTED")
@@ -427,6 +537,29 @@ def test_unknown_routes_and_methods_are_problems(http: httpx.Client) -> None:
     assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
     assert set(answer.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
     assert set(http.put("/status").headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_an_unknown_parameter_is_malformed_on_every_route(http: httpx.Client) -> None:
+    for method, path, _, _ in ROUTES:
+        where = re.sub(r"{[^}]*}", "1", path)
+        if path.startswith("/ids/"):
+            where = where.replace("1", CITY)
+        for each in (method.value, "HEAD") if method.value == "GET" else (method.value,):
+            answer = http.request(each, where + "?unknown=1")
+            assert answer.status_code == 400, (each, path)
+            if each != "HEAD":
+                assert_problem(answer, 400, "MALFORMED")
+    assert http.options("/status?unknown=1").status_code == 204
+    assert_problem(http.get("/nothing?unknown=1"), 404, "NOT_FOUND")
+    for twice in ("limit=1&limit=1", "wait_ms=0&wait_ms=0", "limit=0", "limit=501", "wait_ms=30001", "limit=01"):
+        assert_problem(http.get("/replication/1?" + twice), 400, "MALFORMED")
+
+
+@pytest.mark.parametrize("path", ["/log/tile/0/", "/log/tile/entries/"])
+def test_a_tile_of_too_many_digits_is_malformed(http: httpx.Client, path: str) -> None:
+    for groups in (7, 1_500):
+        assert_problem(http.get(path + "x001/" * groups + "001"), 400, "MALFORMED")
+    assert_problem(http.get(path + "x009/" + "x000/" * 5 + "001"), 404, "TILE_ABSENT")
 
 
 def test_the_unexpected_is_logged_under_an_id_and_shows_nothing(

@@ -4,6 +4,7 @@ The profile decides how many examples there are (tests/conftest.py): 200 in ``ma
 of the mutations are the good cases of ``vectors/``, so that the bytes get past the first few checks.
 """
 
+import functools
 import importlib
 import inspect
 import json
@@ -21,9 +22,10 @@ from fujie.core import identifier_forms, identifiers
 from fujie.core.encoding import Codec
 from fujie.core.errors import FujieError, Refused, VerificationError
 from fujie.core.json_form import from_json, to_json
+from fujie.core.signing import Signer
 from fujie.engine.admission import verdict, verify_transaction
 from fujie.machine import genesis
-from fujie.proof import bundle
+from fujie.proof import bundle, checkpoint
 from fujie.proof.commit import verify_commit
 from fujie.proof.header import decode_header, encode_header
 from fujie.proof.light_block import decode_light_block
@@ -57,6 +59,10 @@ TRUST_TEXTS = [
 ]
 
 
+LOG_SIGNER = checkpoint.CheckpointSigner("demo/log", Signer(bytes(32)))
+CHECKPOINT = checkpoint.encode_checkpoint(checkpoint.Checkpoint("demo/log", 7, bytes(32)))
+
+
 def verify_light_block(data: bytes) -> None:
     """Decode a light block and verify its commit, as a light client does."""
     block = decode_light_block(data)
@@ -66,6 +72,7 @@ def verify_light_block(data: bytes) -> None:
 def as_text(parse: Callable[[str], Any]) -> Decoder:
     """Return ``parse`` as a decoder of bytes, each byte one character or, where they are UTF-8, as text."""
 
+    @functools.wraps(parse)
     def decode(data: bytes) -> Any:
         try:
             return parse(data.decode())
@@ -84,6 +91,12 @@ DECODERS: dict[str, tuple[Decoder, list[bytes]]] = {
     "trust root": (decode_trust, TRUST_TEXTS),
     "signed transaction": (verify_transaction, good("transactions.json", "transaction")),
     "genesis": (genesis.load, [bytes.fromhex("9501a178019090")]),
+    "checkpoint": (as_text(checkpoint.decode_checkpoint), [CHECKPOINT.encode()]),
+    "verifier key": (as_text(checkpoint.decode_verifier_key), [LOG_SIGNER.key.encode().encode()]),
+    "signed checkpoint": (
+        lambda data: checkpoint.verify_checkpoint(data, LOG_SIGNER.key),
+        [LOG_SIGNER.sign(7, bytes(32))],
+    ),
     "identifier": (as_text(identifiers.parse), [b"ZZ.156.1301", "ZZ.156.石".encode()]),
     "identifier for people": (as_text(identifier_forms.parse_people_form), [b"ZZ.156.1301-AB"]),
     "DID": (as_text(identifier_forms.parse_did), [b"did:fujie:demo:ZZ.156"]),

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from fujie.api import events, log_tiles, media, metrics, parameters, serving, streams, submission
+from fujie.api import connections, events, log_tiles, media, metrics, parameters, serving, streams, submission
 from fujie.api.access_table import Rule
-from fujie.api.app import ROUTES
+from fujie.api.app import CONNECTIONS_BESIDE_STREAMS_MAX, ROUTES
 from fujie.api.chain import READY_AGE_MS_MAX
 from fujie.api.description import DESCRIPTIONS
 from fujie.api.openapi import plain_path
@@ -108,7 +108,7 @@ def test_every_name_in_capitals_is_a_problem_or_a_reason():
     [
         ("transactions in one submission", limits.SUBMIT_BATCH_MAX),
         ("body of `/transactions`", serving.SUBMIT_BYTES_MAX),
-        ("body of `/dry-run`", submission._DRY_RUN_BYTES_MAX),
+        ("body of `/dry-run`", submission._ONE_BYTES_MAX),
         ("body of `/read`", serving.QUERY_BYTES_MAX),
         ("queries in one read", limits.BULK_ITEMS_MAX),
         ("bodies in memory at once, over all requests", serving.BODIES_BYTES_MAX),
@@ -116,6 +116,14 @@ def test_every_name_in_capitals_is_a_problem_or_a_reason():
         ("transactions that wait for a block", limits.PENDING_TRANSACTIONS_MAX),
         ("transactions that wait for a block", limits.PENDING_BYTES_MAX),
         ("idle connection", KEEP_ALIVE_S),
+        ("body of `/transactions` in JSON", submission.JSON_BYTES_MAX),
+        ("request line and headers", connections.HEAD_BYTES_MAX),
+        ("time for request line and headers", connections.HEAD_TIMEOUT_S),
+        ("time in which a client takes 16,384 bytes of its answer", connections.WRITE_TIMEOUT_S),
+        ("time in which a client takes 16,384 bytes of its answer", connections.WRITE_BYTES_MIN),
+        ("connections of one process", CONNECTIONS_BESIDE_STREAMS_MAX),
+        ("dry runs at a time in one process", serving.DRY_RUNS_MAX),
+        ("dry runs at a time in one process", serving.DRY_RUNS_WAITING_MAX),
     ],
 )
 def test_limits_are_those_of_the_page(what, value):

@@ -10,7 +10,7 @@ import { visible } from "../../src/fujie/console/static/proof/dom.mjs";
 import { questionOf } from "../../src/fujie/console/static/proof/question.mjs";
 import { flip, placesOf } from "../../src/fujie/console/static/proof/tamper.mjs";
 import { LANGUAGES, wordsOf } from "../../src/fujie/console/static/proof/words.mjs";
-import { decode, decodeTrustRoot, encode, fromHex, proveAll, toHex } from "../../verifier/fujie-verifier.mjs";
+import { decodeTrustRoot, fromHex, proveAll, toHex } from "../../verifier/fujie-verifier.mjs";
 
 const vectors = (name) => JSON.parse(readFileSync(new URL(`../../vectors/${name}`, import.meta.url), "utf8")).cases;
 const receipt = vectors("receipts.json").find((one) => one.expect === "valid");
@@ -186,30 +186,4 @@ test("what several records answer is asked for record by record", () => {
 test("what shows as nothing, or turns the text around, is written out", () => {
   assert.equal(visible("石家庄市 👍\n\tשלום"), "石家庄市 👍\n\tשלום");
   assert.equal(visible("a\u202eb\u2066\u200f\u0000\ufeff"), "a\\u202eb\\u2066\\u200f\\u0000\\ufeff");
-});
-
-/** The records and absences of a bundle of the vectors, as a bundle of their own: each is proven under the same header. */
-const many = vectors("bundles.json").find(({ name }) => name === "four items of three kinds");
-
-test("several records are proven as exactly what was asked", async () => {
-  const whole = decode("Bundle", fromHex(many.bundle));
-  const items = whole.items.filter(({ $type, versions }) => $type === "Absent" || versions?.length === 0);
-  const bundle = { ...whole, items };
-  assert.ok(items.length > 1, "several records");
-  const bytes = encode("Bundle", bundle);
-  const [first, ...rest] = items.map(({ path }) => ({ $type: "IdentityQuery", identifier: path.split("/")[2] }));
-  const root = rootOf(many);
-  const loadedMs = Number((await proveAll(bytes, root)).verified.timeMs);
-  const ask = (query, following) => check({ bytes, question: { kind: "record", query, atMs: undefined, following }, loadedMs }, root);
-  const good = await ask(first, () => rest);
-  assert.equal(good.failed, null, good.failed?.detail);
-  assert.deepEqual(good.answers.map(({ path }) => path), bundle.items.map(({ path }) => path));
-  const stale = await check({ bytes, question: { kind: "record", query: first, following: () => rest }, loadedMs: loadedMs + 10 ** 7 }, root);
-  assert.equal(stale.failed.step, "freshness");
-  assert.equal((await ask(first, () => [])).failed.step, "answer-count");
-  assert.equal((await ask(first, () => [...rest, first])).failed.step, "answer-count");
-  assert.equal((await ask(first, () => rest.map(() => first))).failed.step, "answer-path");
-  assert.equal((await ask({ $type: "ParametersQuery" }, () => rest)).failed.step, "answer-path");
-  const mixed = await check({ bytes: fromHex(many.bundle), question: { kind: "record", query: first, following: () => rest }, loadedMs }, root);
-  assert.equal(mixed.failed.step, "answer-kind");
 });

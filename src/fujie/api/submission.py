@@ -87,7 +87,7 @@ async def dry_run(serving: Serving, request: AnyRequest) -> Answer:
     sent = media.sent_type(request.headers.get("content-type"), _ACCEPTED)
     form = _answer_form(request, sent)
     body = await serving.body(request, _ONE_BYTES_MAX)
-    one = False
+    one = True
     if sent == media.TRANSACTIONS:
         transactions = _decode_batch(body)
     else:

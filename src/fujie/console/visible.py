@@ -16,7 +16,7 @@ _UNSEEN: Final = re.compile(
 
 
 def visible(value: Any) -> Any:
-    """Return a text with its unseen characters as escapes (``\\u202e``); anything else as it is."""
+    """Return a text with the numbers of its unseen characters in their place; anything else as it is."""
     if not isinstance(value, str) or _UNSEEN.search(value) is None:
         return value
     return type(value)(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", value))

@@ -1,6 +1,7 @@
 """Streams that catch up take turns, failures end streams properly, and what is not kept here is said at once."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
@@ -126,7 +127,7 @@ def test_a_turn_ends_after_its_time_and_rests_as_long(monkeypatch: pytest.Monkey
         rests.append(delay)
         await sleep(0)
 
-    monkeypatch.setattr(streams.time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
 
     async def test() -> None:
         hub, told = hub_on(Ledger(20 * STEP))
@@ -136,13 +137,13 @@ def test_a_turn_ends_after_its_time_and_rests_as_long(monkeypatch: pytest.Monkey
             clock.now += streams.TURN_S * 0.75
             return after(*asked)
 
-        told.after = slow  # type: ignore[method-assign]
-        monkeypatch.setattr(streams.asyncio, "sleep", resting)
+        monkeypatch.setattr(told, "after", slow)
+        monkeypatch.setattr(asyncio, "sleep", resting)
         client = Client(hub, BEGINNING)
         async with asyncio.timeout(60):
             while len(client.heights) < 20 * STEP:
                 await sleep(0)
-        monkeypatch.setattr(streams.asyncio, "sleep", sleep)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
         assert client.sends == 1 + 10  # the greeting, and two steps in each turn
         assert [rest for rest in rests if rest] == pytest.approx([streams.TURN_S * 1.5] * 10)
 

@@ -32,7 +32,7 @@ async def _data(visit: Visit) -> dict[str, Any]:
         _or_none(explorer.blocks(limit=NEWEST)),
         _or_none(explorer.transactions({"limit": NEWEST})),
     )
-    attention = list((statistics or {}).get("attention") or [])
+    attention: list[Answer] = list((statistics or {}).get("attention") or [])
     if ready.get("status") != "ready" and not any(each["kind"] in WHY_NOT_READY for each in attention):
         attention.insert(0, {"kind": "not_ready", "detail": str(ready.get("detail", "")), "number": None})
     if lists_lag(statistics) and not any(each["kind"] == BEHIND for each in attention):

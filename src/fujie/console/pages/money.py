@@ -44,8 +44,8 @@ async def wallet(visit: Visit) -> Page:
         if not needs_sign_in(error):
             raise
         document = problem_document(visit, error.status, error.name, error.what, error.do)
-        data = {"wallet_id": identifier, "wallet": None}
-        return Page("wallet_closed.html", data, visit.words("wallet.title"), error.status, document)
+        closed = {"wallet_id": identifier, "wallet": None}
+        return Page("wallet_closed.html", closed, visit.words("wallet.title"), error.status, document)
     record = found["record"]
     visit.instruments.learn(found.get("decimals") or {})
     limits = {code: await limits_of(visit, code, record["wallet_class"]) for code in record["instruments"]}

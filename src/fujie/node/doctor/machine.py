@@ -113,6 +113,8 @@ def _port(scene: Scene) -> Iterable[Said]:
     taken = port_taken(host, port)
     who = f" by {found}" if taken and (found := listener_of(port)) else ""
     if scene.running:
+        if scene.just_started:
+            return [ok("a process has just begun to use the chain, and is still to say where it answers")]
         told = f"{host}:{port} is in use{who}, which is not it" if taken else f"nothing listens at {host}:{port}"
         return [
             warn(

@@ -1,0 +1,46 @@
+"""Figures that are counted as blocks come."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from fujie.api.metrics import Metrics
+from fujie.api.serving import Settings
+
+
+class Ledger:
+    """The head of a ledger, and whoever is told of it."""
+
+    chain_id = "c"
+
+    def __init__(self) -> None:
+        self.head = SimpleNamespace(height=1, time_ms=1_000, log_size=0)
+        self.tell: Callable[[], None] = lambda: None
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        self.tell = listener
+        return lambda: None
+
+
+def test_time_between_blocks_is_noted_when_there_is_a_block_and_not_when_the_ledger_comes_or_goes():
+    ledger, registry = Ledger(), CollectorRegistry(auto_describe=False)
+    serving: Any = SimpleNamespace(engine=ledger, registry=registry, settings=Settings())
+    Metrics(serving)
+
+    def figure(name: str) -> float | None:
+        figures = {sample.name: sample.value for metric in counted.collect() for sample in metric.samples}
+        return figures[f"cometbft_consensus_block_interval_seconds_{name}"]
+
+    counted = next(each for each in registry._collector_to_names if "interval" in getattr(each, "_name", ""))
+    for _ in range(10):
+        ledger.tell()  # as a replica does whenever it loses its ledger, or tries to find it
+    assert figure("count") == 0
+    ledger.head = SimpleNamespace(height=2, time_ms=1_500, log_size=0)
+    ledger.tell()
+    ledger.tell()
+    assert (figure("count"), figure("sum")) == (1, 0.5)
+    ledger.head = SimpleNamespace(height=4, time_ms=2_500, log_size=0)  # two blocks, told together
+    ledger.tell()
+    assert (figure("count"), figure("sum")) == (2, 1.0)
