@@ -229,7 +229,7 @@ def transaction_page(row: TransactionRow) -> TransactionLine:
         code=row.code,
         reason=None if why is None else why.name,
         operations=list(row.operations),
-        parties=list(row.parties),
+        parties=sorted(row.parties),  # as in streams: the order says nothing of who paid whom
         party_count=row.party_count,
         instrument=row.instrument,
         amount_minor=None if row.amount_minor is None else exact(row.amount_minor),

@@ -81,8 +81,11 @@ def party(name: str) -> Markup:
 
 
 def parties_first(names: Sequence[str]) -> list[str]:
-    """Return parties with wallets and identifiers before accounts: who paid whom, then which institutions served them."""
-    return sorted(names, key=lambda name: name.startswith("account/"))
+    """Return parties with wallets and identifiers before the accounts that serve them.
+
+    Lists do not know who paid whom, so the order says nothing but the alphabet; the page of a transaction does.
+    """
+    return sorted(names, key=lambda name: (name.startswith("account/"), name))
 
 
 def with_parameters(path: str, **parameters: Any) -> str:

@@ -48,7 +48,7 @@ CODES_MAX: Final = 16  # at once; the oldest goes
 
 _TOKEN: Final = re.compile(r"fj([ks])_([0-9a-f]{16})_([0-9a-f]{64})")
 _LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # 32 that are not taken for one another
-_CODE: Final = re.compile(rf"([{_LETTERS}]{{4}})-?([{_LETTERS}]{{4}})-?([{_LETTERS}]{{4}})")
+_CODE: Final = re.compile(rf"([{_LETTERS}]{{4}})[- ]?([{_LETTERS}]{{4}})[- ]?([{_LETTERS}]{{4}})")
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
