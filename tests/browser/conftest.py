@@ -14,7 +14,7 @@ PATIENCE_MS = 60_000  # after which a test gives up waiting; nothing is measured
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CliNode]:
     """A running node. Tests only add to it."""
     node = CliNode(tmp_path_factory.mktemp("console"))
@@ -24,7 +24,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CliNode]:
     assert node.stop() == 0
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. Its absence fails a test, and never skips one."""
     with chromium() as browser:
