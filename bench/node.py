@@ -105,7 +105,10 @@ def wait_for_lists(target: Node, credential: str = "") -> float:
     started = time.perf_counter()
     while True:
         size = get(target, "/status")["log_size"]
-        found = get(target, "/statistics", credential)["projection"]
+        try:
+            found = get(target, "/statistics", credential)["projection"]
+        except ConnectionError:  # there are no lists yet
+            found = {"enabled": False}
         if found["enabled"] and found["log_size"] >= size:
             return time.perf_counter() - started
         time.sleep(0.05)
