@@ -84,7 +84,7 @@ def row(outcome: TransportOutcome) -> tuple[Any, ...]:
 @contextmanager
 def serving(transport: Transport) -> Iterator[LyingServer]:
     """Run a server in a thread of its own for as long as the context lasts."""
-    server = _Server(("127.0.0.1", 0), _Handler)
+    server = Server(("127.0.0.1", 0), _Handler)
     liar = LyingServer(transport, server)
     server.liar = liar  # type: ignore[attr-defined]  # the handler knows nothing but its server
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -97,7 +97,9 @@ def serving(transport: Transport) -> Iterator[LyingServer]:
         server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """Answers each connection in a thread of its own."""
+
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -120,19 +122,24 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         answer = self.server.liar.answer(self.command, self.path, body)  # type: ignore[attr-defined]  # see above
-        length = len(answer.body) if answer.announced is None else answer.announced
-        with suppress(ConnectionError):  # a client that has heard enough hangs up
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.content_type)
-            for name, value in answer.headers:
-                self.send_header(name, value)
-            if answer.endless:
-                self.send_header("Connection", "close")
-                self.end_headers()
-                while True:
-                    self.wfile.write(CHUNK)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(answer.body)
-        if length != len(answer.body):
-            self.close_connection = True
+        send(self, answer)
+
+
+def send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Send ``answer`` as it is told to be sent, truthful of its length or not."""
+    length = len(answer.body) if answer.announced is None else answer.announced
+    with suppress(ConnectionError):  # a client that has heard enough hangs up
+        handler.send_response(answer.status)
+        handler.send_header("Content-Type", answer.content_type)
+        for name, value in answer.headers:
+            handler.send_header(name, value)
+        if answer.endless:
+            handler.send_header("Connection", "close")
+            handler.end_headers()
+            while True:
+                handler.wfile.write(CHUNK)
+        handler.send_header("Content-Length", str(length))
+        handler.end_headers()
+        handler.wfile.write(answer.body)
+    if length != len(answer.body):
+        handler.close_connection = True

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from fujie.node.config import Config
 from fujie.node.folder import Folder
 from fujie.node.mirror import Mirroring, open_mirror
 from tests.e2e.http_node import serving
-from tests.e2e.lying_server import CHUNK, Answer, Lie, truth
+from tests.e2e.lying_server import Answer, Lie, Server, send, truth
 
 SECONDS_MAX: Final = 300  # after which a test gives up waiting; nothing is measured by it
 
@@ -59,7 +59,7 @@ def about_blocks(lie: AboutBlocks) -> Lie:
 @contextmanager
 def lying_proxy(node: str) -> Iterator[LyingProxy]:
     """A proxy on a port of its own for as long as the context lasts."""
-    server = _Server(("127.0.0.1", 0), _Handler)
+    server = Server(("127.0.0.1", 0), _Handler)
     proxy = LyingProxy(node, server)
     server.proxy = proxy  # type: ignore[attr-defined]  # the handler knows nothing but its server
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -94,13 +94,6 @@ def mirrored(folder: Path, url: str, **options: Any) -> Iterator[Any]:
             yield node
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up in the middle of an answer is what these tests are about."""
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 5.0
@@ -108,22 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = {name: value for name in ("Accept", "Authorization") if (value := self.headers.get(name))}
         answer = self.server.proxy.answer(self.path, wanted)  # type: ignore[attr-defined]  # see above
-        length = len(answer.body) if answer.announced is None else answer.announced
-        with suppress(ConnectionError):
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.content_type)
-            for name, value in answer.headers:
-                self.send_header(name, value)
-            if answer.endless:
-                self.send_header("Connection", "close")
-                self.end_headers()
-                while True:
-                    self.wfile.write(CHUNK)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(answer.body)
-        if length != len(answer.body):
-            self.close_connection = True
+        send(self, answer)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the standard library gives it
         pass

@@ -5,45 +5,25 @@ that needs CometBFT's word must fail without it, never skip. ``python -m tests.l
 """
 
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from tests.go_program import build
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = Path(__file__).resolve().parent
-BINARY: Final = ROOT / ".tools" / "fujie-light"
+PROGRAM: Final = "fujie-light"
 VECTORS: Final = ROOT / "vectors" / "cometbft" / "headers-and-commits.json"
 VECTORS_SEED: Final = 20240601
 
-_BUILD_SECONDS_MAX: Final = 600
 _RUN_SECONDS_MAX: Final = 120
 
 
 class RefusedByCometBFT(Exception):
     """CometBFT's light client does not accept the chain; the text is its reason."""
-
-
-@cache
-def build() -> Path:
-    """Build the program into ``.tools/`` and return its path. Safe when several test processes build at once."""
-    BINARY.parent.mkdir(exist_ok=True)
-    temporary = BINARY.with_name(f"{BINARY.name}.{os.getpid()}")
-    done = subprocess.run(
-        ["go", "build", "-trimpath", "-o", str(temporary), "."],
-        cwd=SOURCE,
-        env={**os.environ, "CGO_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        timeout=_BUILD_SECONDS_MAX,
-    )
-    if done.returncode:
-        raise RuntimeError(f"tests/light does not build:\n{done.stderr}")
-    temporary.replace(BINARY)
-    return BINARY
 
 
 def verify(chain_id: str, light_blocks: Sequence[bytes], *, now_ms: int, trusting_period_ms: int) -> dict[str, int]:
@@ -72,7 +52,7 @@ def vectors(seed: int) -> dict[str, Any]:
 
 def _run(*arguments: str) -> str:
     done = subprocess.run(
-        [str(build()), *arguments], capture_output=True, text=True, timeout=_RUN_SECONDS_MAX, check=False
+        [str(build(SOURCE, PROGRAM)), *arguments], capture_output=True, text=True, timeout=_RUN_SECONDS_MAX, check=False
     )
     if done.returncode:
         raise RefusedByCometBFT(done.stderr.strip())

@@ -4,17 +4,16 @@ Without Go every function raises FileNotFoundError: a test that needs the word o
 """
 
 import json
-import os
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from tests.go_program import build
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = Path(__file__).resolve().parent
-BINARY: Final = ROOT / ".tools" / "fujie-tlog"
+PROGRAM: Final = "fujie-tlog"
 
-_BUILD_SECONDS_MAX: Final = 600
 _RUN_SECONDS_MAX: Final = 300
 
 
@@ -22,31 +21,12 @@ class RefusedByClient(Exception):
     """The client does not accept the log; the text is its reason."""
 
 
-@cache
-def build() -> Path:
-    """Build the program into ``.tools/`` and return its path. Safe when several test processes build at once."""
-    BINARY.parent.mkdir(exist_ok=True)
-    temporary = BINARY.with_name(f"{BINARY.name}.{os.getpid()}")
-    done = subprocess.run(
-        ["go", "build", "-trimpath", "-mod=readonly", "-o", str(temporary), "."],
-        cwd=SOURCE,
-        env={**os.environ, "CGO_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        timeout=_BUILD_SECONDS_MAX,
-    )
-    if done.returncode:
-        raise RuntimeError(f"tests/tlog does not build:\n{done.stderr}")
-    temporary.replace(BINARY)
-    return BINARY
-
-
 def verify(url: str, key: str, old: Path | None = None) -> dict[str, Any]:
     """Verify the log at ``url`` under the verifier key ``key``, and that it continues the checkpoint in ``old``.
 
     Returns what the program prints. Raises :class:`RefusedByClient`.
     """
-    arguments = [str(build()), url, key, *([] if old is None else [str(old)])]
+    arguments = [str(build(SOURCE, PROGRAM)), url, key, *([] if old is None else [str(old)])]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=_RUN_SECONDS_MAX, check=False)
     if done.returncode:
         raise RefusedByClient(done.stderr.strip())

@@ -95,12 +95,9 @@ def give_back(
 ) -> None:
     """Return money from a wallet to the vault of its institution. The holder signs."""
     settings = settings_of(context)
-    known = words.wallet(settings.folder, wallet)
-    if known.file is None or known.path is None:
-        raise OperationalError(f"There is no wallet file for {wallet} here.", "Name a wallet of `fujie wallet list`.")
+    known = words.held_wallet(settings.folder, wallet)
     instrument = known.file.instrument
-    own = known.path.parent / known.file.key_file
-    signers = signing.named_signers(settings, key) if key else [settings.keyring.at(own)]
+    signers = signing.holder_signers(settings, known, key)
     with settings.client(trust) as client:
         decimals = words.decimals_of(client, instrument)
         amount_minor = words.amount(amount, decimals)

@@ -8,7 +8,7 @@ import typer
 
 from fujie.cli import output, words
 from fujie.cli.settings import Json, Keys, Trust, examples, settings_of
-from fujie.cli.signing import named_signers
+from fujie.cli.signing import holder_signers
 from fujie.core.errors import OperationalError
 
 
@@ -38,15 +38,12 @@ def pay(
     """Pay from one wallet to another and keep the receipt. It proves for ever that the ledger carried the payment out."""
     settings = settings_of(context)
     folder = settings.folder
-    source, target = words.wallet(folder, payer), words.wallet(folder, payee)
-    if source.file is None or source.path is None:
-        raise OperationalError(f"There is no wallet file for {payer} here.", "Name a wallet of `fujie wallet list`.")
+    source, target = words.held_wallet(folder, payer), words.wallet(folder, payee)
     if receipt is not None and receipt.exists():
         raise typer.BadParameter(f"{receipt} exists already; a receipt never takes another's place")
     _require_writable(Path() if receipt is None else receipt.parent)
     instrument = source.file.instrument
-    own_key = source.path.parent / source.file.key_file
-    signers = named_signers(settings, key) if key else [settings.keyring.at(own_key)]
+    signers = holder_signers(settings, source, key)
     with settings.client(trust) as client:
         decimals = words.decimals_of(client, instrument)
         amount_minor = words.amount(amount, decimals)

@@ -7,6 +7,7 @@ from fujie.core.errors import Refused
 
 if TYPE_CHECKING:
     from fujie.cli.settings import Settings
+    from fujie.cli.words import HeldWallet
     from fujie.client.client import Client
     from fujie.core.policy import KeyPolicy
     from fujie.core.signing import Signer
@@ -33,6 +34,13 @@ def account_signers(settings: "Settings", client: "Client", account: str, keys: 
     if keys:
         return named_signers(settings, keys)
     return settings.keyring.for_policy(_account_policy(client, account), f"The account {account}")
+
+
+def holder_signers(settings: "Settings", held: "HeldWallet", keys: list[str] | None) -> "list[Signer]":
+    """Return the key of a wallet that is held here; those called ``keys`` where some are named."""
+    if keys:
+        return named_signers(settings, keys)
+    return [settings.keyring.at(held.path.parent / held.file.key_file)]
 
 
 def named_signers(settings: "Settings", keys: list[str]) -> "list[Signer]":

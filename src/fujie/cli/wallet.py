@@ -261,13 +261,9 @@ def rotate(
     from fujie.core.policy import single
 
     settings = settings_of(context)
-    known = words.wallet(settings.folder, wallet)
-    if known.file is None or known.path is None:
-        raise OperationalError(f"There is no wallet file for {wallet} here.", "Name a wallet of `fujie wallet list`.")
+    known = words.held_wallet(settings.folder, wallet)
     target = load_key(settings.folder.key_file(to))
-    signers = (
-        signing.named_signers(settings, key) if key else [settings.keyring.at(known.path.parent / known.file.key_file)]
-    )
+    signers = signing.holder_signers(settings, known, key)
     with settings.client(trust) as client:
         outcome = client.rotate_wallet_keys(known.id, single(target.public_key), signers=signers)
     path = os.path.relpath(target.path, known.path.parent)

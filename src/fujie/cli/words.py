@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -132,6 +132,23 @@ def wallet(folder: "Folder", text: str) -> KnownWallet:
     path = folder.wallet_file(text)
     file = load_wallet(path)
     return KnownWallet(file.wallet_id, file.name, file, path)
+
+
+class HeldWallet(NamedTuple):
+    """A wallet whose file lies here, at ``path``."""
+
+    id: bytes
+    name: str
+    file: "WalletFile"
+    path: Path
+
+
+def held_wallet(folder: "Folder", text: str) -> HeldWallet:
+    """Return the wallet that ``text`` names, as :func:`wallet` does. Raises :class:`OperationalError` without its file."""
+    known = wallet(folder, text)
+    if known.file is None or known.path is None:
+        raise OperationalError(f"There is no wallet file for {text} here.", "Name a wallet of `fujie wallet list`.")
+    return HeldWallet(known.id, known.name, known.file, known.path)
 
 
 def decimals_of(client: "Client", instrument: str) -> int:

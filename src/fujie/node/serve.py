@@ -18,7 +18,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -31,6 +30,7 @@ from fujie.node.folder import Folder, closed_to_others
 from fujie.node.logs import apply_level, levels, start_logging
 from fujie.node.open_files import raise_limit, wanted_files
 from fujie.node.processes import Child, Children
+from fujie.store.files import identity_of
 from fujie.store.opening import STORE_NAMES, FolderLock, StoreKind
 
 # The engine and what belongs to it is imported when the readers have been started: both take their time side by side.
@@ -211,7 +211,7 @@ class _Node:
         self._children = children
         self._stop = stop
         self._ends_with_failure = ends_with_failure
-        self._opened = _inode(folder.chain)
+        self._opened = identity_of(folder.chain)
         self._store: StoreKind = folder.require().store
         self._log_bytes = LOG_BYTES_KEPT
 
@@ -261,7 +261,7 @@ class _Node:
             if isinstance(failure, OperationalError):
                 raise failure
             raise OperationalError(f"The ledger stopped: {failure!r}.", "See the log; what was acknowledged is safe.")
-        if _inode(self._folder.chain) != self._opened:
+        if identity_of(self._folder.chain) != self._opened:
             log.error("the data folder was removed, moved or replaced while the node ran")
             raise OperationalError(
                 f"The data folder {self._folder.chain} was removed, moved or replaced while the node ran, so the node stopped.",
@@ -281,12 +281,3 @@ class _Node:
         if size > self._log_bytes:
             self._log_bytes = size + LOG_BYTES_STEP
             link.let_go()
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    """Return which folder stands at ``path``; None where none does."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

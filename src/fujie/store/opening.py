@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from fujie.core.errors import OperationalError
 from fujie.store.base import Store
+from fujie.store.files import FileLock, HeldFile
 from fujie.store.layout import Table
 from fujie.store.sqlite import SqliteStore
 
@@ -18,49 +19,33 @@ LOCK_NAME: Final = "lock"
 STORE_NAMES: Final[dict[str, str]] = {"sqlite": "store.sqlite", "rocks": "store.rocks"}  # a file, a folder
 
 
-class FolderLock:
-    """The right to use a data folder, held by one process at a time and given back by the system when it dies.
+class FolderLock(FileLock):
+    """The right to use a data folder, held by one process at a time.
 
-    The lock is on an open file (``flock``) and not the existence of one: a crash leaves nothing to clean up. The file
-    holds the process number of the holder, for the message that another process gets. The file stays.
+    The file holds the process number of the holder, for the message that another process gets.
     """
 
     def __init__(self, folder: Path) -> None:
         """Take the lock of ``folder``, which exists. Raises :class:`OperationalError` when another process has it."""
-        path = folder / LOCK_NAME
-        try:
-            self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise OperationalError(
-                f"The lock {path} does not open: {error.strerror}.", "Check who owns the folder and may write to it."
-            ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            self.release()
-            raise OperationalError(
+
+        def in_use(file: int) -> OperationalError:
+            holder = os.pread(file, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            return OperationalError(
                 f"The data folder {folder} is in use by process {holder}.",
                 "Stop that process, or give this one another data folder.",
-            ) from error
+            )
+
+        super().__init__(folder / LOCK_NAME, in_use)
+        assert self._file is not None, "it was taken"
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
 
-    def release(self) -> None:
-        """Give the lock back. Idempotent."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
 
-
-class SharedLock:
+class SharedLock(HeldFile):
     """The right that nobody begins to use a data folder: for readers of files that must not change meanwhile.
 
     Unlike :class:`FolderLock` it needs no right to write, so it works on a read-only file system.
     """
-
-    def __init__(self, file: int | None) -> None:
-        self._file = file
 
     @classmethod
     def take(cls, folder: Path) -> "SharedLock | None":
@@ -77,12 +62,6 @@ class SharedLock:
             os.close(file)
             return None
         return cls(file)
-
-    def release(self) -> None:
-        """Give the lock back. Idempotent."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
 
 
 class LockedStore:

@@ -27,7 +27,8 @@ from fujie.reader.projection.rows import (
     TransactionPage,
     WalletRow,
 )
-from fujie.reader.projection.schema import SCHEMA, connect_to_read, description, identity_of, in_list, padded
+from fujie.reader.projection.schema import SCHEMA, connect_to_read, description, in_list, padded
+from fujie.store.files import identity_of
 
 LIMIT_MAX: Final = 200  # rows of one answer
 INTEGER_MAX: Final = 2**63 - 1  # of SQLite

@@ -26,11 +26,11 @@ from fujie.reader.projection.schema import (
     connect_to_write,
     create_tables,
     description,
-    identity_of,
     remove_files,
 )
 from fujie.reader.projection.source import Source, origin_of
 from fujie.reader.projection.transactions import write_transactions
+from fujie.store.files import identity_of
 from fujie.store.layout import Table
 from fujie.store.state_tree import unpack_leaf
 

@@ -10,14 +10,13 @@ ledger. What costs in such a file are keys in random order, so the large tables 
 * ids of transactions have no index: the ledger's own answers that question.
 """
 
-import fcntl
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from fujie.core.errors import OperationalError
+from fujie.store.files import FileLock
 
 SCHEMA: Final = 1
 FILE_NAME: Final = "projection.sqlite"
@@ -104,41 +103,16 @@ def in_list(sql: str, count: int) -> str:
     return sql.replace("these", ",".join("?" * count))
 
 
-class ProjectionLock:
-    """The right to write the projection of a data folder: one process at a time, given back by the system when it dies."""
+class ProjectionLock(FileLock):
+    """The right to write the projection of a data folder: one process at a time."""
 
     def __init__(self, home: Path) -> None:
         """Take it. Raises :class:`OperationalError` when another process has it."""
-        path = home / LOCK_NAME
-        try:
-            self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise OperationalError(
-                f"The lock {path} does not open: {error.strerror}.", "Check who owns the folder and may write to it."
-            ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.release()
-            raise OperationalError(
-                f"The projection of {home} is being written by another process.",
-                "It is the projector of the running node; `fujie projection status` shows how far it is.",
-            ) from error
-
-    def release(self) -> None:
-        """Give it back. Idempotent."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-
-def identity_of(path: Path) -> tuple[int, int] | None:
-    """Return what tells one file from another at the same path (device, inode), or None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        refusal = OperationalError(
+            f"The projection of {home} is being written by another process.",
+            "It is the projector of the running node; `fujie projection status` shows how far it is.",
+        )
+        super().__init__(home / LOCK_NAME, lambda _file: refusal)
 
 
 def remove_files(path: Path) -> None:
