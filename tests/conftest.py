@@ -1,6 +1,7 @@
 """What every test runs under: Hypothesis profiles, and the tools that `make test` builds on PATH."""
 
 import os
+import signal
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -16,3 +17,7 @@ settings.load_profile(os.environ.get("FUJIE_HYPOTHESIS_PROFILE") or "dev")
 
 # So that plain `pytest` finds what tools/ensure_tools.sh built, as `make test` does.
 os.environ["PATH"] = os.pathsep.join([str(ROOT / ".tools" / "bin"), os.environ.get("PATH", "")])
+
+# A shell starts what runs in its background with Ctrl-C switched off, and whatever we start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
