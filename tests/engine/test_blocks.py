@@ -1,7 +1,6 @@
 """How the embedded engine makes blocks: at once when idle, proven at once, together under load, and never in doubt."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -11,21 +10,19 @@ import pytest
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.core.reasons import TransactionReason
-from fujie.core.room import Room
 from fujie.core.state import Key
 from fujie.engine.base import Outcome
 from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor
 from fujie.machine.genesis import compose, founding_record
-from fujie.machine.schedule import SCHEDULE, Schedule
 from fujie.modules.currency import state_keys as currency_keys
 from fujie.modules.currency.operations import Pay
 from fujie.modules.currency.reasons import CurrencyReason
-from fujie.modules.currency.transitions import ROOM_V1
 from fujie.modules.membership.records import SetParameters, SetValidator
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
 from fujie.proof.bundle import Absent, Logged, Present, encode_bundle, verify
 from tests import world
+from tests.engine.failing import failing_schedule
 from tests.world import (
     INSTRUMENT,
     KINDS,
@@ -293,19 +290,6 @@ def test_a_shorter_window_does_not_let_a_restarted_node_forget_what_has_not_expi
 
 
 # Faults of the program.
-
-
-def failing_schedule(fails: Callable[[Any, Pay], bool]) -> Schedule:
-    """The schedule with a payment that raises what no rule may raise, where ``fails(state, operation)``."""
-    handler = ROOM_V1.handlers[Pay]
-
-    def pay_or_fail(state: Any, context: Any, operation: Pay) -> Any:
-        if fails(state, operation):
-            raise ZeroDivisionError("a fault of the program")
-        return handler.transition(state, context, operation)
-
-    room = Room("currency", 1, {**ROOM_V1.handlers, Pay: handler._replace(transition=pay_or_fail)}, ROOM_V1.genesis)
-    return Schedule({**SCHEDULE.rooms, "currency": {1: room}})
 
 
 @pytest.mark.parametrize("kind", KINDS)

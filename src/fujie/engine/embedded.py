@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from fujie.core.encoding import encode
-from fujie.core.errors import OperationalError, Refused
+from fujie.core.errors import OperationalError
 from fujie.core.limits import (
     BLOCK_BYTES_MAX,
     HEARTBEAT_MS,
@@ -21,11 +21,13 @@ from fujie.core.limits import (
 from fujie.core.reasons import TransactionReason
 from fujie.core.signing import Signer
 from fujie.core.transaction import VerifiedBlock, VerifiedTransaction
+from fujie.core.wording import count
 from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor, Head, Staged
 from fujie.engine.intake import Intake, Waiting, turned_away
 from fujie.engine.local_reads import LocalReads
 from fujie.engine.proving import Proven
+from fujie.engine.quarantine import apply_sound
 from fujie.engine.rehearsing import dry_run
 from fujie.engine.stored_block import StoredBlock, block_at
 from fujie.machine.genesis import founding_record
@@ -173,9 +175,9 @@ class EmbeddedEngine(LocalReads):
         transactions = [item.transaction for item in waiting if item.transaction is not None]
         assert len(transactions) == len(waiting), "only what is verified waits for a block"
         block = VerifiedBlock(self.chain_id, head.height + 1, time_ms, tuple(transactions))
-        result, failed = self._apply(block)
-        refused: dict[int, int] = dict.fromkeys(failed, int(TransactionReason.EXECUTION_FAILED))
-        if failed or not all(receipt.authorised for receipt in result.receipts):
+        block, result, faulty = apply_sound(executor, block)
+        refused: dict[int, int] = dict.fromkeys(faulty, int(TransactionReason.EXECUTION_FAILED))
+        if not all(receipt.authorised for receipt in result.receipts):
             # Whoever sent these was not entitled to: they wrote nothing, and are not worth a place in a block.
             places = [position for position in range(len(transactions)) if position not in refused]
             for position, receipt in zip(places, result.receipts, strict=True):
@@ -194,33 +196,8 @@ class EmbeddedEngine(LocalReads):
                 raise
             if log.isEnabledFor(logging.DEBUG):
                 took_ms = (time.perf_counter() - began_s) * 1000
-                log.debug("block %d: %d transactions, %.1f ms", block.height, len(block.transactions), took_ms)
+                log.debug("block %d: %s, %.1f ms", block.height, count(len(block.transactions), "transaction"), took_ms)
         self._answer(waiting, transactions, result, refused)
-
-    def _apply(self, block: VerifiedBlock) -> tuple[BlockResult, list[int]]:
-        """Carry a block out but for transactions that raise what they must not; also return the places of those.
-
-        Such a transaction is a fault of the program, not of its sender. It is kept out, with its traceback in the log,
-        so that the ledger lives on for everybody else.
-        """
-        kept = list(enumerate(block.transactions))
-        failed: list[int] = []
-        while True:
-            rest = block._replace(transactions=tuple(transaction for _, transaction in kept))
-            try:
-                return self.executor.apply(rest), failed
-            except (OperationalError, Refused):
-                raise
-            except Exception:
-                culprits = dict(self.executor.failing(rest))
-                if not culprits:
-                    raise
-            for number, error in culprits.items():
-                position, transaction = kept[number]
-                # Whoever knows a whole id may have its receipt (ADR 12).
-                log.error("transaction %s… is quarantined", transaction.id.hex()[:8], exc_info=error)
-                failed.append(position)
-            kept = [pair for number, pair in enumerate(kept) if number not in culprits]
 
     def _commit(self, block: VerifiedBlock, result: BlockResult, staged: Staged) -> None:
         """Sign the header of ``block``, make everything durable, show it."""
