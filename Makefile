@@ -19,11 +19,12 @@ TESTING := $(VENV)/.fujie-testing
 CHECKED := src tests tools bench
 PYTEST_FLAGS ?=
 BENCH ?= payments http_payments resolve
+PAGES ?=
 
-.PHONY: help install up test tools check lint types contracts fast format bench docs screenshots clean distclean
+.PHONY: help install up test tools check lint types contracts fast format bench docs docs-fill screenshots clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -81,6 +82,11 @@ bench: $(TESTING) ## run the benchmarks (BENCH=payments for one of them)
 
 docs: $(TESTING) ## build the documentation site into build/docs
 	@$(BIN)/python -m sphinx -W --keep-going -q -c docs -b html . build/docs
+	@echo "The site is in build/docs. Open build/docs/index.html in a browser, or serve it:"
+	@echo "  python3 -m http.server --bind 127.0.0.1 --directory build/docs 8000"
+
+docs-fill: $(TESTING) ## run the pages and write what their commands print into them (PAGES=README.md for one)
+	@PATH="$(TOOL_PATH)" $(BIN)/python -m tests.docs.fill $(PAGES)
 
 screenshots: $(TESTING) tools ## take the pictures of the console in docs/images anew
 	@PATH="$(TOOL_PATH)" $(BIN)/python tools/screenshots.py

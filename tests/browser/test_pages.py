@@ -126,6 +126,26 @@ def test_every_page_shows_its_content_without_javascript(node, open_page):
             assert short * 10 > long * 9, one.path
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_search_box_and_filters_stand_whole_on_a_phone_and_on_a_desk(node, open_page, locale, width):
+    page = open_page("/console/transactions", locale=locale, width=width)
+    cut = page.eval_on_selector_all(
+        "input[placeholder]",
+        """fields => fields.filter(field => {
+          const style = getComputedStyle(field), canvas = document.createElement("canvas").getContext("2d");
+          canvas.font = style.font;
+          const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+          return canvas.measureText(field.placeholder).width > room;
+        }).map(field => field.id)""",
+    )
+    assert cut == []
+    boxes = [page.locator(f"#{name}").bounding_box() for name in ("operation", "code", "party")]
+    assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
+    assert len({box["height"] for box in boxes if box}) == 1
+    assert (len({box["y"] for box in boxes if box}) == 1) is (width == 1280), "in one row where there is room for it"
+
+
 def test_the_switch_changes_the_language_of_the_very_page(open_page):
     page = open_page("/console/ids/ZZ.156.1301")
     page.get_by_role("link", name="中文").click()

@@ -200,6 +200,17 @@ def test_a_changed_bit_fails_the_step_that_it_concerns(open_page, trust, place, 
     verdict(page, "proven")
 
 
+def test_a_step_that_fails_says_in_chinese_what_is_wrong(open_page, trust):
+    page = pinned(open_page, trust, proof_of(f"/ids/{CITY}.fujie"), locale="zh-CN")
+    verdict(page, "proven")
+    page.select_option("#proof-place", "record")
+    page.click("#proof-flip")
+    assert "叶中的内容与此不符（state-leaf）" in verdict(page, "not-proven")
+    reason = page.locator("li[data-state=bad] .proof-reason")
+    assert reason.inner_text().startswith("叶中的内容与此不符")
+    assert reason.locator("[lang=en]").inner_text().startswith("state-leaf: ")
+
+
 def test_a_changed_bit_of_a_receipt_fails_in_the_log(node, open_page, trust):
     paid = node.json("pay", "alice", "shop", "1")
     page = pinned(open_page, trust, proof_of(f"/receipts/{paid['transaction_id']}.fujie"))

@@ -18,6 +18,8 @@ Rules for whoever writes a page (the same text stands in CONTRIBUTING.md, "Write
   ``<!-- not run: REASON -->``       the next block is not run; in front of the first heading: nothing of the page is
 
 * Ports 8156, 8157 and 9156 become free ones. ``make up`` is run as ``fujie up``, which is its recipe.
+* What a page shows comes from one run: the same id, key or hash wherever the same thing is meant, and heights that go up.
+  ``make docs-fill`` writes a page's outputs (``tests/docs/fill.py``), in the page and in its Chinese twin.
 """
 
 import re
@@ -27,6 +29,11 @@ from typing import NamedTuple
 
 from tests.conftest import ROOT
 
+TWINS = (
+    (ROOT / "README.md", ROOT / "README.zh.md"),
+    (ROOT / "docs" / "tutorial" / "first-ledger.md", ROOT / "docs" / "zh" / "first-ledger.md"),
+)
+
 FENCE = re.compile(
     r"^<!-- (?P<word>before|terminal|ctrl-c|hidden|file|only where|not run)(?:: (?P<value>[^\n]*?))? -->$"
     r"|^```(?P<language>[\w-]*)\n(?P<text>.*?)^```$|^(?P<heading>#{1,6} [^\n]*)$",
@@ -34,6 +41,7 @@ FENCE = re.compile(
 )
 RUN = ("console", "sh", "python")
 PORTS = ("8156", "8157", "9156")
+ID = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{16,}(?![0-9A-Za-z])")  # of a transaction, a wallet, a key, a chain
 
 VARYING = (
     (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"), "TIME"),
@@ -52,8 +60,9 @@ VARYING = (
     ),
     (re.compile(r"^( +took +)[0-9.]+ s$", re.MULTILINE), r"\1N s"),
     (re.compile(r"\b[0-9.]+ s \([0-9,]+/s\)"), "N s (N/s)"),
-    (re.compile(r"('(?:since|created)_height': )[0-9]+"), r"\1N"),
+    (re.compile(r"\b((?:since|created)_height) [0-9]+"), r"\1 N"),
     (re.compile(r"(log entry) [0-9,]+"), r"\1 N"),
+    (re.compile(r"(height:?) [0-9,]+"), r"\1 N"),
     (re.compile(r'("(?:height|log_index|index|log_size|age_ms)": ?)[0-9]+'), r"\1N"),
     (re.compile(r"\b[0-9]+ in order"), "N in order"),
     (re.compile(r"\bfjk_[0-9a-f]+_[0-9a-f]+\b"), "KEY"),
@@ -90,7 +99,7 @@ class Page(NamedTuple):
     @property
     def name(self) -> str:
         """Where the page stands in the checkout."""
-        return str(self.path.relative_to(ROOT))
+        return str(self.path.relative_to(ROOT) if self.path.is_relative_to(ROOT) else self.path)
 
     @property
     def blocks(self) -> list[Block]:
@@ -123,6 +132,13 @@ def read_page(path: Path) -> Page:
             waiting = []
     assert not waiting, f"{path}: a comment has no block behind it"
     return Page(path, tuple(items), not_run)
+
+
+def taught() -> list[Page]:
+    """Return the pages that tests run: README.md, the tutorial, the how-to pages."""
+    folders = [ROOT / "docs" / name for name in ("tutorial", "how-to")]
+    found = [path for folder in folders for path in sorted(folder.glob("*.md")) if path.name != "README.md"]
+    return [read_page(path) for path in (ROOT / "README.md", *found)]
 
 
 def outputs(page: Page) -> dict[int, str]:

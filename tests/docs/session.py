@@ -1,5 +1,6 @@
 """Carrying out a page: one shell, a folder like a fresh clone, terminals for what keeps running."""
 
+import hashlib
 import os
 import random
 import signal
@@ -8,12 +9,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tests.conftest import ROOT
-from tests.docs.pages import PORTS, Block, Page, Remark, commands_of, matches, outputs, steady
+from tests.docs.pages import ID, PORTS, Block, Page, Remark, commands_of, matches, outputs, steady
 from tests.e2e.cli_node import START_S
 
 BINARIES = Path(sys.executable).parent
@@ -87,7 +89,7 @@ class Session:
 
     def open_terminal(self, command: str, shown: str = "") -> None:
         """Start a command that keeps running, and wait until it has printed what is ``shown``."""
-        log = self._scratch / f"terminal-{len(self._terminals)}"
+        log = self._log(command)
         with log.open("wb") as out:
             process = subprocess.Popen(
                 ["bash", "-c", self._here(command)],
@@ -113,7 +115,8 @@ class Session:
         """End what runs in a terminal as Ctrl-C does; it must take that well."""
         process = self._terminals.pop(command)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(START_S) == 0, command
+        code = process.wait(START_S)
+        assert code == 0, f"{command} ended with {code}:\n{self._log(command).read_text('utf-8', errors='replace')}"
 
     def save(self, name: str, text: str) -> None:
         """Save a file where the shell stands."""
@@ -122,6 +125,9 @@ class Session:
         assert code == 0, printed
 
     # -- inside
+
+    def _log(self, command: str) -> Path:
+        return self._scratch / f"terminal-{hashlib.sha256(command.encode()).hexdigest()[:16]}"
 
     def _serves(self, command: str, printed: str) -> bool:
         return "up" not in self._here(command).split() or "Ctrl-C stops" in printed
@@ -138,14 +144,21 @@ class Session:
 
 
 def run_page(session: Session, page: Page) -> None:
-    """Carry out a page from top to bottom. Raises AssertionError at the first thing that is not as the page says."""
+    """Carry out a page from top to bottom.
+
+    Raises AssertionError at the first thing that is not as the page says; at the end, where every output is as shown but
+    what is shown comes from several runs.
+    """
     programs = outputs(page)
+    compared: list[tuple[str, str]] = []
     for place, item in enumerate(page.items):
         where = f"{page.name}, item {place}"
         if isinstance(item, Remark):
             _follow(session, item, where)
         elif item.remark("not run") is None and _applies(session, item):
-            _run_block(session, item, programs.get(place), where)
+            compared += _run_block(session, item, programs.get(place), where)
+    mixed = several_runs(compared)
+    assert not mixed, f"{page.name} shows outputs of several runs (make docs-fill PAGES={page.name}):\n{mixed}"
 
 
 def _follow(session: Session, remark: Remark, where: str) -> None:
@@ -163,10 +176,14 @@ def _applies(session: Session, block: Block) -> bool:
     return condition is None or session.run(condition)[0] == 0
 
 
-def _run_block(session: Session, block: Block, shown: str | None, where: str) -> None:
+def _run_block(session: Session, block: Block, shown: str | None, where: str) -> list[tuple[str, str]]:
+    """Run a block and return what it printed beside what is shown."""
     name = block.remark("file")
     if name is not None:
         session.save(name, block.text)
+    elif block.remark("terminal") is not None:
+        [(command, wanted)] = commands_of(block.text) if block.language == "console" else [(block.text.strip(), "")]
+        session.open_terminal(command, wanted)
     elif block.language == "sh":
         for command in block.text.splitlines():
             code, printed = session.run(command)
@@ -177,14 +194,26 @@ def _run_block(session: Session, block: Block, shown: str | None, where: str) ->
         assert code == 0, f"{where}:\n{printed}"
         assert shown is None or matches(printed, shown), differing(where, printed, shown)
     elif block.language == "console":
-        commands = commands_of(block.text)
-        if block.remark("terminal") is not None:
-            [(command, wanted)] = commands
-            session.open_terminal(command, wanted)
-            return
-        for command, wanted in commands:
+        found = []
+        for command, wanted in commands_of(block.text):
             _, printed = session.run(command)
             assert matches(printed, wanted), differing(f"{where}: {command}", printed, wanted)
+            found.append((printed, wanted))
+        return found
+    return []
+
+
+def several_runs(compared: list[tuple[str, str]]) -> str:
+    """Return which ids of outputs ``(printed, shown)`` were never shown by one run, or nothing.
+
+    In one run a thing has one id. So every id that is printed now stands for one id of the page, and the other way round.
+    """
+    pairs: set[tuple[str, str]] = set()
+    for printed, shown in compared:
+        if "…" not in shown.splitlines():
+            pairs |= set(zip(ID.findall(printed), ID.findall(shown), strict=True))
+    ours, theirs = Counter(here for here, _ in pairs), Counter(there for _, there in pairs)
+    return "\n".join(sorted(there for here, there in pairs if ours[here] > 1 or theirs[there] > 1))
 
 
 def differing(where: str, printed: str, shown: str) -> str:

@@ -1,4 +1,4 @@
-"""Tutorial and how-to pages do what they say: every command and program on them is run, beside a real node."""
+"""README.md, tutorial and how-to pages do what they say: every command and program is run, beside a real node."""
 
 import re
 import shutil
@@ -6,15 +6,10 @@ import shutil
 import pytest
 
 from tests.conftest import ROOT
-from tests.docs.pages import RUN, Block, commands_of, matches, outputs, read_page, steady
-from tests.docs.session import Session, run_page
+from tests.docs.pages import RUN, Block, commands_of, matches, outputs, steady, taught
+from tests.docs.session import Session, run_page, several_runs
 
-PAGES = [
-    read_page(path)
-    for folder in ("tutorial", "how-to")
-    for path in sorted((ROOT / "docs" / folder).glob("*.md"))
-    if path.name != "README.md"
-]
+PAGES = taught()
 EXECUTED = [page for page in PAGES if not page.not_run]
 TAUGHT = ("console", "sh", "python", "text", "json", "toml", "ini", "nginx", "yaml", "html", "js")
 
@@ -70,8 +65,19 @@ def test_comparison_takes_what_varies_and_nothing_else():
     again = "Paid 12.50 CNY\n  transaction  " + "cd" * 32 + "\n  proof  under block 1,061 of 2027-01-02 03:04:05 UTC\n"
     assert matches(again, shown)
     assert not matches(again.replace("12.50", "12.51"), shown)
+    assert matches("    height: 71\n  standing  since_height 70\n", "    height: 72\n  standing  since_height 71\n")
     assert not matches(again + "one more line\n", shown)
     assert not matches("", shown)
+
+
+def test_a_page_of_several_runs_is_found():
+    printed = ("Opened a1\n  id  " + "a1" * 16 + "\n", "payer " + "a1" * 16 + ", payee " + "b2" * 16 + "\n")
+    shown = tuple(text.replace("a1" * 16, "c3" * 16) for text in printed)
+    assert several_runs(list(zip(printed, shown, strict=True))) == ""
+    two_for_one = (shown[0], printed[1])
+    assert "c3" * 16 in several_runs(list(zip(printed, two_for_one, strict=True)))
+    one_for_two = (shown[0], shown[1].replace("b2" * 16, "c3" * 16))
+    assert "c3" * 16 in several_runs(list(zip(printed, one_for_two, strict=True)))
 
 
 def test_an_ellipsis_stands_for_any_number_of_lines():

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
+INDEXED = ("tutorial", "how-to", "explanation", "reference", "spec", "adr", "zh")
 LOADED = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("object", "data")}
 
 
@@ -103,6 +104,20 @@ def test_building_writes_nothing_into_the_checkout():
     assert "build/" in ignored
     recipe = (ROOT / "Makefile").read_text("utf-8")
     assert "-W --keep-going -q -c docs -b html . build/docs" in recipe
+
+
+def test_make_docs_says_where_the_site_is_and_how_to_open_it():
+    recipe = (ROOT / "Makefile").read_text("utf-8").split("\ndocs: ")[1].split("\n\n")[0]
+    said = [line for line in recipe.splitlines() if line.startswith("\t@echo ")]
+    assert "build/docs/index.html in a browser" in said[0]
+    assert "python3 -m http.server --bind 127.0.0.1 --directory build/docs" in said[1]
+
+
+@pytest.mark.parametrize("folder", INDEXED)
+def test_every_page_is_in_the_index_of_its_folder(folder):
+    index = (ROOT / "docs" / folder / "README.md").read_text("utf-8")
+    pages = [path.name for path in (ROOT / "docs" / folder).glob("*.md") if path.name != "README.md"]
+    assert [name for name in pages if f"]({name})" not in index] == []
 
 
 def test_every_page_has_one_title_and_it_comes_first():

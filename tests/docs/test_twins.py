@@ -6,12 +6,8 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.docs.markdown_links import FENCED, LINK
-from tests.docs.pages import Block, read_page, steady
+from tests.docs.pages import TWINS, Block, read_page, steady
 
-TWINS = [
-    (ROOT / "README.md", ROOT / "README.zh.md"),
-    (ROOT / "docs" / "tutorial" / "first-ledger.md", ROOT / "docs" / "zh" / "first-ledger.md"),
-]
 IDS = ["readme", "tutorial"]
 EXACT = ("sh", "python", "json", "toml")
 # Two words for one thing make two things of it. Left: what must not be said; right: the word of docs/glossary.md.

@@ -64,11 +64,12 @@ class World(NamedTuple):
     access: Access
     askers: dict[str, Asker]
     visibility: Visibility
+    folder: Path  # of keys and sessions
 
 
-def grant_of(node: Node, reader: str, signer: Signer, lasts_ms: int = 60_000) -> str:
+def grant_of(node: Node, reader: str, signer: Signer, lasts_ms: int = 60_000, chain_id: str = "") -> str:
     expires_at_ms = node.engine.head.time_ms + lasts_ms
-    grant = Grant(node.engine.chain_id, reader, expires_at_ms, bytes(16), (signer.public_key,))
+    grant = Grant(chain_id or node.engine.chain_id, reader, expires_at_ms, bytes(16), (signer.public_key,))
     return encode_grant(sign_grant(grant, [signer]))
 
 
@@ -129,6 +130,16 @@ def askers_of(node: Node, access: Access, folder: Path) -> dict[str, Asker]:
             authorization=grant_of(node, HOLDER, key("thief")),
             refused=(403, "READER_POLICY_NOT_SATISFIED"),
         ),
+        Asker(
+            "grant of another chain",
+            authorization=grant_of(node, "account/auditor", AUDITOR, chain_id="town-" + "0" * 32),
+            refused=(403, "GRANT_CHAIN_ID_DIFFERS"),
+        ),
+        Asker(
+            "grant that lasts too long",
+            authorization=grant_of(node, "account/auditor", AUDITOR, YEAR_MS),
+            refused=(403, "GRANT_EXPIRY_TOO_FAR"),
+        ),
     ]
     return {asker.kind: asker for asker in found}
 
@@ -153,7 +164,7 @@ def world(folder: Path, visibility: Visibility) -> Iterator[World]:
             assert outcome.receipt is not None, outcome
         lists = project(engine, folder / "projection.sqlite")
         with serving(engine, lists=lists, access=access, checkpoints=signer) as node:
-            yield World(node, access, askers_of(node, access, folder / "access"), visibility)
+            yield World(node, access, askers_of(node, access, folder / "access"), visibility, folder / "access")
         lists.close()
     finally:
         engine.close()

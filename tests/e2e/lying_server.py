@@ -4,6 +4,7 @@ It speaks the wire form of docs/spec/09-http.md through the standard library alo
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +21,9 @@ CHUNK: Final = bytes(1_048_576)
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What goes out. ``announced``: a Content-Length other than the true one; ``endless``: a body that never ends."""
+    """What goes out. ``announced``: a Content-Length other than the true one; ``endless``: a body that never ends, which
+    comes a byte at a time where it is to ``drip``.
+    """
 
     status: int
     content_type: str
@@ -28,6 +31,7 @@ class Answer(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     announced: int | None = None
     endless: bool = False
+    drip: bool = False
 
 
 Lie = Callable[[str, Answer], Answer]
@@ -137,7 +141,9 @@ def send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
             handler.send_header("Connection", "close")
             handler.end_headers()
             while True:
-                handler.wfile.write(CHUNK)
+                handler.wfile.write(CHUNK[:1] if answer.drip else CHUNK)
+                if answer.drip:
+                    time.sleep(0.02)
         handler.send_header("Content-Length", str(length))
         handler.end_headers()
         handler.wfile.write(answer.body)

@@ -73,7 +73,7 @@ def lying_proxy(node: str) -> Iterator[LyingProxy]:
 
 
 @contextmanager
-def opened(folder: Path, url: str, **options: Any) -> Iterator[Mirroring]:
+def opened(folder: Path, url: str | None, **options: Any) -> Iterator[Mirroring]:
     """The mirror of ``url`` in ``folder``, neither caught up nor started; patient for a short while only."""
     mirroring = open_mirror(Folder(folder), Config(), source=url, worker=False, **options)
     mirroring.engine._poll_ms, mirroring.engine._retry_max_s = 500, 0.05

@@ -143,7 +143,8 @@ def test_keys_are_made_shown_and_protected(node):
     node.run("key", "protect", "robot", "--remove", FUJIE_PASSPHRASE="a passphrase")
     assert node.json("key", "show", "robot")["protection"] == "none"
     seed = json.loads((node.home / "keys" / "robot.key").read_text())["secret"]["seed"]
-    assert seed not in node.run("key", "show") + node.run("key", "show", "robot", "--json")
+    assert "robot" in node.run("key", "list")
+    assert seed not in node.run("key", "list") + node.run("key", "show", "robot", "--json")
 
 
 def test_every_operation_and_query_is_reached_by_its_json_form(node):

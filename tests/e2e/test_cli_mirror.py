@@ -26,7 +26,8 @@ from fujie.store.layout import Table
 from fujie.store.opening import open_store
 from tests.e2e.cli_node import FUJIE, CliNode, free_port
 from tests.e2e.http_node import ANNA, CITY, INSTRUMENT, VALIDATOR, WALLETS, Node, open_chain, running, serving
-from tests.e2e.mirror_node import about_blocks, lying_proxy, mirrored
+from tests.e2e.mirror_node import Items, about_blocks, lying_proxy, mirrored
+from tests.engine.forked_blocks import later
 from tests.engine.mirroring import rows
 
 SECONDS_MAX = 300  # after which a test gives up waiting; nothing is measured by it
@@ -170,6 +171,61 @@ def test_kill_9_at_any_moment_loses_nothing_and_serves_nothing_wrong(node, twin)
     assert "Everything fits" in twin.run("check")
     with stored_rows(twin.home / "chain") as own:
         assert own == rows(node.engine)
+
+
+def test_ctrl_c_while_it_catches_up_loses_nothing(node, twin):
+    """The source gives ten blocks and then holds back what comes after them; the next start goes on from there."""
+    for _ in range(20):
+        pay(node, 1)
+    with lying_proxy(node.url) as proxy:
+        held = threading.Event()
+
+        def slow(height: int, items: Items) -> Items:
+            if height > 10:
+                held.wait(SECONDS_MAX)
+            return items[: max(0, 11 - height)]
+
+        proxy.lie = about_blocks(slow)
+        try:
+            twin.launch(proxy.url)
+            wait(lambda: any(path.startswith("/replication/11?") for path in proxy.requests))
+            assert twin.end(signal.SIGINT) == 0
+            assert "Everything is on disk" in twin.said.read_text("utf-8")
+            assert "Ctrl-C stops" not in twin.said.read_text("utf-8")
+        finally:
+            held.set()
+        assert json.loads(twin.run("check", "--json"))["height"] <= 10
+    twin.launch(node.url)
+    twin.wait(lambda text: "Ctrl-C stops" in text)
+    wait(lambda: twin.height() >= node.engine.head.height)
+    assert twin.end() == 0
+
+
+def test_evidence_of_a_fork_is_checked_by_whoever_has_the_trust_root(node, twin, tmp_path):
+    pay(node, 1)
+    trust = tmp_path / "trust.json"
+    trust.write_bytes(encode_trust(node.trust))
+    twin.launch(node.url, "--trust", str(trust))
+    twin.wait(lambda text: "Ctrl-C stops" in text)
+    assert twin.end() == 0
+    newest = json.loads(twin.run("check", "--json"))["height"]
+    with lying_proxy(node.url) as proxy:
+        proxy.lie = about_blocks(
+            lambda height, items: [
+                later(item, VALIDATOR) if height + number == newest else item for number, item in enumerate(items)
+            ]
+        )
+        twin.launch(proxy.url)
+        twin.wait(lambda text: "stopped following" in text)
+        assert twin.end() == 5
+    [file] = (twin.home / "evidence").iterdir()
+    alone = CliMirror(tmp_path / "third", node.url)
+    said = alone.run("verify", str(file), "--trust", str(trust))
+    assert "two blocks of one height" in said
+    shown = json.loads(alone.run("verify", str(file), "--trust", str(trust), "--json"))
+    assert (shown["proves"], shown["height"], shown["verified"]) == ("fork", newest, True)
+    file.write_bytes(file.read_bytes().replace(b'"ours": "0a', b'"ours": "0b', 1))
+    assert "does not verify" in alone.run("verify", str(file), "--trust", str(trust), code=5)
 
 
 def test_a_lie_stops_it_with_its_name_and_exit_code_5(node, twin):

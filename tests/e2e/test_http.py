@@ -377,7 +377,7 @@ def rfc3339(time_ms: int) -> str:
     return f"{whole}.{time_ms % 1000:03d}Z"
 
 
-@pytest.mark.parametrize("text", ["zz.156", "ZZ", "ZZ..1", "ZZ.156.", "ZZ.156.é", "x" * 300, "", "ZZ.156/1", "%00"])
+@pytest.mark.parametrize("text", ["zz.15", "ZZ", "ZZ..1", "ZZ.156.", "ZZ.156.é", "x" * 300, "", "ZZ.156/1", "%00"])
 def test_what_is_no_identifier_is_named(http: httpx.Client, text: str) -> None:
     assert_problem(http.get(f"/ids/{text}"), 400, "IDENTIFIER_MALFORMED")
 

@@ -6,18 +6,52 @@ and streams that nobody sees the transactions of others.
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import pytest
 
-from fujie.api import media
+from fujie.api import app, media
 from fujie.api.access_table import Rule
 from fujie.api.app import ROUTES
 from fujie.api.openapi import plain_path
+from fujie.core.encoding import encode
+from fujie.core.json_form import to_json
+from fujie.core.query import Query
+from fujie.modules.catalog import QUERIES
+from fujie.modules.currency.queries import (
+    BalanceQuery,
+    InstitutionQuery,
+    InstrumentQuery,
+    IssueQuery,
+    LimitsQuery,
+    RedemptionQuery,
+    SupplyQuery,
+    VaultQuery,
+    WalletQuery,
+)
+from fujie.modules.identity.queries import (
+    AgencyQuery,
+    AliasQuery,
+    CodebookQuery,
+    IdentityQuery,
+    NamespaceQuery,
+    SeriesQuery,
+    UsageQuery,
+)
+from fujie.modules.membership.queries import (
+    AccountQuery,
+    OrganisationQuery,
+    ParametersQuery,
+    ProposalQuery,
+    RulesQuery,
+    ValidatorsQuery,
+)
 from fujie.modules.membership.records import Visibility
 from tests.e2e.http_node import CITY, INSTRUMENT, SECONDS_MAX, WALLETS
-from tests.e2e.http_readers import HOLDER, Asker, World, client, world
+from tests.e2e.http_readers import HOLDER, SUSPENDED, Asker, World, client, world
 
 KINDS = (
     "stranger",
@@ -38,11 +72,37 @@ KINDS = (
     "grant of a suspended account",
     "expired grant",
     "grant of a stranger",
+    "grant of another chain",
+    "grant that lasts too long",
 )
 OWN = ("holder", "institution by key", "institution by grant")  # those whom Anna's wallet concerns
 ALL = ("auditor by key", "auditor by grant", "auditor by session")
 ANNAS = {"queries": [{"type": "balance_query", "wallet": WALLETS["anna"].hex(), "instrument": INSTRUMENT}]}
 STREAMED = "/events"
+ASKED: Final[tuple[Query, ...]] = (
+    AccountQuery("institution"),
+    OrganisationQuery("town"),
+    ParametersQuery(),
+    ProposalQuery(bytes(16)),
+    ValidatorsQuery(),
+    RulesQuery("currency"),
+    IdentityQuery(CITY),
+    NamespaceQuery("ZZ.156"),
+    UsageQuery("ZZ.156"),
+    AliasQuery("GBT2260", "130100"),
+    CodebookQuery("gbt2260-2026"),
+    SeriesQuery("GBT2260"),
+    AgencyQuery(),
+    WalletQuery(WALLETS["anna"]),
+    BalanceQuery(WALLETS["anna"], INSTRUMENT),
+    InstrumentQuery(INSTRUMENT),
+    SupplyQuery(INSTRUMENT),
+    LimitsQuery(INSTRUMENT, 1),
+    InstitutionQuery("institution", INSTRUMENT),
+    VaultQuery("institution", INSTRUMENT),
+    IssueQuery(bytes(16)),
+    RedemptionQuery(bytes(16)),
+)
 
 
 @pytest.fixture(scope="module", params=list(Visibility), ids=[each.value for each in Visibility])
@@ -163,6 +223,47 @@ def test_every_route_answers_every_kind_of_reader_as_the_table_says(made: World,
         assert ask(made, http, method.value, path, asker) == wanted, (method, path)
 
 
+@pytest.mark.parametrize("query", ASKED, ids=lambda query: type(query).__name__)
+def test_every_query_is_answered_to_its_audience_alone(made: World, http: httpx.Client, query: Query) -> None:
+    own = {
+        WalletQuery: OWN,
+        BalanceQuery: OWN,
+        InstitutionQuery: ("institution by key", "institution by grant"),
+        VaultQuery: ("institution by key", "institution by grant"),
+        IssueQuery: ("institution by key", "institution by grant"),
+        RedemptionQuery: (),  # there is none, which nobody learns but auditors
+    }.get(type(query))
+    for asker in made.askers.values():
+        if made.visibility is Visibility.PUBLIC or (own is None and asker.kind == "stranger"):
+            wanted = DONE
+        elif asker.refused:
+            wanted = asker.refused
+        elif asker.kind == "stranger":
+            wanted = (403, "GRANT_REQUIRED")
+        elif "read" not in asker.scopes:
+            wanted = MISSING
+        else:
+            wanted = DONE if own is None or asker.kind in own + ALL else NOT_ENTITLED
+        for kind, content in (
+            (media.READ, encode([[encode(query)], None, None])),
+            (media.JSON, json.dumps({"queries": [to_json(query)]}).encode()),
+        ):
+            answer = http.post("/read", content=content, headers={"content-type": kind, **asker.headers})
+            name = "" if answer.status_code == 200 else answer.json()["type"].removeprefix("/problems/")
+            assert (answer.status_code, name) == wanted, asker.kind
+
+
+def test_every_query_of_the_catalog_is_asked() -> None:
+    assert {type(query) for query in ASKED} == set(QUERIES)
+
+
+def test_the_table_of_routes_is_read_on_one_screen() -> None:
+    text = Path(app.__file__).read_text("utf-8")
+    table = text[text.index("ROUTES: Final") :].partition("\n)\n")[0].splitlines()
+    assert len(table) - 1 == len(ROUTES) <= 50
+    assert all(len(line) <= 120 for line in table)
+
+
 def test_the_kinds_of_readers_are_all_there(made: World) -> None:
     assert tuple(made.askers) == KINDS
 
@@ -266,3 +367,59 @@ def test_a_page_of_a_stranger_cannot_reach_the_node_by_a_name_of_its_own(made: W
         assert (answer.status_code, answer.json()["type"]) == (421, "/problems/HOST_UNKNOWN")
     assert http.get("/status", headers={"host": "localhost:1"}).status_code == 200
     assert "access-control-allow-origin" not in http.get("/status", headers={"origin": "https://x.example"}).headers
+
+
+def test_an_answer_that_depends_on_who_asks_is_kept_by_nobody(made: World, http: httpx.Client) -> None:
+    public = made.visibility is Visibility.PUBLIC
+    for asker in made.askers.values():
+        for path in (
+            "/transactions",
+            "/blocks/2/transactions",
+            "/search?q=tangshan",
+            f"/wallets/{WALLETS['anna'].hex()}",
+        ):
+            answer = http.get(path, headers=asker.headers)
+            wanted = ("no-cache", "no-store") if public else ("no-store",)
+            assert answer.headers["cache-control"] in wanted, (asker.kind, path)
+
+
+def test_no_spelling_of_a_path_opens_more_than_its_own(made: World, http: httpx.Client) -> None:
+    for _, path, _, rule in ROUTES:
+        if rule is Rule.SELF or path in ("/events", "/transactions", "/dry-run", "/read"):
+            continue
+        plain = target(made, http, plain_path(path)).partition("?")[0]
+        own = http.get(plain).status_code
+        coded = "".join(f"%{ord(letter):02x}" if letter.isalpha() else letter for letter in plain)
+        for spelling in (f"/{plain}", f"{plain}/", f"{plain}%2f", f"/.{plain}", f"/x/..{plain}", f"{plain}%00", coded):
+            status = raw_status(made, "GET", spelling)
+            assert status in (own, 400, 404), (spelling, own, status)
+        assert raw_status(made, "HEAD", plain) == own
+        assert raw_status(made, "OPTIONS", plain) in (204, 405)
+
+
+@pytest.mark.parametrize("path", ["/ids/children", "/ids/history", "//ids/ZZ.156", "/ids//children", "/ids/", "/ids"])
+def test_a_path_that_only_looks_like_an_identifier_is_a_problem_of_its_own(made: World, path: str) -> None:
+    assert raw_status(made, "GET", path) in (400, 404)
+    assert raw_status(made, "POST", path) in (404, 405)
+
+
+def raw_status(made: World, method: str, path: str) -> int:
+    """Ask for a path as it is written; a client would tidy it up."""
+    host = httpx.URL(made.node.url)
+    connection = HTTPConnection(host.host, host.port, timeout=SECONDS_MAX)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_nobody_signs_in_as_an_account_that_may_not_act_or_is_not(made: World, http: httpx.Client) -> None:
+    kept = made.access.credentials
+    assert kept is not None
+    sessions = made.folder / "sessions"
+    for account, name in ((SUSPENDED, "READER_SUSPENDED"), ("nobody", "READER_POLICY_NOT_SATISFIED")):
+        before = set(sessions.glob("*"))
+        answer = http.post("/sessions", json={"code": kept.new_code(account).code})
+        assert answer.json()["type"] == f"/problems/{name}"
+        assert set(sessions.glob("*")) == before

@@ -9,16 +9,33 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import msgspec
 import pytest
 
 from fujie.api import streams
+from fujie.api.explorer import transaction_page
 from fujie.api.serving import Settings
+from fujie.core.room import Operation
 from fujie.engine.embedded import EmbeddedEngine
-from fujie.modules.currency.operations import Pay
-from fujie.modules.membership.records import Visibility
+from fujie.modules.currency.operations import Pay, Return
+from fujie.modules.membership.operations import Propose, Vote
+from fujie.modules.membership.records import SuspendAccount, Visibility
 from fujie.reader.access import Access
 from fujie.reader.credentials import Scope
-from tests.e2e.http_node import ANNA, INSTRUMENT, SECONDS_MAX, WALLETS, Node, open_chain, running, serving
+from tests.e2e.http_node import (
+    ANNA,
+    AUDITOR,
+    BANK,
+    INSTRUMENT,
+    SECONDS_MAX,
+    WALLETS,
+    Node,
+    open_chain,
+    project,
+    running,
+    serving,
+)
+from tests.e2e.http_readers import grant_of
 
 
 class Event(NamedTuple):
@@ -141,6 +158,28 @@ def test_a_stream_without_an_id_begins_now(node: Node) -> None:
     assert int(first[4:].partition(".")[0]) > before.height
 
 
+def test_an_event_has_the_members_of_a_row_of_the_list(tmp_path: Path) -> None:
+    asked: tuple[list[Operation], ...] = (
+        [Pay(WALLETS["anna"], WALLETS["ben"], INSTRUMENT, 5)],
+        [Return(WALLETS["anna"], INSTRUMENT, 5)],
+        [Pay(WALLETS["anna"], WALLETS["ben"], INSTRUMENT, 7), Return(WALLETS["anna"], INSTRUMENT, 5)],
+    )
+    with running(tmp_path / "chain") as node:
+        for operations in asked:
+            node.engine.submit([node.sign(operations, ANNA)]).result(SECONDS_MAX)
+        told = [event.data for event in until_head(node) if event.kind == "transaction"]
+        lists = project(node.engine, tmp_path / "projection.sqlite")
+        rows = lists.transactions(None, 200).rows
+        lists.close()
+    assert told[::-1] == [msgspec.to_builtins(transaction_page(row)) for row in rows]
+    anna, ben = (f"wallet/{WALLETS[name].hex()}" for name in ("anna", "ben"))
+    assert [(each["payer"], each["payee"], each["postings"]) for each in told[-3:]] == [
+        (anna, ben, 2),
+        (anna, "vault/institution", 2),
+        (anna, ben, 4),
+    ]
+
+
 def test_filters_leave_blocks_and_pick_transactions(node: Node) -> None:
     told = until_head(node, "?after=0.0&operation=pay")
     assert {tuple(event.data["operations"]) for event in told if event.kind == "transaction"} == {("pay",)}
@@ -158,8 +197,10 @@ def test_filters_leave_blocks_and_pick_transactions(node: Node) -> None:
         ("?after=01.0", 400, "MALFORMED"),
         ("?since=1.0", 400, "MALFORMED"),
         ("?party=anna", 400, "MALFORMED"),
-        ("?after=0.1", 404, "BLOCK_ABSENT"),
-        ("?after=2.999999", 404, "BLOCK_ABSENT"),
+        ("?after=0.1", 404, "EVENT_ABSENT"),
+        ("?after=2.999999", 404, "EVENT_ABSENT"),
+        ("?after=99999.0", 404, "EVENT_ABSENT"),
+        ("?operation=pey", 400, "OPERATION_UNKNOWN"),
     ],
 )
 def test_an_id_that_no_event_had_is_a_problem(node: Node, query: str, status: int, name: str) -> None:
@@ -170,9 +211,11 @@ def test_an_id_that_no_event_had_is_a_problem(node: Node, query: str, status: in
 
 def test_an_id_beyond_the_newest_block_is_a_problem_after_a_while(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "RESUME_WAIT_S", 0.1)
-    with stream(node.url, "?after=999999999.0") as answer:
+    newest = node.engine.head.height
+    with stream(node.url, f"?after={newest + 500}.0") as answer:
         answer.read()
-        assert answer.json()["type"] == "/problems/BLOCK_ABSENT"
+        assert answer.json()["type"] == "/problems/EVENT_ABSENT"
+        assert f"The newest event has the id {newest}." in answer.json()["detail"]
 
 
 def test_no_more_streams_are_open_than_the_node_serves(tmp_path: Path) -> None:
@@ -231,6 +274,56 @@ def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path, monkeypatch: pyte
                 pass
         with stream(node.url, authorization=f"Bearer {issued.token}") as answer:
             assert answer.status_code == 401
+
+
+def suspend(engine: EmbeddedEngine, account: str) -> None:
+    """Have the one governor of the chain suspend an account."""
+    deadline_ms = engine.head.time_ms + 3_600_000
+    for operation in (
+        Propose("central-bank", bytes(16), SuspendAccount(account), deadline_ms),
+        Vote("central-bank", bytes(16)),
+    ):
+        assert engine.submit([Node("", engine).sign([operation], BANK)]).result(SECONDS_MAX)[0].code == 0
+
+
+def make_old(engine: EmbeddedEngine, expires_at_ms: int) -> None:
+    """Make blocks until their time has come to ``expires_at_ms``."""
+    while engine.head.time_ms < expires_at_ms:
+        pay(engine)
+
+
+@pytest.mark.parametrize("end", ["grant expires", "session is ended", "account is suspended"])
+def test_a_stream_ends_with_whatever_opened_it_and_tells_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(streams, "CHECK_S", 0.0)
+    monkeypatch.setattr(streams, "HEARTBEAT_S", 0.05)
+    access = Access(tmp_path / "access")
+    kept = access.credentials
+    assert kept is not None
+    with running(tmp_path / "chain", Visibility.RESTRICTED, access=access) as node:
+        engine = node.engine
+        session = kept.redeem(kept.new_code("auditor").code)
+        shown = "Bearer " + session.token
+        if end == "grant expires":
+            pay(engine)  # time of the ledger moves with its blocks alone
+            shown = grant_of(node, "account/auditor", AUDITOR, 2_000)
+        with stream(node.url, "?after=0.0", authorization=shown) as answer:
+            assert answer.status_code == 200, answer.read()
+            told = events_of(answer)
+            next(told)
+            if end == "grant expires":
+                make_old(engine, engine.head.time_ms + 2_000)
+            elif end == "session is ended":
+                kept.end_session(session.token)
+            else:
+                suspend(engine, "auditor")
+            over = engine.head
+            engine.wait_proven(over.log_size - 1, SECONDS_MAX)
+            pay(engine, 3)
+            assert all(event.data["height"] <= over.height + 1 for event in told if event.kind == "transaction")
+        with stream(node.url, authorization=shown) as answer:
+            assert answer.status_code in (401, 403)
 
 
 def test_a_stopping_node_ends_its_streams_at_once(tmp_path: Path) -> None:

@@ -114,6 +114,61 @@ def test_a_payment_is_shown_with_its_postings(http: httpx.Client) -> None:
     assert page["signers"] == [ANNA.public_key.hex()]
 
 
+def test_a_list_says_who_pays_whom(http: httpx.Client) -> None:
+    paid, refused = pages(http, "/transactions", "transactions", "before", operation="pay")[::-1]
+    anna, ben = (f"wallet/{WALLETS[name].hex()}" for name in ("anna", "ben"))
+    for row, amount_minor in ((paid, 1_250), (refused, 10**12)):
+        assert (row["payer"], row["payee"], row["postings"]) == (anna, ben, 2)
+        assert row["amount_minor"] == amount_minor
+    shown = http.get(f"/transactions/{paid['transaction_id']}").json()["postings"]
+    assert {line["ledger_account"]: line["debit_minor"] - line["credit_minor"] for line in shown} == {
+        paid["payer"]: -1_250,
+        paid["payee"]: 1_250,
+    }
+    issued = pages(http, "/transactions", "transactions", "before", operation="update_record")[0]
+    assert (issued["payer"], issued["payee"], issued["postings"]) == (None, None, 0)
+
+
+def test_accounts_are_listed_by_organisation(http: httpx.Client) -> None:
+    everybody = pages(http, "/accounts", "accounts", "after")
+    for organisation in {row["organisation"] for row in everybody}:
+        members = pages(http, "/accounts", "accounts", "after", organisation=organisation)
+        assert members == [row for row in everybody if row["organisation"] == organisation]
+    assert problem(http.get("/accounts?organisation=nobody")) == (404, "ORGANISATION_ABSENT")
+    assert problem(http.get("/accounts?organisation=No one")) == (400, "MALFORMED")
+
+
+def test_an_operation_that_there_is_not_is_a_problem_with_the_nearest_names(http: httpx.Client) -> None:
+    for text, nearest in (("pey", "pay"), ("allocate_manny", "allocate_many"), ("Pay", "pay")):
+        answer = http.get("/transactions", params={"operation": text})
+        assert problem(answer) == (400, "OPERATION_UNKNOWN")
+        assert answer.json()["nearest"][0] == nearest
+        assert nearest in answer.json()["detail"]
+    assert http.get("/transactions?operation=qqqqqq").json()["nearest"] == []
+    assert "1 to 200" in http.get("/transactions?limit=201").json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "rest", ["", ".fujie", "/children?by=place&limit=3", "/history", "?versionTime=2026-01-01T00:00:00%2B08:00"]
+)
+@pytest.mark.parametrize("written", [CITY.lower(), f"{CITY}-X1", f"{CITY[:6]} {CITY[6:]}-x1"])
+def test_an_identifier_as_people_write_it_is_redirected_to_its_one_spelling(
+    http: httpx.Client, written: str, rest: str
+) -> None:
+    answer = http.get(f"/ids/{written}{rest}")
+    assert problem(answer) == (308, "IDENTIFIER_REDIRECTED")
+    assert answer.headers["location"] == f"/ids/{CITY}{rest}"
+    assert answer.json()["identifier"] == CITY
+    assert http.get(answer.headers["location"]).status_code in (200, 404)
+
+
+@pytest.mark.parametrize("rest", ["", ".fujie", "/children", "/history"])
+def test_check_characters_that_do_not_fit_are_a_fault(http: httpx.Client, rest: str) -> None:
+    answer = http.get(f"/ids/{CITY}-X2{rest}")
+    assert problem(answer) == (400, "IDENTIFIER_MALFORMED")
+    assert (answer.json()["fault"], answer.json()["position"]) == ("check", len(CITY) + 1)
+
+
 def test_a_refusal_is_shown_with_its_reason_and_moves_nothing(http: httpx.Client) -> None:
     rows = pages(http, "/transactions", "transactions", "before", operation="pay", party=f"wallet/{WALLET}")
     [row] = [row for row in rows if row["code"]]

@@ -1,5 +1,8 @@
 """The log over HTTP: clients that were written for other logs read it and prove it; what is not proven is not served."""
 
+import signal
+import time
+
 import httpx
 import pytest
 
@@ -18,8 +21,10 @@ from fujie.proof.checkpoint import (
     verify_checkpoint,
 )
 from fujie.proof.light_block import decode_light_block
-from fujie.proof.merkle_log import leaf_hash, verify_log_consistency
+from fujie.proof.merkle_log import EMPTY_ROOT, leaf_hash, verify_log_consistency
+from tests.e2e.cli_node import CliNode
 from tests.e2e.http_node import ANNA, INSTRUMENT, WALLETS, Node, open_chain, serving
+from tests.e2e.mirror_node import mirrored
 from tests.tlog import log_client
 
 SIGNER = Signer(new_seed())
@@ -89,6 +94,44 @@ def test_existing_clients_refuse_the_log_under_another_key_or_after_another_past
     forged.write_bytes(signer.sign(300, bytes(32)))
     with pytest.raises(log_client.RefusedByClient, match="consistency"):
         log_client.verify(str(client.base_url), client.get("/vkey").text.strip(), forged)
+
+
+@pytest.mark.go
+def test_the_log_of_a_node_is_one_log_from_the_empty_one_on_also_after_a_kill_and_on_a_mirror(tmp_path):
+    node = CliNode(tmp_path / "node")
+    node.run("init", "--public")
+    node.start()
+    base, old = f"http://127.0.0.1:{node.port}/log", tmp_path / "old.checkpoint"
+    try:
+        key = httpx.get(base + "/vkey").text.strip()
+        empty = verify_checkpoint(httpx.get(base + "/checkpoint").content, decode_verifier_key(key))
+        assert empty[1:] == (0, EMPTY_ROOT, ())
+        assert httpx.get(base + "/tile/0/000.p/1").status_code == 404
+        node.run("id", "allocate", "ZZ.000", "GAS", "--kind", "department", "--name", "Gas works")
+        wait_for_size(base, 1)
+        old.write_bytes(httpx.get(base + "/checkpoint").content)
+        assert node.stop(signal.SIGKILL) == -9
+        node.start()
+        assert httpx.get(base + "/vkey").text.strip() == key
+        node.run("id", "allocate", "ZZ.000", "WATER", "--kind", "department", "--name", "Water works")
+        wait_for_size(base, 2)
+        found = log_client.verify(base, key, old)
+        assert (found["size"], found["old_size"], found["consistent"]) == (2, 1, True)
+        with mirrored(tmp_path / "mirror", f"http://127.0.0.1:{node.port}") as twin:
+            own = CheckpointSigner(log_origin(twin.engine.chain_id), Signer(new_seed()))
+            with serving(twin.engine, checkpoints=own) as served:
+                seen = log_client.verify(served.url + "/log", own.key.encode())
+        assert (seen["origin"], seen["root"], seen["entries"]) == (found["origin"], found["root"], found["entries"])
+    finally:
+        if node.process is not None:
+            node.stop()
+
+
+def wait_for_size(base: str, size: int) -> None:
+    give_up = time.monotonic() + 300
+    while int(httpx.get(base + "/checkpoint").text.split("\n")[1]) < size:
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
 
 
 def test_the_checkpoint_is_that_of_the_newest_proven_log(node, client):

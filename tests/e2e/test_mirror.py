@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from fujie.client.client import Client
 from fujie.client.http import HttpTransport
+from fujie.client.replication import REPLICATION_TYPE, ReplicationSource
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.engine.mirror_blocks import Deviation, SourceTrouble
@@ -21,18 +23,18 @@ from fujie.node.check import check_folder
 from fujie.node.config import Config
 from fujie.node.folder import Folder
 from fujie.node.founding import found_from, trust_root
-from fujie.node.mirror import open_mirror, read_api_key
-from fujie.node.mirror_file import ForkFile, read_source
+from fujie.node.mirror import SILENT_MS, news, open_mirror, read_api_key
+from fujie.node.mirror_file import read_source, write_source
 from fujie.node.snapshot import load_snapshot, save_snapshot
-from fujie.proof.commit import verify_commit
+from fujie.proof.evidence import SignedResult, SignedTwice, verify_evidence
 from fujie.proof.light_block import decode_light_block
 from fujie.proof.trust import decode_trust, encode_trust
 from fujie.reader.access import Access
 from fujie.reader.credentials import Credentials, Scope
 from tests.e2e.http_node import ABSENT, ANNA, CITY, INSTRUMENT, VALIDATOR, WALLETS, Node, allocate, running
-from tests.e2e.lying_server import Answer
+from tests.e2e.lying_server import Answer, truth
 from tests.e2e.mirror_node import Items, LyingProxy, about_blocks, lying_proxy, mirrored, opened
-from tests.engine.forked_blocks import later
+from tests.engine.forked_blocks import later, signed_anew
 from tests.engine.mirroring import rows
 
 SECONDS_MAX = 300
@@ -153,6 +155,20 @@ def test_pins_the_first_trust_root_it_is_told_and_says_so(node, tmp_path):
     assert read_source(Folder(tmp_path)) == node.url
 
 
+def test_says_whom_it_trusts_before_it_pins_anything(node, tmp_path):
+    """A start that is broken off by then has told it; the next one finds the pinned root, and is silent."""
+    told = []
+
+    def broken_off(source, trust):
+        assert not (tmp_path / "mirror").exists()
+        told.append((source, trust))
+
+    for _ in range(2):
+        with opened(tmp_path / "mirror", node.url, on_first_trust=broken_off):
+            pass
+    assert told == [(node.url, node.trust)]
+
+
 def test_keeps_a_given_trust_root_as_it_is(node, tmp_path):
     given = msgspec.structs.replace(node.trust, trust_period_ms=5)
     with opened(tmp_path, node.url, trust=given) as mirroring:
@@ -189,21 +205,57 @@ def test_refuses_a_folder_with_a_ledger_of_its_own(node, tmp_path):
         pass
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_refuses_to_mirror_itself_and_remembers_what_it_mirrored(host, node, tmp_path):
+    with opened(tmp_path, node.url):
+        pass
+    with pytest.raises(OperationalError, match="follow itself"):
+        open_mirror(Folder(tmp_path), Config(), source=f"http://{host}:{Config().http.port}")
+    assert read_source(Folder(tmp_path)) == node.url
+
+
 def test_refuses_to_start_without_a_source(tmp_path):
     with pytest.raises(OperationalError, match="mirrors nothing yet"):
         open_mirror(Folder(tmp_path), Config())
 
 
-def test_a_source_of_another_chain_is_named_after_a_restart(node, tmp_path, tmp_path_factory):
+def test_refuses_a_source_of_another_chain_after_a_restart_and_remembers_the_old_one(node, tmp_path, tmp_path_factory):
     with opened(tmp_path, node.url) as mirroring:
         mirroring.engine.catch_up(lambda *_: None, lambda: False)
-        head = mirroring.engine.head
-    with running(tmp_path_factory.mktemp("other")) as other, opened(tmp_path, other.url) as mirroring:
+    with running(tmp_path_factory.mktemp("other")) as other:
         assert other.engine.chain_id != node.engine.chain_id
-        engine = mirroring.engine
-        engine.catch_up(lambda *_: None, lambda: False)
-        assert (engine.failure is not None and step_of(engine.failure) == "header-chain") or engine.trouble
-        assert engine.head == head
+        with pytest.raises(OperationalError, match=other.engine.chain_id), opened(tmp_path, other.url):
+            pass
+    assert read_source(Folder(tmp_path)) == node.url
+
+
+def test_another_source_of_the_same_chain_is_remembered_also_while_it_is_away(node, proxy, tmp_path):
+    with opened(tmp_path, node.url):
+        pass
+    with opened(tmp_path, proxy.url):
+        pass
+    assert read_source(Folder(tmp_path)) == proxy.url
+    with opened(tmp_path, "http://127.0.0.1:1"):
+        pass
+    assert read_source(Folder(tmp_path)) == "http://127.0.0.1:1"
+
+
+def test_another_chain_in_the_place_of_the_source_is_named_and_what_was_verified_stays(
+    node, tmp_path, tmp_path_factory
+):
+    with running(tmp_path_factory.mktemp("other")) as other:
+        with opened(tmp_path, other.url) as mirroring:
+            mirroring.engine.catch_up(lambda *_: None, lambda: False)
+            head = mirroring.engine.head
+        pay(node, 1)
+        while node.engine.head.height < head.height:
+            pay(node, 1)
+        write_source(Folder(tmp_path), node.url)
+        with opened(tmp_path, None) as mirroring:
+            engine = mirroring.engine
+            engine.catch_up(lambda *_: None, lambda: False)
+            assert step_of(engine.failure) == "header-chain"
+            assert engine.head == head
 
 
 # --- Restricted chains.
@@ -213,8 +265,9 @@ def test_a_restricted_chain_is_shown_to_auditors_alone(tmp_path):
     with running(tmp_path / "node", Visibility.RESTRICTED) as node:
         answer = httpx.get(node.url + "/replication/1")
         assert (answer.status_code, answer.json()["type"]) == (401, "/problems/CREDENTIAL_REQUIRED")
-        with pytest.raises(OperationalError, match="403"), opened(tmp_path / "mirror", node.url):
-            pass
+        with pytest.raises(OperationalError, match=r"403.*API key of an auditor.*--api-key-file"):
+            open_mirror(Folder(tmp_path / "mirror"), Config(), source=node.url)
+        assert not (tmp_path / "mirror").exists()
 
 
 def test_the_key_of_an_auditor_mirrors_a_restricted_chain_and_is_shown_nowhere(tmp_path, caplog):
@@ -312,6 +365,14 @@ def test_names_an_answer_that_is_none(what: str, node, proxy, tmp_path):
     assert (error, height) == (None, node.engine.head.height)
 
 
+def test_a_source_that_drips_is_given_up_and_not_waited_for(proxy):
+    """Each byte comes in time, and the whole answer never does."""
+    proxy.lie = lambda _path, _honest: Answer(200, REPLICATION_TYPE, endless=True, drip=True)
+    source = ReplicationSource(proxy.url, answer_timeout_s=0.2)
+    with closing(source), pytest.raises(OperationalError, match="too slowly"):
+        source.blocks(1, 0, 1)
+
+
 def test_a_fork_leaves_its_evidence_in_the_folder(node, proxy, tmp_path):
     pay(node)
     with opened(tmp_path, proxy.url) as mirroring:
@@ -326,12 +387,33 @@ def test_a_fork_leaves_its_evidence_in_the_folder(node, proxy, tmp_path):
     assert (step_of(error), reached) == ("fork", height)
     [path] = (tmp_path / "evidence").iterdir()
     assert path.name.startswith(f"fork-{node.engine.chain_id}-{height}-")
-    evidence = msgspec.json.decode(path.read_bytes(), type=ForkFile)
-    blocks = [decode_light_block(bytes.fromhex(data)) for data in (evidence.ours, evidence.theirs)]
-    for block in blocks:
-        verify_commit(node.engine.chain_id, block.validators, block.header, block.commit)
-        assert block.header.height == height
-    assert blocks[0].commit.block_id != blocks[1].commit.block_id
+    proven = verify_evidence(path.read_bytes(), node.trust)
+    assert isinstance(proven, SignedTwice)
+    assert proven.height == height
+
+
+def test_a_wrong_result_leaves_its_evidence_in_the_folder(node, proxy, tmp_path):
+    """The validators sign a state that their transactions do not lead to: the block is kept, with both results."""
+    pay(node)
+    heights: list[int] = []
+
+    def wrong(asked: int, items: Items) -> Items:
+        for number, (_, raws) in enumerate(items[:-1]):
+            if raws and not heights:
+                heights.append(asked + number)
+                items[number + 1] = signed_anew(items[number + 1], VALIDATOR, app_hash=bytes(32))
+        return items
+
+    proxy.lie = about_blocks(wrong)
+    error, reached = catch_up(proxy, tmp_path)
+    assert isinstance(error, Deviation)
+    assert (error.step, [error.height], reached) == ("app-hash", heights, error.height - 1)
+    [path] = (tmp_path / "evidence").iterdir()
+    assert path.name.startswith(f"result-{node.engine.chain_id}-{error.height}-")
+    proven = verify_evidence(path.read_bytes(), node.trust)
+    assert isinstance(proven, SignedResult)
+    assert (proven.height, proven.ours, proven.theirs) == (error.height, error.ours, bytes(32))
+    assert proven.transactions > 0
 
 
 def test_goes_on_serving_what_it_has_verified_when_the_source_begins_to_lie(node, proxy, tmp_path):
@@ -349,6 +431,27 @@ def test_goes_on_serving_what_it_has_verified_when_the_source_begins_to_lie(node
         assert status["height"] == height
         assert "block-data" in status["mirror"]["stopped"]
         assert httpx.get(twin.url + "/health/ready").json()["type"] == "/problems/NOT_READY"
+
+
+def test_a_source_that_keeps_newer_blocks_back_contradicts_nothing_and_is_told_of(node, proxy, tmp_path):
+    """An old head, shown again and again: only the clock tells."""
+    with mirrored(tmp_path, proxy.url) as twin:
+        head = twin.engine.head
+        proxy.lie = about_blocks(lambda asked, items: items[: max(0, head.height + 1 - asked)])
+        pay(node)
+        wait(lambda: len(asked_after(proxy, head.height)) > 2)
+        assert twin.engine.head == head
+        assert news(twin.engine, head.time_ms + SILENT_MS) == ""
+        said = news(twin.engine, head.time_ms + SILENT_MS + 1)
+        assert f"no block after {head.height}" in said
+        assert "Compare its height" in said
+        proxy.lie = truth
+        wait(lambda: twin.engine.head.height > head.height)
+        assert news(twin.engine, twin.engine.head.time_ms + SILENT_MS) == ""
+
+
+def asked_after(proxy: LyingProxy, height: int) -> list[str]:
+    return [path for path in proxy.requests if path.startswith(f"/replication/{height + 1}?")]
 
 
 def test_a_node_that_went_back_in_time_is_named(node, proxy, tmp_path):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from fujie.core.wording import count
 from tests.e2e.cli_node import START_S, CliNode
 
 pytestmark = pytest.mark.slow
@@ -25,6 +26,59 @@ def balance(node, name):
 
 def account(node, name):
     return node.json("read", json.dumps({"type": "account_query", "name": name}))["record"]
+
+
+def until(found):
+    """Wait for what the projection lists a moment after it was written, and return it."""
+    give_up = time.monotonic() + START_S
+    while not (answer := found()) and time.monotonic() < give_up:
+        time.sleep(0.2)
+    return answer
+
+
+def test_anything_is_found_by_a_text(node):
+    name = until(lambda: node.json("search", "石家庄市")["matches"])[0]
+    assert (name["kind"], name["key"]) == ("name", "ZZ.156.1301")
+    shown = node.run("search", "石家庄市")
+    assert "The first with its proof: fujie resolve ZZ.156.1301" in shown
+    assert node.json("search", "130100", "--kind", "alias")["matches"][0]["key"] == "ZZ.156.1301"
+    assert {each["kind"] for each in node.json("search", "bank", "--kind", "account")["matches"]} == {"account"}
+    assert len(node.json("search", "ZZ.156.13", "--limit", "3")["matches"]) == 3
+    [block] = node.json("search", "1", "--kind", "block")["matches"]
+    assert count(block["transactions"], "transaction") in node.run("search", "1", "--kind", "block")
+    nothing = node.run("search", "nowhere-at-all")
+    assert "Nothing was found for 'nowhere-at-all'." in nothing
+    assert "--api-key-file" in nothing
+    assert "leave --kind out" in node.run("search", "石家庄市", "--kind", "wallet")
+
+
+def test_wallets_are_found_by_whoever_may_see_them(node):
+    wallet = node.json("wallet", "list")["wallets"][0]["wallet"]
+    assert node.json("search", wallet)["matches"] == []
+    (node.work / "auditor.key").write_text(node.json("access", "key", "new", "auditor")["key"])
+    [found] = node.json("search", wallet, "--api-key-file", "auditor.key")["matches"]
+    assert (found["kind"], found["key"]) == ("wallet", wallet)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("石家庄", "'石家庄' is no identifier"),
+        ("石家庄", "Did you mean ZZ.156.1301 石家庄市? `fujie search 石家庄` finds"),
+        ("130100", "Did you mean ZZ.156.1301 石家庄市?"),
+        ("gbt2260:130100", "is no outside code: write SCHEME:CODE, such as GBT2260:130100. Did you mean ZZ.156.1301"),
+        ("nowhere at all", "`fujie search 'nowhere at all'` finds identifiers by name and code."),
+    ],
+)
+def test_a_name_in_place_of_an_identifier_is_looked_up(node, text, said):
+    assert said in node.run("resolve", text, code=2)
+
+
+def test_an_account_that_is_mistyped_is_offered(node):
+    shown = node.run("access", "key", "new", "bank-eats", code=1)
+    assert "Did you mean bank-east?" in shown
+    assert "central-bank" in shown
+    assert "Did you mean alice?" in node.run("pay", "alcie", "shop", "1", code=1)
 
 
 def test_governors_decide_by_vote(node):

@@ -103,6 +103,75 @@ def test_a_stopped_reader_does_not_stop_the_ledger(node: CliNode) -> None:
     assert pid_of(node, "reader-1") == pid
 
 
+SILENT_S = 8  # the least that leaves room for everything else that is slow
+
+
+@pytest.fixture
+def watchful(tmp_path: Path) -> Iterator[CliNode]:
+    """A running node that does not wait for long when a process is silent."""
+    node = CliNode(tmp_path)
+    node.environment["FUJIE_PROCESSES_SILENT_S"] = str(SILENT_S)
+    node.run("init")
+    node.start()
+    try:
+        until(lambda: len(status(node).processes) == 2 and all_ready(node), "the start of all processes")
+        yield node
+    finally:
+        if node.process is not None:
+            node.stop()
+
+
+def all_ready(node: CliNode) -> bool:
+    return all(process["ready"] for process in status(node).processes)
+
+
+def said_of(node: CliNode, name: str, what: str) -> int:
+    [found] = [process[what] for process in status(node).processes if process["name"] == name]
+    assert isinstance(found, int)
+    return found
+
+
+@pytest.mark.parametrize("name", ["reader-1", "projector"])
+def test_a_process_that_stands_still_beside_an_idle_ledger_is_replaced(name: str, watchful: CliNode) -> None:
+    pid = pid_of(watchful, name)
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: said_of(watchful, name, "starts") == 2, "its successor")
+    until(lambda: not is_alive(pid), "its end")
+    until(watchful.is_ready, "serving")
+    assert said_of(watchful, name, "silences") == 1
+    lines = (watchful.home / "log" / "node.log").read_text("utf-8").splitlines()
+    told = [line for line in lines if f"{name} has given no sign of life for {SILENT_S} s" in line]
+    assert len(told) == 1
+    assert [said_of(watchful, other, "silences") for other in ("reader-1", "projector") if other != name] == [0]
+
+
+def test_when_the_whole_node_was_stopped_and_goes_on_nobody_is_replaced(watchful: CliNode) -> None:
+    assert watchful.process is not None
+    pids = [pid_of(watchful, name) for name in ("reader-1", "projector")]
+    for pid in [*pids, watchful.process.pid]:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(SILENT_S + 2)
+    os.kill(watchful.process.pid, signal.SIGCONT)
+    time.sleep(1.0)  # it goes on first, and looks at the others twice
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    until(watchful.is_ready, "serving again")
+    time.sleep(1.0)
+    assert [said_of(watchful, name, "starts") for name in ("reader-1", "projector")] == [1, 1]
+    assert [pid_of(watchful, name) for name in ("reader-1", "projector")] == pids
+
+
+def test_a_stopped_process_ends_with_a_killed_node(watchful: CliNode) -> None:
+    pids = [pid_of(watchful, name) for name in ("reader-1", "projector")]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    assert watchful.process is not None
+    watchful.process.kill()
+    watchful.process.wait()
+    until(lambda: not any(is_alive(pid) for pid in pids), "the end of the others")
+    watchful.start()
+
+
 def test_what_the_processes_write_is_for_their_user_alone(node: CliNode) -> None:
     projection = node.home / "projection.sqlite"
     until(projection.exists, "the projection")
@@ -153,3 +222,53 @@ def test_a_node_that_the_network_reaches_says_so_in_its_log(tmp_path: Path) -> N
         assert node.stop() == 0
         lines = (node.home / "log" / "node.log").read_text("utf-8").splitlines()
         assert any("WARNING" in line and "without TLS" in line for line in lines) == warned
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["two words", "城市 ü '\"$HOME`;", "x" * 200 + "/" + "y" * 200, os.fsdecode(b"not utf-8 \xff")],
+    ids=["spaces", "signs", "longer than the path of a socket", "bytes that are no text"],
+)
+def test_a_node_runs_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    node = CliNode(tmp_path / name)
+    node.run("init")
+    node.start()
+    until(lambda: len(status(node).processes) == 2 and all_ready(node), "the start of all processes")
+    assert node.json("status")["height"] >= 1
+    assert node.stop() == 0
+    for log in (node.home / "log").iterdir():
+        assert "ERROR" not in log.read_text("utf-8"), log
+
+
+@pytest.mark.parametrize("host", ["::1", "::", "localhost"])
+def test_a_node_is_found_at_any_address_of_its_machine(host: str, tmp_path: Path) -> None:
+    node = CliNode(tmp_path)
+    node.environment["FUJIE_HTTP_HOST"] = host
+    node.run("init")
+    node.launch()
+    try:
+        until(lambda: "Ctrl-C stops" in node.log.read_text("utf-8"), "serving")
+        url = (node.home / "run" / "url").read_text("ascii").strip()
+        assert url == ("http://localhost:%d" if host == "localhost" else "http://[::1]:%d") % node.port
+        assert url in node.run("status")
+    finally:
+        assert node.stop() == 0
+
+
+def test_of_two_nodes_on_one_port_only_one_serves(tmp_path: Path) -> None:
+    nodes = [CliNode(tmp_path / "first"), CliNode(tmp_path / "second")]
+    for node in nodes:
+        node.port = nodes[0].port
+        node.environment["FUJIE_PORT"] = str(node.port)
+        node.run("init")
+    try:
+        processes = [node.launch() for node in nodes]  # at once: each may find the port free
+        until(lambda: any(process.poll() is not None for process in processes), "the end of one")
+        [stopped] = [node for node, process in zip(nodes, processes, strict=True) if process.poll() is not None]
+        assert "is in use" in stopped.log.read_text("utf-8")
+        until(nodes[1 - nodes.index(stopped)].is_ready, "serving")
+        assert sorted(process.poll() or 0 for process in processes) == [0, 1]
+    finally:
+        for node in nodes:
+            if node.process is not None:
+                node.stop()

@@ -11,9 +11,9 @@ from fujie.core.errors import OperationalError
 from fujie.engine.base import Served
 from fujie.engine.executor import Executor, found
 from fujie.engine.mirror import MirrorEngine
-from fujie.engine.mirror_blocks import Fork
 from fujie.machine.genesis import Genesis
 from fujie.node.founding import trust_root
+from fujie.proof.evidence import EvidenceFile
 from fujie.store.layout import META_PROMISED, Table
 from tests.world import Kind, funded, open_kind
 
@@ -63,11 +63,11 @@ class Mirror:
         store = open_kind(kind, folder)
         if store.get(Table.GENESIS, b"genesis") is None:
             found(store, genesis)
-        self.forks: list[Fork] = []
+        self.evidence: list[EvidenceFile] = []
         validators_hash = bytes.fromhex(trust_root(genesis).validators_hash)
         chosen = {"worker": False, "poll_ms": 50, "retry_max_s": 0.05, **options}
         self.engine = MirrorEngine(
-            Executor(store), source, validators_hash=validators_hash, on_fork=self.forks.append, **chosen
+            Executor(store), source, validators_hash=validators_hash, on_evidence=self.evidence.append, **chosen
         )
 
     def catch_up(self) -> None:

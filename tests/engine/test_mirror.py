@@ -1,5 +1,6 @@
 """The mirror: equal to what it mirrors, through restarts and absences; and every lie of a source has its name."""
 
+import resource
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.mirror import Closing
 from fujie.engine.mirror_blocks import STEPS, Deviation, SourceTrouble
 from fujie.modules.currency import state_keys as currency_keys
+from fujie.proof.evidence import ResultFile, SignedResult, SignedTwice, encode_evidence, verify_evidence
 from fujie.proof.light_block import decode_light_block, encode_light_block
 from fujie.store.layout import META_PROMISED, Table
+from fujie.store.opening import STORE_NAMES
 from tests.engine.forked_blocks import Item, later, signed_anew
 from tests.engine.mirroring import EngineSource, Items, Lie, Mirror, mirroring, rows
 from tests.light.tampering import changed
@@ -33,6 +36,7 @@ from tests.world import (
     composed,
     load_block,
     running,
+    trust_of,
     wallet_id,
 )
 
@@ -176,7 +180,7 @@ def test_reports_how_far_it_is_and_stops_when_told(engine, source):
     told = []
     with mirroring(source) as twin:
         twin.engine.catch_up(lambda height, goal: told.append((height, goal)), lambda: False)
-        assert told[-1] == (engine.head.height, engine.head.height)
+        assert (told[0], told[-1]) == ((0, engine.head.height), (engine.head.height, engine.head.height))
     with mirroring(source) as twin, pytest.raises(Closing):
         twin.engine.catch_up(lambda *_: None, lambda: True)
 
@@ -239,6 +243,34 @@ def test_a_source_that_goes_away_is_asked_again(engine, source):
         source.away = False
         twin.wait_height(engine.head.height)
         twin.wait(lambda each: each.trouble is None)
+        assert_equal(twin, engine)
+
+
+@pytest.mark.parametrize("running_before", [False, True])
+def test_a_full_disk_stops_it_and_it_goes_on_when_there_is_room(running_before, engine, source, tmp_path):
+    source.newest = 1
+    with mirroring(source, "sqlite", tmp_path) as twin:
+        twin.catch_up()
+        assert twin.engine.head.height == 1
+        live(engine, 4)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        log_bytes = (tmp_path / f"{STORE_NAMES['sqlite']}-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log_bytes, hard))  # what is longer cannot be written
+        try:
+            source.newest = None
+            if running_before:
+                twin.engine.start()
+                twin.wait(lambda each: each.failure is not None)
+                assert isinstance(twin.engine.failure, OperationalError)
+            else:
+                with pytest.raises(OperationalError):
+                    twin.catch_up()
+            assert not isinstance(twin.engine.failure, SourceTrouble)
+            assert len(twin.engine.prove([currency_keys.balance(wallet_id(0), INSTRUMENT)]).items) == 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with mirroring(source, "sqlite", tmp_path) as twin:
+        twin.catch_up()
         assert_equal(twin, engine)
 
 
@@ -374,7 +406,11 @@ def test_stops_and_says_why_when_the_source_sends(what: str, chain, source):
         assert twin.engine.head.height <= LIED_ABOUT - 1
         assert twin.engine.block(LIED_ABOUT) is None
         assert len(twin.engine.prove([currency_keys.balance(wallet_id(0), INSTRUMENT)]).items) == 1
-        assert twin.forks == []
+        assert [type(file) for file in twin.evidence] == ([ResultFile] if step in ("app-hash", "results-hash") else [])
+        for file in twin.evidence:
+            found = verify_evidence(encode_evidence(file), trust_of(chain))
+            assert isinstance(found, SignedResult)
+            assert found[:4] == (failure.height, step, failure.ours, failure.theirs)
         assert all(twin.engine.block(height) == chain.block(height) for height in range(1, twin.engine.head.height))
 
 
@@ -396,6 +432,10 @@ def test_a_wrong_state_is_noticed_in_the_block_with_the_transactions(chain, sour
         assert failure.theirs == b"\x07" * 32
         assert failure.ours == chain.block(5).header.app_hash
         assert twin.engine.head.height == 3
+        [file] = twin.evidence
+        found = verify_evidence(encode_evidence(file), trust_of(chain))
+        assert isinstance(found, SignedResult)
+        assert found.transactions == chain.block(4).stored.transactions > 0
 
 
 def test_a_gap_and_a_repetition_are_noticed(chain, source):
@@ -465,11 +505,10 @@ def test_a_fork_is_kept_as_evidence(height: int, chain, source, tmp_path):
             failure = twin.engine.failure
             assert isinstance(failure, Deviation)
             assert (failure.step, failure.height) == ("fork", height)
-            [fork] = twin.forks
-            assert fork.height == height
-            blocks = [decode_light_block(data) for data in (fork.ours, fork.theirs)]
-            assert {block.commit.block_id.hash for block in blocks} == {failure.ours, failure.theirs}
-            assert blocks[0].header != blocks[1].header
+            [file] = twin.evidence
+            fork = verify_evidence(encode_evidence(file), trust_of(chain))
+            assert isinstance(fork, SignedTwice)
+            assert (fork.height, fork.hashes) == (height, (failure.ours, failure.theirs))
         finally:
             twin.engine.close()
 
@@ -498,7 +537,7 @@ def test_a_fork_further_back_is_found_from_the_block_that_does_not_follow(chain,
         twin.wait(lambda engine: engine.failure is not None)
         assert isinstance(twin.engine.failure, Deviation)
         assert (twin.engine.failure.step, twin.engine.failure.height) == ("fork", 5)
-        assert len(twin.forks) == 1
+        assert len(twin.evidence) == 1
 
 
 def chain_items(engine: EmbeddedEngine, height: int) -> Items:
@@ -519,7 +558,7 @@ def test_the_promised_block_counts_after_a_restart(engine, source, tmp_path, mon
         twin.catch_up()
         assert isinstance(twin.engine.failure, Deviation)
         assert (twin.engine.failure.step, twin.engine.failure.height) == ("fork", second_full)
-        assert len(twin.forks) == 1
+        assert len(twin.evidence) == 1
 
 
 def test_every_step_of_a_mirror_is_met_above():

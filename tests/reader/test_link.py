@@ -1,21 +1,29 @@
 """The link keeps to its bounds: whoever is slow, dead or speaks nonsense harms nobody else."""
 
 import logging
+import os
+import resource
 import signal
 import socket
 import stat
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
+from fujie.core.limits import OPERATIONS_MAX, PENDING_BYTES_MAX, PENDING_TRANSACTIONS_MAX
+from fujie.core.reasons import TransactionReason
+from fujie.engine.base import Outcome
 from fujie.engine.link import address, messages
 from fujie.engine.link.connection import Connection, Requests, ask
 from fujie.engine.link.messages import FRAME_BYTES_MAX, LinkError
 from tests.reader.ledgers import GIVE_UP_S, NEVER, Program, caught_up, eventually, linked, replicated
-from tests.world import ON_DISK, Kind, Signing
+from tests.world import ON_DISK, Kind, Signing, holder
+from tests.world import pay as payment
 
 NONSENSE = [
     b"",
@@ -190,3 +198,92 @@ def test_requests_go_on_over_a_new_connection(tmp_path: Path) -> None:
         requests.close()
     with pytest.raises(LinkError, match="closed"):
         requests.submit([b"x"])
+
+
+def test_outcomes_longer_than_a_frame_come_in_pieces_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 13_000
+    requests = Requests(tmp_path)
+    try:
+        with linked("sqlite", tmp_path) as (engine, _):
+            signing = Signing(engine.chain_id)
+            raw = signing.sign([payment(0, 1)] * OPERATIONS_MAX, holder(0))
+            [long] = requests.submit([raw]).result(GIVE_UP_S)
+            assert long.code == 0
+            assert count * len(encode(long.receipt)) > FRAME_BYTES_MAX
+            answer = [Outcome(long.transaction_id, 0, long.receipt, place) for place in range(count)]
+            done: Future[list[Outcome]] = Future()
+            done.set_result(answer)
+            monkeypatch.setattr(engine, "submit", lambda _transactions: done)
+            assert requests.submit([b"x"] * count).result(GIVE_UP_S) == answer
+            monkeypatch.undo()
+            assert requests.submit([raw]).result(GIVE_UP_S) == [long]
+            assert (requests._count, requests._bytes, requests._waiting) == (0, 0, {})
+    finally:
+        requests.close()
+
+
+def test_the_largest_batch_is_answered(tmp_path: Path) -> None:
+    with linked("sqlite", tmp_path) as (engine, _), replicated(tmp_path) as replica:
+        signing = Signing(engine.chain_id)
+        raw = signing.sign([payment(0, 1)] * OPERATIONS_MAX, holder(0))
+        count = PENDING_BYTES_MAX // len(raw)
+        outcomes = replica.submit([raw] * count).result(GIVE_UP_S)
+        assert len(outcomes) == count
+        assert outcomes[0].code == 0
+        assert all(outcome == outcomes[0] for outcome in outcomes)
+        refused = replica.submit([raw] * (count + 1)).result(GIVE_UP_S)
+        assert {outcome.code for outcome in refused} == {TransactionReason.ADMISSION_QUEUE_FULL}
+
+
+def test_whoever_does_not_take_its_outcomes_cannot_submit_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with linked("sqlite", tmp_path) as (engine, _), closing(Connection(tmp_path)) as connection:
+        signing = Signing(engine.chain_id)
+        never: Future[list[Outcome]] = Future()
+        with monkeypatch.context() as patched:
+            patched.setattr(engine, "submit", lambda _transactions: never)
+            connection.send(messages.Submit(1, [b"x"] * PENDING_TRANSACTIONS_MAX))
+            connection.send(messages.Submit(2, [b"x"]))
+            answer = connection.receive(GIVE_UP_S)
+        assert isinstance(answer, messages.Failed)
+        assert (answer.number, answer.what) == (2, "Too many outcomes wait to be taken.")
+        never.set_exception(OperationalError("It was not to be.", "Try again."))
+        answer = connection.receive(GIVE_UP_S)
+        assert isinstance(answer, messages.Failed)
+        assert answer.number == 1
+        connection.send(messages.Submit(3, [signing.pay(0, 1)]))
+        answer = connection.receive(GIVE_UP_S)
+        assert isinstance(answer, messages.Outcomes)
+        assert (answer.number, answer.more, len(answer.rows)) == (3, False, 1)
+
+
+def test_a_node_that_stands_still_is_named_as_such(tmp_path: Path) -> None:
+    with closing(address.listen(tmp_path)), pytest.raises(LinkError, match="did not answer in time"):
+        ask(tmp_path, messages.AskStatus(1), timeout_s=0.1)
+
+
+def test_requests_go_on_when_there_are_files_to_open_again(tmp_path: Path) -> None:
+    requests = Requests(tmp_path)
+    try:
+        with linked("sqlite", tmp_path) as (engine, _):
+            signing = Signing(engine.chain_id)
+            with spent_descriptors(), pytest.raises(LinkError, match="cannot be reached"):
+                requests.submit([signing.pay(0, 1)]).result(GIVE_UP_S)
+            assert requests.submit([signing.pay(0, 1)]).result(GIVE_UP_S)[0].code == 0
+    finally:
+        requests.close()
+
+
+@contextmanager
+def spent_descriptors() -> Iterator[None]:
+    """Let this process open no file for as long as the block lasts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Path(os.devnull).open("rb") as lowest:  # every number below is in use
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest.fileno(), hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

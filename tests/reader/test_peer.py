@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import pytest
 
-from fujie.engine.link import peer
+from fujie.engine.link import messages, peer
 from fujie.engine.link.peer import PeerConnection
 from tests.reader.ledgers import GIVE_UP_S
 
@@ -21,6 +21,7 @@ class Ends(NamedTuple):
     peer: PeerConnection
     sending: "asyncio.Task[None]"
     other: asyncio.StreamReader
+    other_writer: asyncio.StreamWriter
 
 
 @asynccontextmanager
@@ -32,7 +33,7 @@ async def connected(bytes_max: int = 100 * BIG) -> AsyncIterator[Ends]:
     sending = asyncio.create_task(connection.send_queued())
     try:
         async with asyncio.timeout(GIVE_UP_S):
-            yield Ends(connection, sending, other)
+            yield Ends(connection, sending, other, other_writer)
     finally:
         connection.cut()
         other_writer.transport.abort()
@@ -101,20 +102,53 @@ def test_a_peer_that_is_cut_off_while_something_is_sent_ends_the_sending(monkeyp
     asyncio.run(run())
 
 
-def test_a_peer_is_stuck_only_while_something_waits_and_nothing_is_taken() -> None:
+def test_the_silence_of_a_peer_ends_with_whatever_it_sends() -> None:
     async def run() -> None:
         async with connected() as ends:
-            assert ends.peer.stuck_s == 0
-            ends.peer.send(bytes(2 * BIG))
-            ends.peer.send(bytes(2 * BIG))
-            ends.peer._moved_s -= 1_000
-            assert ends.peer.stuck_s > 999
-            await ends.other.readexactly(2 * BIG + 1)
-            assert ends.peer.stuck_s < 999
-            await ends.other.readexactly(2 * BIG - 1)
-            ends.peer._moved_s -= 1_000
-            await asyncio.sleep(0.01)  # for the sender to see that it is through
-            assert not ends.peer._queue
-            assert ends.peer.stuck_s == 0
+            ends.peer.silent_s = 1_000.0
+            data = messages.frame(messages.Alive())
+            ends.other_writer.write(data[:2])
+            receiving = asyncio.create_task(ends.peer.receive())
+            await asyncio.sleep(0.01)
+            assert ends.peer.silent_s == 1_000.0, "a message that has not come is none"
+            ends.other_writer.write(data[2:])
+            assert messages.decode_request(await receiving) == messages.Alive()
+            assert ends.peer.silent_s == 0.0
+
+    asyncio.run(run())
+
+
+def test_an_answer_in_pieces_waits_for_the_peer_and_may_be_longer_than_its_queue() -> None:
+    made = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal made
+        for _ in range(60):
+            made += 1
+            yield bytes(BIG)
+
+    async def run() -> None:
+        async with connected(10 * BIG) as ends:
+            sending = asyncio.create_task(ends.peer.send_pieces(pieces()))
+            await asyncio.sleep(0.05)
+            assert made < 10, "the rest is not made while nothing is taken"
+            for _ in range(60):
+                assert len(await ends.other.readexactly(BIG)) == BIG
+            await sending
+            assert made == 60
+
+    asyncio.run(run())
+
+
+def test_an_answer_in_pieces_ends_with_its_peer() -> None:
+    async def run() -> None:
+        async with connected(10 * BIG) as ends:
+            frames = (bytes(BIG) for _ in range(60))
+            sending = asyncio.create_task(ends.peer.send_pieces(frames))
+            ends.peer.keep(sending)
+            await asyncio.sleep(0.05)
+            ends.peer.cut()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
 
     asyncio.run(run())

@@ -12,6 +12,13 @@ import { asInt64, readMessage, varint, varintField } from "../../src/fujie/conso
 const { fromHex, toHex, VerificationError } = verifier;
 const step = (name) => (error) => error instanceof VerificationError && error.step === name;
 
+test("the page of the verifier explains every way to prove that is exported", () => {
+  const page = readFileSync(new URL("../../verifier/README.md", import.meta.url), "utf8");
+  const ways = Object.keys(verifier).filter((name) => name.startsWith("prove"));
+  assert.deepEqual(ways, ["proveAll", "proveReceipt", "proveRecord", "proveRecords"]);
+  for (const name of ways) assert.ok(page.includes(`${name}(`), name);
+});
+
 test("tables.mjs is what docs/spec says today", () => {
   assert.equal(readFileSync(TABLES, "utf8"), render(), "run: node verifier/make-tables.mjs");
 });

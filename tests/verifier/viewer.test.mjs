@@ -9,7 +9,7 @@ import { agree, Pins } from "../../src/fujie/console/static/proof/pins.mjs";
 import { visible } from "../../src/fujie/console/static/proof/dom.mjs";
 import { questionOf } from "../../src/fujie/console/static/proof/question.mjs";
 import { flip, placesOf } from "../../src/fujie/console/static/proof/tamper.mjs";
-import { LANGUAGES, wordsOf } from "../../src/fujie/console/static/proof/words.mjs";
+import { faultOf, LANGUAGES, wordsOf } from "../../src/fujie/console/static/proof/words.mjs";
 import { decodeTrustRoot, fromHex, proveAll, toHex } from "../../verifier/fujie-verifier.mjs";
 
 const vectors = (name) => JSON.parse(readFileSync(new URL(`../../vectors/${name}`, import.meta.url), "utf8")).cases;
@@ -137,7 +137,7 @@ test("a step that fails is told with the values that fail it", async () => {
 });
 
 test("every word has a sentence in both languages, with the same places in it", () => {
-  const places = (sentence) => [...sentence.matchAll(/\{([a-z]+)\}/g)].map((match) => match[1]).sort();
+  const places = (sentence) => [...new Set([...sentence.matchAll(/\{([a-z]+)\}/g)].map((match) => match[1]))].sort();
   assert.deepEqual(Object.keys(LANGUAGES.en), Object.keys(LANGUAGES.zh));
   for (const [key, sentence] of Object.entries(LANGUAGES.en)) {
     assert.ok(sentence.trim() && LANGUAGES.zh[key].trim(), key);
@@ -145,7 +145,20 @@ test("every word has a sentence in both languages, with the same places in it", 
   }
   assert.equal(wordsOf("zh-CN")("proven"), "已证明");
   assert.equal(wordsOf("en-GB")("bytes", { count: 3 }), "3 bytes");
+  assert.equal(wordsOf("en-GB")("bytes", { count: 1 }), "1 byte");
   assert.throws(() => wordsOf("en")("no such word"), TypeError);
+});
+
+test("every step that can fail says in both languages what is wrong", () => {
+  const source = readFileSync(new URL("../../src/fujie/console/static/proof/steps.mjs", import.meta.url), "utf8");
+  const lists = [...source.matchAll(/(?:fails: |const PAST = )\[([^\]]*)\]/g)].map((match) => match[1]).join();
+  const steps = [...lists.matchAll(/"([a-z-]+)"/g)].map((match) => match[1]);
+  assert.ok(steps.length > 40);
+  for (const step of steps) {
+    assert.match(faultOf(step, wordsOf("zh-CN")), /^[\u4e00-\u9fff，]+$/, step);
+    assert.match(faultOf(step, wordsOf("en")), /^[a-z ,]+$/, step);
+  }
+  assert.equal(faultOf("codebook-root", wordsOf("zh-CN")), null);
 });
 
 test("every word that the viewer says exists, and every one that exists is said", () => {
@@ -153,7 +166,7 @@ test("every word that the viewer says exists, and every one that exists is said"
   const names = readdirSync(folder).filter((name) => name.endsWith(".mjs") && name !== "words.mjs");
   const source = names.map((name) => readFileSync(new URL(name, folder), "utf8")).join("\n");
   const said = [...source.matchAll(/"([a-z][a-z-]*)"/g)].map((match) => match[1]);
-  const composed = /^(?:step|why|place|state)-/;
+  const composed = /^(?:step|why|place|state|fail)-/;
   for (const key of Object.keys(LANGUAGES.en)) assert.ok(said.includes(key) || composed.test(key), `nobody says ${key}`);
   for (const [, key] of source.matchAll(/words\("([^"]+)"/g)) assert.ok(key in LANGUAGES.en, key);
   for (const [, id] of source.matchAll(/\{\s*id: "([a-z-]+)",\s*last/g)) {

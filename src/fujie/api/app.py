@@ -121,7 +121,7 @@ class Application(Litestar):
             scope["path_template"] = metrics.UNMATCHED
             await _send_problem(send, answer_for(error, path))
             return
-        if path.startswith(PREFIX) and not path.endswith(("/children", "/history")):
+        if path.startswith(PREFIX) and not path.endswith(("/children", "/history"), len(PREFIX)):
             scope["path_template"] = PREFIX + "{identifier}"
             await self.resolver(scope, receive, send)
         elif self.console is not None and (path in ("/", CONSOLE) or path.startswith(CONSOLE + "/")):

@@ -34,7 +34,8 @@ async def events(
     Goes on after the event whose id is in the header Last-Event-ID, or in ``after`` where there is no such header. The
     stream ends when the credential that opened it does.
 
-    Problems, in order: MALFORMED, CREDENTIAL_UNKNOWN and the others of a credential, BLOCK_ABSENT, STREAMS_FULL.
+    Problems, in order: MALFORMED, OPERATION_UNKNOWN, CREDENTIAL_UNKNOWN and the others of a credential, EVENT_ABSENT,
+    STREAMS_FULL.
     """
     last = request.headers.get("last-event-id")
     start = _position(last if last is not None else after)

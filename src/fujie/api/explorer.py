@@ -7,6 +7,8 @@ anyone. A wallet is found by whoever may read it.
 import time
 from typing import Final
 
+import msgspec
+
 from fujie.api import parameters, queries
 from fujie.api.chain import READY_AGE_MS_MAX
 from fujie.api.pages import Attention, Projection, Statistics, exact
@@ -33,10 +35,12 @@ from fujie.engine.reading import ProvenState, account_of
 from fujie.modules.catalog import reason
 from fujie.modules.currency.queries import WalletQuery
 from fujie.modules.identity import queries as identity
+from fujie.modules.membership import queries as membership
 from fujie.modules.membership.records import Role
 from fujie.reader.access import Reader, may_read, sees_all
 from fujie.reader.projection.lists import Lists
 from fujie.reader.projection.rows import BlockRow, TransactionRow
+from fujie.reader.projection.rows import Match as Found
 
 MINUTES: Final = 60
 BEHIND_MAX: Final = 1_000  # log entries that the projection may lag before somebody should look: a second at full load
@@ -62,10 +66,10 @@ async def search(serving: Serving, request: AnyRequest, q: str, limit: int) -> A
         institution=None if everything else institution,
         index_of=serving.engine.index_of,
     )
-    matches = [Match(kind=each.kind, title=each.title, detail=each.detail, key=each.key) for each in found]
     if own := _own_wallet(state, reader, q):
-        matches.insert(0, Match(kind="wallet", title=own, detail="", key=own))
-    return page_answer(Search(query=q, matches=matches[:limit]), private=not everything)
+        found.insert(0, Found(kind="wallet", title=own, detail="", key=own))
+    matches = [Match(**msgspec.structs.asdict(each)) for each in found]
+    return page_answer(Search(query=q, matches=matches[:limit]), private=not serving.is_public)
 
 
 @takes(before=parameters.BEFORE_HEIGHT, limit=parameters.LIMIT)
@@ -107,7 +111,7 @@ async def transactions(
 ) -> Answer:
     """List transactions, newest first, as far as the reader is a party to them.
 
-    Problems, in order: MALFORMED, CREDENTIAL_UNKNOWN and the others of a credential, PROJECTION_OFF.
+    Problems, in order: MALFORMED, OPERATION_UNKNOWN, CREDENTIAL_UNKNOWN and the others of a credential, PROJECTION_OFF.
     """
     reader = serving.reader(request)
     lists = serving.lists()
@@ -122,12 +126,12 @@ async def transactions(
 async def children(serving: Serving, request: AnyRequest, after: str | None, limit: int, by: str) -> Answer:
     """List what stands under an identifier, or under the agency (``ZZ``), ascending.
 
-    Problems, in order: MALFORMED, IDENTIFIER_MALFORMED, IDENTIFIER_ABSENT, PROJECTION_OFF.
+    Problems, in order: MALFORMED, IDENTIFIER_REDIRECTED, IDENTIFIER_MALFORMED, IDENTIFIER_ABSENT, PROJECTION_OFF.
     """
     above = str(request.path_params["identifier"])
     state = serving.state
     if above != identity.agency(state).agency:
-        above = queries.identifier(above)
+        above = queries.identifier(above, "/children", request.scope["query_string"])
         if identity.identity(state, above) is None:
             raise Problem(Kind.IDENTIFIER_ABSENT, identifier=above, proof=f"/ids/{above}.fujie")
     lists = serving.lists()
@@ -154,10 +158,14 @@ async def children(serving: Serving, request: AnyRequest, after: str | None, lim
     return page_answer(page)
 
 
-@takes(after=parameters.AFTER_NAME, limit=parameters.LIMIT)
-async def accounts(serving: Serving, request: AnyRequest, after: str | None, limit: int) -> Answer:
-    """List accounts by name. Problems, in order: MALFORMED, PROJECTION_OFF."""
-    rows = serving.lists().accounts(after, limit)
+@takes(after=parameters.AFTER_NAME, limit=parameters.LIMIT, organisation=parameters.ORGANISATION)
+async def accounts(
+    serving: Serving, request: AnyRequest, after: str | None, limit: int, organisation: str | None
+) -> Answer:
+    """List accounts by name. Problems, in order: MALFORMED, ORGANISATION_ABSENT, PROJECTION_OFF."""
+    if organisation is not None and membership.organisation(serving.state, organisation) is None:
+        raise Problem(Kind.ORGANISATION_ABSENT)
+    rows = serving.lists().accounts(after, limit, organisation)
     lines = [
         AccountLine(
             name=row.name,
@@ -229,10 +237,13 @@ def transaction_page(row: TransactionRow) -> TransactionLine:
         code=row.code,
         reason=None if why is None else why.name,
         operations=list(row.operations),
-        parties=sorted(row.parties),  # as in streams: the order says nothing of who paid whom
+        parties=sorted(row.parties),  # as in streams
         party_count=row.party_count,
         instrument=row.instrument,
         amount_minor=None if row.amount_minor is None else exact(row.amount_minor),
+        payer=row.payer,
+        payee=row.payee,
+        postings=row.postings,
     )
 
 
@@ -255,7 +266,7 @@ def _transactions(
     page = Transactions(
         transactions=[transaction_page(row) for row in found.rows], next=found.next, hidden=visible is not None
     )
-    return page_answer(page, private=visible is not None)
+    return page_answer(page, private=not serving.is_public)
 
 
 def _own_wallet(state: ProvenState, reader: Reader, text: str) -> str | None:

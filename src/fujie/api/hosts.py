@@ -6,6 +6,7 @@ name it was not given is turned away. An address in digits cannot be rebound.
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
@@ -14,6 +15,9 @@ from fujie.api.problems import Kind, Problem
 
 ANY: Final = "*"  # for a node behind a proxy that checks the name itself
 LOCALHOST: Final = "localhost"
+HOST_BYTES_MAX: Final = 262  # a name of 253 characters or an address in brackets, and a port
+
+_HOST: Final = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^\[\]:]+))(?::[0-9]*)?")
 
 
 def check_host(headers: Iterable[tuple[bytes, bytes]], known: Sequence[str]) -> None:
@@ -24,7 +28,7 @@ def check_host(headers: Iterable[tuple[bytes, bytes]], known: Sequence[str]) -> 
     sent = [value for name, value in headers if name == b"host"]
     if len(sent) != 1:
         raise Problem(Kind.HOST_UNKNOWN, "Send one Host header.")
-    if not _is_known(sent[0], tuple(known)):
+    if len(sent[0]) > HOST_BYTES_MAX or not _is_known(sent[0], tuple(known)):
         raise Problem(Kind.HOST_UNKNOWN)
 
 
@@ -32,19 +36,18 @@ def check_host(headers: Iterable[tuple[bytes, bytes]], known: Sequence[str]) -> 
     maxsize=1_024
 )  # names that requests have called this node by; what strangers make up pushes out what they made up
 def _is_known(sent: bytes, known: tuple[str, ...]) -> bool:
-    host = _without_port(sent.decode("latin-1").lower())
-    return host == LOCALHOST or ANY in known or _is_address(host) or host in (name.lower() for name in known)
+    if ANY in known:
+        return True
+    found = _HOST.fullmatch(sent.decode("latin-1").lower())
+    if found is None:
+        return False
+    if found["address"] is not None:
+        return _is_address(found["address"], 6)
+    return found["name"] == LOCALHOST or _is_address(found["name"], 4) or found["name"] in map(str.lower, known)
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
-
-
-def _is_address(host: str) -> bool:
+def _is_address(text: str, version: int) -> bool:
     try:
-        ipaddress.ip_address(host)
+        return ipaddress.ip_address(text).version == version
     except ValueError:
         return False
-    return True

@@ -6,8 +6,9 @@ the one process that answers, since it started: its label ``reader`` tells the p
 Source: CometBFT 0.38, "Metrics" (namespace ``cometbft``, label ``chain_id``).
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from litestar import Response
@@ -18,6 +19,7 @@ from prometheus_client.registry import Collector
 from fujie.api.problems import Kind, Problem
 from fujie.api.serving import Answer, AnyRequest, Serving
 from fujie.core.errors import OperationalError
+from fujie.engine.executor import Head
 from fujie.engine.reading import is_public
 from fujie.proof.light_block import decode_light_block
 from fujie.proof.vote import BlockIDFlag
@@ -29,6 +31,11 @@ REQUEST_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5
 INTERVAL_BUCKETS_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 UNMATCHED: Final = "unmatched"  # the label of paths that no route has: what strangers type is no label
 ENTRIES_COUNTED_MAX: Final = 2_000  # of a block whose size is measured; beyond that the size is estimated from these
+
+Figures = Mapping[str, tuple[str, int]]
+"""Name without ``cometbft_`` → what it is about, and its value."""
+
+log = logging.getLogger(__name__)
 
 
 class Metrics:
@@ -94,43 +101,54 @@ class _Figures(Collector):
         self._serving = serving
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every figure. What cannot be read now is left out: one missing line, and not the whole page."""
-        yield from self._consensus()
+        """Yield every figure. What cannot be read now is left out: some missing lines, and not the whole page."""
+        head = self._serving.engine.head
+        for read in (self._chain, self._validators, self._newest_block):
+            try:
+                found = read(head)
+            except OperationalError as error:
+                log.warning("some figures are left out, as they cannot be read: %s", error.what)
+                continue
+            for name, (about, value) in found.items():
+                yield _gauge(f"cometbft_{name}", about, value, chain_id=self._serving.engine.chain_id)
         yield from self._node()
 
-    def _consensus(self) -> Iterator[Metric]:
-        engine = self._serving.engine
-        head = engine.head
-        figures = {
+    def _chain(self, head: Head) -> Figures:
+        return {
             "consensus_height": ("Height of the chain.", head.height),
             "consensus_latest_block_height": ("Height of the newest block.", head.height),
             "consensus_total_txs": ("Transactions committed, over all blocks.", head.log_size),
-            "mempool_size": ("Transactions that wait for a block.", engine.pending),
+            "mempool_size": ("Transactions that wait for a block.", self._serving.engine.pending),
         }
-        block = engine.light_block(head.height) if head.height else None
-        if block is not None:
-            members = block.validators.validators
-            signed = [member.flag is not BlockIDFlag.ABSENT for member in block.commit.signatures]
-            missing = [member.voting_power for member, here in zip(members, signed, strict=True) if not here]
-            figures |= {
-                "consensus_validators": ("Number of validators.", len(members)),
-                "consensus_validators_power": ("Voting power of all validators.", sum(m.voting_power for m in members)),
-                "consensus_missing_validators": ("Validators who did not sign the newest block.", len(missing)),
-                "consensus_missing_validators_power": ("Voting power of those who did not sign.", sum(missing)),
-            }
-        stored = engine.block(head.height) if head.height else None
-        if stored is not None:
-            row = stored.stored
-            counted = min(row.transactions, ENTRIES_COUNTED_MAX)
-            entries = engine.entries(row.first_index, row.first_index + counted) if counted else []
-            size = sum(len(entry.transaction) for entry in entries)
-            size = size * row.transactions // max(len(entries), 1) + len(row.header) + len(row.commit)
-            figures |= {
-                "consensus_num_txs": ("Transactions in the newest block.", row.transactions),
-                "consensus_block_size_bytes": ("Size of the newest block, in bytes.", size),
-            }
-        for name, (about, value) in figures.items():
-            yield _gauge(f"cometbft_{name}", about, value, chain_id=engine.chain_id)
+
+    def _validators(self, head: Head) -> Figures:
+        block = self._serving.engine.light_block(head.height) if head.height else None
+        if block is None:
+            return {}
+        members = block.validators.validators
+        signed = [member.flag is not BlockIDFlag.ABSENT for member in block.commit.signatures]
+        missing = [member.voting_power for member, here in zip(members, signed, strict=True) if not here]
+        return {
+            "consensus_validators": ("Number of validators.", len(members)),
+            "consensus_validators_power": ("Voting power of all validators.", sum(m.voting_power for m in members)),
+            "consensus_missing_validators": ("Validators who did not sign the newest block.", len(missing)),
+            "consensus_missing_validators_power": ("Voting power of those who did not sign.", sum(missing)),
+        }
+
+    def _newest_block(self, head: Head) -> Figures:
+        engine = self._serving.engine
+        block = engine.block(head.height) if head.height else None
+        if block is None:
+            return {}
+        row = block.stored
+        counted = min(row.transactions, ENTRIES_COUNTED_MAX)
+        entries = engine.entries(row.first_index, row.first_index + counted) if counted else []
+        size = sum(len(entry.transaction) for entry in entries)
+        size = size * row.transactions // max(len(entries), 1) + len(row.header) + len(row.commit)
+        return {
+            "consensus_num_txs": ("Transactions in the newest block.", row.transactions),
+            "consensus_block_size_bytes": ("Size of the newest block, in bytes.", size),
+        }
 
     def _node(self) -> Iterator[Metric]:
         serving = self._serving

@@ -20,8 +20,10 @@ from fujie.engine.reading import ProvenState
 from fujie.engine.stored_block import BlockAt
 from fujie.modules.catalog import RECEIPT, TRANSACTION, reason
 from fujie.modules.currency import state_keys as currency
+from fujie.modules.currency.events import vault_account, wallet_account
 from fujie.modules.currency.operations import OpenWallet
 from fujie.proof.header import header_hash
+from fujie.reader.movements import MOVING, POSTINGS_EACH, moving
 from fujie.reader.parties import parties_of
 
 PARTIES_SHOWN_MAX: Final = 16  # names in one event; whoever is a party gets it whether he is shown or not
@@ -137,13 +139,15 @@ class Moments:
     def _transaction(self, entry: LogEntry, position: Position) -> Moment:
         raw = SIGNED_TRANSACTION.decode_trusted(entry.transaction).body
         body, receipt = TRANSACTION.decode_trusted(raw), RECEIPT.decode_trusted(entry.receipt)
-        operations = tuple(dict.fromkeys(type_name(operation.__class__) for operation in body.operations))
+        operations = tuple(type_name(operation.__class__) for operation in body.operations)
         for operation in body.operations:
             if isinstance(operation, OpenWallet) and receipt.code == 0:
                 self._remember(operation.wallet, operation.institution)
         parties = parties_of(body, receipt, self._institution)
         why = reason(receipt.code)
-        instrument, amount_minor = _moved(body.operations)
+        money = moving(body.operations)
+        first = money[0] if money else None
+        payer, payee = (None, None) if first is None else self._sides(first)
         page = TransactionLine(
             index=position.next_index - 1,
             height=receipt.height,
@@ -154,10 +158,20 @@ class Moments:
             operations=list(operations),
             parties=sorted(parties)[:PARTIES_SHOWN_MAX],
             party_count=len(parties),
-            instrument=instrument,
-            amount_minor=None if amount_minor is None else exact(amount_minor),
+            instrument=None if first is None else first.instrument,
+            amount_minor=None if first is None else exact(first.amount_minor),
+            payer=payer,
+            payee=payee,
+            postings=POSTINGS_EACH * len(money),
         )
         return Moment(_event(position, "transaction", page), parties, operations)
+
+    def _sides(self, operation: Any) -> tuple[str | None, str | None]:
+        """Return the ledger accounts of payer and payee; None for the vault of a wallet that does not exist."""
+        payer, payee = MOVING[type(operation)](operation)
+        if payee is None and isinstance(payer, bytes) and (institution := self._institution(payer)) is not None:
+            payee = vault_account(institution)
+        return _named(payer), _named(payee)
 
     def _institution(self, wallet: bytes) -> str | None:
         """Return the institution of a wallet: of the newest proven state, or of a wallet opened since."""
@@ -195,13 +209,8 @@ def _block_page(block: BlockAt) -> Block:
     )
 
 
-def _moved(operations: tuple[Any, ...]) -> tuple[str | None, int | None]:
-    """Return instrument and amount of the first operation that moves money, as asked for."""
-    for operation in operations:
-        amount_minor = getattr(operation, "amount_minor", None)
-        if amount_minor is not None:
-            return operation.instrument, amount_minor
-    return None, None
+def _named(side: bytes | str | None) -> str | None:
+    return wallet_account(side) if isinstance(side, bytes) else side
 
 
 def _event(position: Position, kind: str, page: Page) -> bytes:

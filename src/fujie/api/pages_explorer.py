@@ -25,7 +25,9 @@ class Blocks(Page):
 
 
 class TransactionLine(Page):
-    """A transaction of a list: the first operation that moves money gives instrument and amount, as they were asked for."""
+    """A transaction of a list. The first operation that moves money gives instrument, amount, payer and payee, as they were
+    asked for; payer and payee are ledger accounts, as in ``Posting``. ``postings``: how many lines all its operations make.
+    """
 
     index: int
     height: int
@@ -38,6 +40,9 @@ class TransactionLine(Page):
     party_count: int
     instrument: str | None
     amount_minor: Integer | None
+    payer: str | None
+    payee: str | None
+    postings: int
 
 
 class Transactions(Page):
@@ -50,13 +55,15 @@ class Transactions(Page):
 
 class Match(Page):
     """Something that was found. ``kind``: identifier, alias, name, wallet, transaction, block, account, organisation or
-    instrument; ``key`` leads there.
+    instrument; ``key`` leads there. ``time_ms`` and ``transactions`` are those of a block.
     """
 
     kind: str
     title: str
     detail: str
     key: str
+    time_ms: int | None
+    transactions: int | None
 
 
 class Search(Page):

@@ -5,23 +5,31 @@ A parameter that a route does not know, or that comes twice, is MALFORMED: a mis
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
+from fujie.api import queries
 from fujie.api.problems import Kind, Problem
 from fujie.api.serving import Answer, AnyRequest, Serving
+from fujie.core.json_form import type_name
 from fujie.core.units import HEIGHT_MAX
+from fujie.modules.catalog import OPERATIONS
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 SEARCH_CHARACTERS_MAX: Final = 200
 QUERY_BYTES_MAX: Final = 4_096
+NEAREST_MAX: Final = 3  # names that a mistaken one may mean
+NEAREST_RATIO: Final = 0.5  # how alike they are: `pey` finds `pay`, and `transfer` nothing that it does not mean
 
 _WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 class Parameter(NamedTuple):
-    """What a query parameter may be: ``parse`` returns its value or raises ValueError, ``schema`` is its JSON schema."""
+    """What a query parameter may be: ``parse`` returns its value or raises ValueError, or a problem that says more;
+    ``schema`` is its JSON schema.
+    """
 
     parse: Callable[[str], Any]
     schema: Mapping[str, Any]
@@ -39,7 +47,9 @@ def whole(low: int, high: int, about: str, default: int | None = None) -> Parame
         return int(text)
 
     schema: dict[str, Any] = {"type": "integer", "minimum": low, "maximum": high}
-    return Parameter(parse, schema if default is None else {**schema, "default": default}, about, default)
+    if default is not None:
+        schema["default"] = default
+    return Parameter(parse, schema, f"{about} A whole number from {low} to {high}.", default)
 
 
 def text(pattern: str, characters_max: int, about: str) -> Parameter:
@@ -66,6 +76,20 @@ def choice(about: str, *words: str) -> Parameter:
     return Parameter(parse, {"type": "string", "enum": list(words), "default": words[0]}, about, words[0])
 
 
+def operation(about: str) -> Parameter:
+    """Return a parameter that is the type of an operation. A filter by a name that nothing has would show nothing."""
+    names = [type_name(kind) for kind in OPERATIONS]
+
+    def parse(value: str) -> str:
+        if value not in names:
+            nearest = get_close_matches(value.lower(), names, NEAREST_MAX, NEAREST_RATIO)
+            meant = f" Nearest: {', '.join(nearest)}." if nearest else ""
+            raise Problem(Kind.OPERATION_UNKNOWN, f"Correct the name of the operation.{meant}", nearest=nearest)
+        return value
+
+    return Parameter(parse, {"type": "string", "enum": names}, about)
+
+
 def anything(about: str) -> Parameter:
     """Return a parameter that has to be there and may be any text of 1 to ``SEARCH_CHARACTERS_MAX`` characters."""
 
@@ -89,10 +113,13 @@ PARTY: Final = text(
     140,
     "Only transactions with this party: `wallet/<hex>`, `id/<identifier>` or `account/<name>`.",
 )
-OPERATION: Final = text("[a-z_]{1,40}", 40, "Only transactions with an operation of this type: `pay`.")
+OPERATION: Final = operation("Only transactions with an operation of this type: `pay`.")
+ORGANISATION: Final = text(queries.ACCOUNT_PATTERN, 64, "Only accounts of this organisation, by its name.")
 CODE: Final = whole(0, 999_999, "Only transactions with this code: 0, or the number of a reason.")
 EVENT_ID: Final = text(
-    r"(?:0|[1-9][0-9]{0,15})\.(?:0|[1-9][0-9]{0,15})", 40, "Id of the last event seen; `0.0` is the beginning."
+    r"(?:0|[1-9][0-9]{0,15})\.(?:0|[1-9][0-9]{0,15})",
+    40,
+    "Id of the last event seen, `<height>.<log index>`; `0.0` is the beginning.",
 )
 
 

@@ -30,8 +30,10 @@ RETRY_AFTER_S: Final = 1  # an overloaded node empties its queue within a second
 class Kind(Enum):
     """The interface's own problems: HTTP status, title, and what to do where nothing more exact is known."""
 
+    IDENTIFIER_REDIRECTED = 308, "An identifier has one spelling.", "Follow the header Location."
     MALFORMED = 400, "The request is not well formed.", "Correct the place that is named and send it again."
     IDENTIFIER_MALFORMED = 400, "The text is no identifier.", "Write it as in ZZ.156.1301."
+    OPERATION_UNKNOWN = 400, "There is no operation of this type.", "Correct its name; docs/spec lists all operations."
     TIME_NOT_PROVEN_YET = 400, "The time asked about lies after the newest proven block.", "Ask about an earlier time."
     CREDENTIAL_REQUIRED = 401, "Not everyone may read this.", "Send a read grant or an API key as Authorization."
     CREDENTIAL_UNKNOWN = 401, "The node does not know this credential.", "Check that it is whole and of this node."
@@ -46,6 +48,8 @@ class Kind(Enum):
     RECEIPT_ABSENT = 404, "No transaction with this id stands on the ledger.", "Submit it, or check its id."
     BLOCK_ABSENT = 404, "The node has no block of this height.", "Ask up to that of /status, or ask another node."
     ACCOUNT_ABSENT = 404, "There is no account of this name.", "The link `proof` proves its absence."
+    ORGANISATION_ABSENT = 404, "There is no organisation of this name.", "GET /organisations lists them all."
+    EVENT_ABSENT = 404, "No stream goes on from this event.", "Begin anew, without the id of an event."
     WALLET_ABSENT = 404, "There is no wallet with this id.", "The link `proof` proves its absence."
     TILE_ABSENT = 404, "The proven log has no such tile.", "Ask for tiles of the size that /log/checkpoint names."
     INSTRUMENT_ABSENT = 404, "There is no instrument with this code.", "The link `proof` proves its absence."
@@ -75,13 +79,18 @@ class Kind(Enum):
 
 
 class Problem(Exception):
-    """Raised by a handler: the answer is this problem. ``members`` are added to the document."""
+    """Raised by a handler: the answer is this problem. ``members`` are added to the document. ``location`` is where what is
+    asked for is found.
+    """
 
-    def __init__(self, kind: Kind, detail: str = "", *, retry_after_s: int | None = None, **members: Any) -> None:
+    def __init__(
+        self, kind: Kind, detail: str = "", *, retry_after_s: int | None = None, location: str = "", **members: Any
+    ) -> None:
         super().__init__(kind, detail)
         self.kind = kind
         self.detail = detail or kind.advice
         self.retry_after_s = retry_after_s
+        self.location = location
         self.members = members
 
 
@@ -122,7 +131,7 @@ def answer_for(error: Exception, path: str) -> ProblemAnswer:
     """Return the problem document for ``error``, raised while answering ``path``. Logs what was not foreseen."""
     match error:
         case Problem():
-            return _answer(
+            answer = _answer(
                 error.kind.status,
                 error.kind.name,
                 error.kind.title,
@@ -131,6 +140,7 @@ def answer_for(error: Exception, path: str) -> ProblemAnswer:
                 error.members,
                 error.retry_after_s,
             )
+            return _with_header(answer, "location", error.location) if error.location else answer
         case Refused(reason=reason):
             return _refusal(reason, path)
         case BadCredential(fault=fault):
@@ -157,7 +167,7 @@ def answer_for(error: Exception, path: str) -> ProblemAnswer:
             kind = _KIND_OF_STATUS.get(status, Kind.MALFORMED)
             answer = _of_kind(kind, "", path)
             if allow := (error.headers or {}).get("allow"):  # Litestar writes the name so
-                answer = msgspec.structs.replace(answer, headers={**answer.headers, "allow": allow})
+                answer = _with_header(answer, "allow", allow)
             return answer
     return _answer(
         500, Kind.INTERNAL.name, Kind.INTERNAL.title, Kind.INTERNAL.advice, path, {"correlation_id": _correlate(error)}
@@ -220,6 +230,10 @@ def _answer(
     if status in (408, 413):
         headers["connection"] = "close"  # the rest of the body is not worth reading
     return ProblemAnswer(status, headers, msgspec.json.encode(document))
+
+
+def _with_header(answer: ProblemAnswer, name: str, value: str) -> ProblemAnswer:
+    return msgspec.structs.replace(answer, headers={**answer.headers, name: value})
 
 
 def _correlate(error: Exception) -> str:

@@ -2,10 +2,12 @@
 
 import re
 from typing import Final
+from urllib.parse import quote
 
 from fujie.api.problems import Kind, Problem
 from fujie.core import identifiers
-from fujie.core.identifiers import IdentifierError
+from fujie.core.identifier_forms import as_meant
+from fujie.core.identifiers import Fault, IdentifierError
 from fujie.proof.bundle import BUNDLE_SUFFIX
 
 HEIGHT_PATTERN: Final = "[1-9][0-9]{0,15}"
@@ -13,6 +15,8 @@ TRANSACTION_PATTERN: Final = "[0-9a-f]{64}"
 WALLET_PATTERN: Final = "[0-9a-f]{32}"
 ACCOUNT_PATTERN: Final = "[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 INSTRUMENT_PATTERN: Final = "(?=.{3,24}$)[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*"
+
+QUERY_SAFE: Final = "=&%:.-+"  # of a query that comes back in an answer
 
 _HEIGHT: Final = re.compile(HEIGHT_PATTERN)
 _TRANSACTION: Final = re.compile(TRANSACTION_PATTERN)
@@ -46,12 +50,24 @@ def instrument_code(text: str) -> str:
     return _matched(_INSTRUMENT, text, "A code is 3 to 24 capitals, digits and inner hyphens.")
 
 
-def identifier(text: str) -> str:
-    """Return the identifier in a path. Raises :class:`Problem` IDENTIFIER_MALFORMED with ``fault`` and ``position``."""
+def identifier(text: str, rest: str = "", query: bytes = b"") -> str:
+    """Return the identifier in a path; ``rest`` is what follows it there, and ``query`` what follows that.
+
+    Raises :class:`Problem` IDENTIFIER_REDIRECTED to the one spelling where a person's is understood (``as_meant``), else
+    IDENTIFIER_MALFORMED with ``fault`` and ``position``.
+    """
     try:
         return identifiers.parse(text)
     except IdentifierError as error:
-        raise Problem(Kind.IDENTIFIER_MALFORMED, str(error), fault=error.fault, position=error.position) from None
+        fault = error
+    try:
+        meant = as_meant(text)
+    except IdentifierError as error:
+        # What parse finds first is the hyphen, and what is wrong is behind it.
+        fault = error if error.fault in (Fault.CHECK, Fault.CHECK_MISSING) else fault
+        raise Problem(Kind.IDENTIFIER_MALFORMED, str(fault), fault=fault.fault, position=fault.position) from None
+    target = f"/ids/{meant}{rest}" + (f"?{quote(query, safe=QUERY_SAFE)}" if query else "")
+    raise Problem(Kind.IDENTIFIER_REDIRECTED, location=target, identifier=meant)
 
 
 def without_suffix(text: str) -> tuple[str, bool]:

@@ -83,9 +83,10 @@ async def transaction(serving: Serving, request: AnyRequest) -> Answer:
 async def history(serving: Serving, request: AnyRequest, before: int | None, limit: int) -> Answer:
     """List the versions of an identifier's record, newest first, and what it came from and what followed it.
 
-    Problems, in order: MALFORMED, IDENTIFIER_MALFORMED, IDENTIFIER_ABSENT, UNAVAILABLE (an old version is missing).
+    Problems, in order: MALFORMED, IDENTIFIER_REDIRECTED, IDENTIFIER_MALFORMED, IDENTIFIER_ABSENT, UNAVAILABLE (an old
+    version is missing).
     """
-    name = queries.identifier(str(request.path_params["identifier"]))
+    name = queries.identifier(str(request.path_params["identifier"]), "/history", request.scope["query_string"])
     current = identity.identity(serving.state, name)
     proof = f"/ids/{name}{BUNDLE_SUFFIX}"
     if current is None:

@@ -49,10 +49,12 @@ _Start = dict[str, Any]  # an ASGI message
 async def resolve(serving: Serving, request: AnyRequest) -> Answer:
     """Return what an identifier stands for, or the proof that nothing stands there; with ``versionTime`` what stood then.
 
-    Problems, in order: METHOD_NOT_ALLOWED, IDENTIFIER_MALFORMED, MALFORMED (query), NOT_ACCEPTABLE,
+    Problems, in order: METHOD_NOT_ALLOWED, IDENTIFIER_REDIRECTED, IDENTIFIER_MALFORMED, MALFORMED (query), NOT_ACCEPTABLE,
     TIME_NOT_PROVEN_YET, IDENTIFIER_ABSENT, UNAVAILABLE.
     """
-    raise AssertionError("the application hands these paths to the Resolver, in front of its router")
+    # The application hands these paths to the Resolver, in front of its router. What the router finds here it has tidied
+    # up before (``//ids/ZZ``), and such a path names nothing.
+    raise Problem(Kind.NOT_FOUND)
 
 
 class Resolver:
@@ -62,7 +64,7 @@ class Resolver:
     is the answer. As JSON, an absence is a problem that links to its proof. ``versionTime`` (RFC 3339) asks for the
     record that was in force then.
 
-    Problems, in order: METHOD_NOT_ALLOWED, IDENTIFIER_MALFORMED, MALFORMED (query), NOT_ACCEPTABLE,
+    Problems, in order: METHOD_NOT_ALLOWED, IDENTIFIER_REDIRECTED, IDENTIFIER_MALFORMED, MALFORMED (query), NOT_ACCEPTABLE,
     TIME_NOT_PROVEN_YET, IDENTIFIER_ABSENT, UNAVAILABLE.
     """
 
@@ -114,7 +116,7 @@ class Resolver:
         """Return the answer in whatever form, and as of whatever time, is asked for."""
         as_file = text.endswith(BUNDLE_SUFFIX)
         text = text.removesuffix(BUNDLE_SUFFIX)
-        identifier = queries.identifier(text)
+        identifier = queries.identifier(text, BUNDLE_SUFFIX if as_file else "", query)
         time_ms = _version_time(query)
         form = media.BUNDLE
         if not as_file:
@@ -163,7 +165,7 @@ def _page(identifier: str, bundle: Bundle, time_ms: int | None, query: bytes) ->
     item = bundle.items[0]
     proof = f"{PREFIX}{identifier}{BUNDLE_SUFFIX}"
     if query:
-        proof += "?" + quote(query.decode("latin-1"), safe="=&%:.-+")
+        proof += "?" + quote(query, safe=queries.QUERY_SAFE)
     header = decode_light_block(bundle.light_block).header
     about: dict[str, Any] = {
         "chain_id": bundle.chain_id,

@@ -15,9 +15,8 @@ from typing import Any, Final
 import uvicorn
 
 from fujie.api.connections import CONNECTIONS_MAX_DEFAULT, bounded_to
-from fujie.api.listening import HOST_DEFAULT, address_of, listen
+from fujie.api.listening import BACKLOG, HOST_DEFAULT, accept, address_of, listen
 
-BACKLOG: Final = 2_048  # connections that may wait to be accepted
 KEEP_ALIVE_S: Final = 75  # longer than the idle time of common proxies (60 s), so that they close first
 STOP_TIMEOUT_S: Final = 10  # for requests in hand when the node stops
 
@@ -54,11 +53,15 @@ def serve_on(
     app: Any,
     on_ready: Callable[[str], None] | None = None,
     stop_event: threading.Event | None = None,
+    on_turn: Callable[[], None] = lambda: None,
 ) -> None:
     """As :func:`serve`, on a bound TCP socket, which the caller closes; several processes may share it.
 
-    The application may say in ``connections_max`` how many connections it is made for.
+    ``on_turn`` is called several times a second, for as long as requests are answered. The application may say in
+    ``connections_max`` how many connections it is made for. Raises :class:`OperationalError` when another program accepts
+    on the port already.
     """
+    accept(listener)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -76,7 +79,7 @@ def serve_on(
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        _Server(config, address_of(listener), on_ready, stop_event or threading.Event()).run([listener])
+        _Server(config, address_of(listener), on_ready, stop_event or threading.Event(), on_turn).run([listener])
     finally:
         sys.setswitchinterval(before_s)
 
@@ -85,12 +88,18 @@ class _Server(uvicorn.Server):
     """uvicorn that stops at an event and leaves signals alone."""
 
     def __init__(
-        self, config: uvicorn.Config, address: str, on_ready: Callable[[str], None] | None, stop_event: threading.Event
+        self,
+        config: uvicorn.Config,
+        address: str,
+        on_ready: Callable[[str], None] | None,
+        stop_event: threading.Event,
+        on_turn: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._address = address
         self._on_ready = on_ready
         self._stop_event = stop_event
+        self._on_turn = on_turn
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -112,4 +121,5 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Tell whether to stop; asked ten times a second."""
+        self._on_turn()
         return await super().on_tick(counter) or self._stop_event.is_set()

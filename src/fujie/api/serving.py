@@ -104,6 +104,11 @@ class Serving:
         """The newest proven state."""
         return ProvenState(self.engine)
 
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody may read everything; else an answer that depends on who asks belongs to him alone."""
+        return is_public(self.state)
+
     def find_lists(self) -> "Lists | None":
         """Return the projection to read, or None where the node keeps none."""
         return self._lists
@@ -124,7 +129,7 @@ class Serving:
 
         Raises as ``Access.authenticate``, then :class:`Problem` SCOPE_MISSING for a key that is not made for reading.
         """
-        if is_public(self.state):
+        if self.is_public:
             return STRANGER
         found = self.authenticated(request)
         if found.means is not Means.NOTHING and Scope.READ not in found.scopes:

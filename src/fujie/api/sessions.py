@@ -6,6 +6,7 @@ from fujie.api import media
 from fujie.api.pages import Me, Session, SessionEnded, SignIn
 from fujie.api.problems import Kind, Problem
 from fujie.api.serving import Answer, AnyRequest, Serving, page_answer
+from fujie.core.errors import Refused
 from fujie.engine.reading import account_of
 from fujie.reader.access import BEARER, sees_all
 from fujie.reader.credentials import BadCredential, Credentials, Fault
@@ -39,7 +40,8 @@ async def sign_in(serving: Serving, request: AnyRequest) -> Answer:
     """Turn a one-time code (``fujie access code``) into a session; the token is told once.
 
     Problems, in order: MEDIA_TYPE_UNSUPPORTED, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT, MALFORMED, GUESSES_EXHAUSTED,
-    CODE_UNKNOWN (also where the node has no access folder), READER_SUSPENDED.
+    CODE_UNKNOWN (also where the node has no access folder), READER_POLICY_NOT_SATISFIED (the code was made for an account
+    that there is not), READER_SUSPENDED.
     """
     media.sent_type(request.headers.get("content-type"), (media.JSON,))
     body = await serving.body(request, SIGN_IN_BYTES_MAX)
@@ -52,6 +54,11 @@ async def sign_in(serving: Serving, request: AnyRequest) -> Answer:
     if credentials is None:
         raise BadCredential(Fault.CODE_UNKNOWN)
     issued = credentials.redeem(code)
+    try:
+        serving.access.authenticate(serving.engine, f"Bearer {issued.token}")
+    except Refused:
+        credentials.end_session(issued.token)  # nobody could read with it
+        raise
     session = issued.credential
     page = Session(token=issued.token, account=session.account, expires_at_ms=session.expires_at_ms)
     return page_answer(page, private=True)

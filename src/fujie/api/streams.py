@@ -29,6 +29,7 @@ HEARTBEAT_S: Final = 15.0  # below the idle time of common proxies (60 s)
 CHECK_S: Final = 1.0  # how often a stream with a credential looks whether that still holds
 RESUME_WAIT_S: Final = 5.0  # for the block of the last id: another process of the node may be a moment ahead
 RESUME_POLL_S: Final = 0.05
+BLOCKS_AHEAD_MAX: Final = 1_000  # that another process may be ahead: more than a node makes in that time
 STUCK_POLL_S: Final = 0.01
 RETRY_AFTER_S: Final = 5
 HEARTBEAT: Final = b": \n\n"
@@ -112,15 +113,19 @@ class Hub:
         return stream
 
     async def resumed(self, position: Position) -> Position:
-        """Return ``position`` once it can be gone on from. Raises :class:`Problem` BLOCK_ABSENT."""
+        """Return ``position`` once it can be gone on from. Raises :class:`Problem` EVENT_ABSENT."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + RESUME_WAIT_S
         # Looked at now and then: no event says that another thread has made a block, and who waits here is rare.
-        while self._moments.now() < position and loop.time() < deadline:  # noqa: ASYNC110 - as said
+        while self._moments.now() < position and loop.time() < deadline:
+            if position.height > self._moments.now().height + BLOCKS_AHEAD_MAX:
+                break
             await asyncio.sleep(RESUME_POLL_S)
         known = self._moments.is_position(position)
         if not known or (position < self._moments.now() and not self._moments.goes_on(position)):
-            raise Problem(Kind.BLOCK_ABSENT, "No event with this id can be gone on from here; begin anew without one.")
+            newest = self._moments.now()
+            told = f"The newest event has the id {newest}." if newest < position else "This node does not keep it."
+            raise Problem(Kind.EVENT_ABSENT, f"{told} {Kind.EVENT_ABSENT.advice}")
         return position
 
     async def run(self, stream: Stream, send: Send, start: Position | None, still_allowed: StillAllowed) -> None:

@@ -1,13 +1,15 @@
 """`fujie access`: API keys of organisations, and codes to sign in at the console. For the operator of a node."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from fujie.cli import output
 from fujie.cli.settings import Json, Settings, examples, settings_of
+from fujie.cli.words import account as account_name
 from fujie.cli.words import time_text
+from fujie.core.wording import nearest, quoted
 
 if TYPE_CHECKING:
     from fujie.reader.credentials import Credential, Credentials
@@ -16,7 +18,10 @@ app = typer.Typer(help="API keys, and codes to sign in at the console.", no_args
 keys = typer.Typer(help="Make, list and revoke API keys of this node.", no_args_is_help=True)
 app.add_typer(keys, name="key")
 
-Account = Annotated[str, typer.Argument(help="Account in whose name is read: bank-east")]
+Account = Annotated[str, typer.Argument(help="Account in whose name is read: bank-east", callback=account_name)]
+
+
+SHOWN_MAX: Final = 10  # names in a hint
 
 
 class _Scope(StrEnum):
@@ -76,7 +81,7 @@ def show_all(context: typer.Context, json: Json = False) -> None:
             for key in found
         ],
         {"keys": [_data(key) for key in found]},
-        "There is no API key; make one with `fujie access key new`.",
+        "There is no API key; make one with `fujie access key new ACCOUNT`.",
     )
 
 
@@ -91,7 +96,7 @@ def revoke(
 
     found = _credentials(context).revoke_key(key)
     if found is None:
-        raise OperationalError(f"There is no API key {key[:16]!a}.", "`fujie access key list` shows their ids.")
+        raise OperationalError(f"There is no API key {quoted(key, 16)}.", "`fujie access key list` shows their ids.")
     output.show(f"Revoked API key {found.id}", [("account", found.account)], _data(found))
 
 
@@ -134,16 +139,30 @@ def _check_account(settings: Settings, name: str) -> None:
     from fujie.client.client import Client
     from fujie.client.http import HttpTransport
     from fujie.core.errors import OperationalError
-    from fujie.node.folder import check_name
 
-    check_name(name)
     try:
         with Client(HttpTransport(settings.url, tries=1), settings.trust()) as client:
             found = client.account(name).record
     except OperationalError:
         return
     if found is None:
-        raise OperationalError(f"There is no account {name}.", "Name one that the chain has; keys read in its name.")
+        known = _account_names(settings)
+        raise OperationalError(
+            f"There is no account {name}.{nearest(name, known)}",
+            f"Name one that the chain has: {', '.join(known[:SHOWN_MAX])}{', …' if len(known) > SHOWN_MAX else ''}."
+            if known
+            else "`fujie search NAME --kind account` finds those that the chain has.",
+        )
+
+
+def _account_names(settings: Settings) -> list[str]:
+    """Return the names of accounts that the node lists first, for a hint; none where it keeps no lists."""
+    from fujie.core.errors import OperationalError
+
+    try:
+        return settings.listed(lambda explorer: explorer.accounts(limit=200), "accounts", "name")
+    except OperationalError:
+        return []
 
 
 def _data(key: "Credential") -> dict[str, object]:

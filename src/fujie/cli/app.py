@@ -31,6 +31,7 @@ from fujie.cli import (
     read,
     receipt,
     resolve,
+    search,
     snapshot,
     status,
     verify,
@@ -72,7 +73,7 @@ def common(
     context.obj = Settings(home, url)
 
 
-for module in (node, mirror, status, resolve, read, pay, receipt, verify, check, doctor):
+for module in (node, mirror, status, search, resolve, read, pay, receipt, verify, check, doctor):
     module.register(app)
 for name, group in (
     ("id", identifier.app),

@@ -6,6 +6,7 @@ import typer
 
 from fujie.cli import output
 from fujie.cli.settings import Json, examples, settings_of
+from fujie.core.wording import count
 
 SHOWN_MAX = 50
 
@@ -47,7 +48,7 @@ def check(context: typer.Context, json: Json = False) -> None:
         ("took", f"{seconds:.1f} s"),
         ("newest block", "" if report.proven else "not signed into a next header yet; the node does that at its start"),
     ]
-    title = "Everything fits" if not report.found else f"{report.found:,} findings"
+    title = "Everything fits" if not report.found else count(report.found, "finding")
     output.show(title, rows, data)
     if report.found:
         for finding in report.findings[:SHOWN_MAX]:

@@ -6,6 +6,7 @@ import typer
 
 from fujie.cli import output
 from fujie.cli.settings import Json, examples, settings_of
+from fujie.core.wording import nearest, quoted
 
 if TYPE_CHECKING:
     from fujie.node.config import Config, Resolved
@@ -60,7 +61,6 @@ def explain(
     json: Json = False,
 ) -> None:
     """Explain what each key does. Its default, what it takes, and the variable that sets it."""
-    from fujie.node.config_file import nearest
     from fujie.node.config_keys import keys, toml_text
     from fujie.node.config_text import sentence, variables
 
@@ -70,7 +70,7 @@ def explain(
         sections = {each.section for each in keys().values()}
         hint = nearest(key, (*keys(), *sections)) or nearest(key, [each.partition(".")[2] for each in keys()])
         hint = hint or f" The sections are {', '.join(sorted(sections))}."
-        raise typer.BadParameter(f"{key[:60]!a} is no key or section.{hint}")
+        raise typer.BadParameter(f"{quoted(key)} is no key or section.{hint}")
     if output.json_wanted():
         output.write_json({"keys": [_key_data(each) for each in chosen]})
         return

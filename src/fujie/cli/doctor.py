@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from fujie.cli import output, words
+from fujie.cli import output
 from fujie.cli.settings import Json, Trust, examples, settings_of
 from fujie.core.errors import FujieError
+from fujie.core.wording import count
 
 if TYPE_CHECKING:
     from fujie.cli.settings import Settings
@@ -86,7 +87,7 @@ def _show(parts: "dict[str, list[Finding]]", counts: Counter[str], everything: b
     if counts["skip"]:
         looked.append(f"{counts['skip']} not looked at")
     if counts["fail"] or counts["warn"]:
-        output.say(", ".join((f"{counts['fail']} wrong", words.count(counts["warn"], "warning"), *looked)))
+        output.say(", ".join((f"{counts['fail']} wrong", count(counts["warn"], "warning"), *looked)))
     else:
         output.say(f"Nothing is wrong: {', '.join(looked)}. `fujie doctor --all` shows each.")
 

@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 import typer
 
+from fujie.core.wording import quoted
+
 _SMALL: Final = "small letters, digits and inner hyphens"
 _CAPITAL: Final = "capital letters, digits and inner hyphens"
 _IDENTIFIER: Final = "an identifier, such as ZZ.156.1301"
@@ -43,7 +45,7 @@ def plain(detail: str) -> str:
 
 def is_no_json(text: str) -> str:
     """Return what to say of a text that is no JSON."""
-    return f'{text[:40]!a} is no JSON: write an object, such as {{"type": ...}}'
+    return f'{quoted(text, 40)} is no JSON: write an object, such as {{"type": ...}}'
 
 
 def check_record(record: msgspec.Struct, names: Mapping[str, str]) -> None:
@@ -53,11 +55,12 @@ def check_record(record: msgspec.Struct, names: Mapping[str, str]) -> None:
         try:
             msgspec.msgpack.decode(msgspec.msgpack.encode(getattr(record, field)), type=hint)
         except msgspec.ValidationError as error:
-            raise typer.BadParameter(f"{names.get(field, field)}: {_said(str(error))}") from None
+            raise typer.BadParameter(f"{names.get(field, field)}: {said_of(error)}") from None
 
 
-def _said(error: str) -> str:
-    """Return in words what msgspec says of one value."""
+def said_of(fault: msgspec.ValidationError) -> str:
+    """Return in words what is wrong with one value."""
+    error = str(fault)
     if (match := _PATTERN.search(error)) is not None:
         return f"write {FORMS.get(match['pattern'].replace(chr(92) * 2, chr(92)), 'it in another form')}"
     if (match := _LENGTH.search(error)) is not None:

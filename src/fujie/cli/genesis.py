@@ -7,6 +7,7 @@ import typer
 
 from fujie.cli import output, words
 from fujie.cli.settings import Json, examples, settings_of
+from fujie.core.wording import count
 
 if TYPE_CHECKING:
     from fujie.machine.genesis import Genesis
@@ -50,7 +51,7 @@ def export(
         write_atomically(file, data, mode=OWNER_ONLY, overwrite=False)
     except FileExistsError:
         raise OperationalError(f"{file} exists already.", "Choose another name.") from None
-    rows: list[output.Row] = [("chain", chain_id(genesis)), ("size", f"{len(data):,} bytes")]
+    rows: list[output.Row] = [("chain", chain_id(genesis)), ("size", count(len(data), "byte"))]
     output.show(f"Exported {file}", rows, {"file": str(file), "chain_id": chain_id(genesis), "bytes": len(data)})
 
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from fujie.cli import output, signing, words
+from fujie.cli.search import identifier_in
 from fujie.cli.settings import Json, Keys, Settings, Trust, examples, settings_of
-from fujie.cli.words import identifier as parse_identifier
+from fujie.core.wording import quoted
 
 if TYPE_CHECKING:
     from msgspec import Struct
@@ -51,7 +52,7 @@ def allocate(
     from fujie.client.identity import named, numbered
 
     settings = settings_of(context)
-    prefix = parse_identifier(namespace)
+    prefix = identifier_in(settings, namespace)
     attributes = _attributes(attribute)
     label = name or node or kind
     item = (
@@ -86,7 +87,7 @@ def update(
 ) -> None:
     """Replace parts of a record; --attribute replaces all attributes. Whoever controls the identifier signs."""
     settings = settings_of(context)
-    wanted = parse_identifier(identifier)
+    wanted = identifier_in(settings, identifier)
     attributes = None if attribute is None else _attributes(attribute)
     if name is None and attributes is None and within is None:
         raise typer.BadParameter("say what to change: --name, --attribute or --within")
@@ -102,7 +103,7 @@ def retire(
 ) -> None:
     """Retire an identifier for ever. It keeps resolving, as retired, and is never given out again."""
     settings = settings_of(context)
-    wanted = parse_identifier(identifier)
+    wanted = identifier_in(settings, identifier)
     with settings.client(trust) as client:
         signers = signing.controller_signers(settings, client, wanted, key)
         outcome = client.retire(wanted, signers=signers)
@@ -136,11 +137,11 @@ def delegate(
     from fujie.modules.identity.records import Delegation, Rule
 
     settings = settings_of(context)
-    wanted = parse_identifier(identifier)
+    wanted = identifier_in(settings, identifier)
     try:
         chosen = Rule(rule)
     except ValueError:
-        raise typer.BadParameter(f"{rule[:20]!a} is no rule: {', '.join(each.value for each in Rule)}") from None
+        raise typer.BadParameter(f"{quoted(rule, 20)} is no rule: {', '.join(each.value for each in Rule)}") from None
     policy = None if registrar is None else _policy(settings, registrar)
     terms: Delegation = Delegation(chosen, named or chosen is Rule.FREE, quota, width, series, policy)
     _check_form(terms)
@@ -170,7 +171,7 @@ def alias(
     from fujie.modules.identity.operations import BindAlias
 
     settings = settings_of(context)
-    wanted = parse_identifier(identifier)
+    wanted = identifier_in(settings, identifier)
     _check_form(BindAlias(wanted, scheme, code, b""))
     with settings.client(trust) as client:
         signers = signing.registrar_signers(settings, client, signing.above(wanted), key)
@@ -211,7 +212,7 @@ def rotate(
 ) -> None:
     """Replace the key that controls an identifier, or that allocates under it. Whoever controls it now signs."""
     settings = settings_of(context)
-    wanted = parse_identifier(identifier)
+    wanted = identifier_in(settings, identifier)
     if (to is None) != give_back:
         raise typer.BadParameter("say either who is to hold it, --to KEY, or --give-back")
     policy = None if to is None else _policy(settings, to)
@@ -228,7 +229,7 @@ def _attributes(given: list[str] | None) -> list[tuple[str, str]]:
     for text in given or []:
         name, equals, value = text.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{text[:80]!a} is no attribute: write KEY=VALUE")
+            raise typer.BadParameter(f"{quoted(text, 80)} is no attribute: write KEY=VALUE")
         found.append((name, value))
     return found
 

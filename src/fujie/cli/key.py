@@ -32,33 +32,34 @@ def new(
     )
 
 
-@app.command(epilog=examples("fujie key show", "fujie key show central-bank-1"))
-def show(
-    context: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="One key [default: all]")] = None,
-    json: Json = False,
-) -> None:
-    """Show public keys and how the secret ones are protected. Never a secret."""
-    from fujie.client.keys import load_key
-
+@app.command("list", epilog=examples("fujie key list", "fujie key list --json"))
+def list_keys(context: typer.Context, json: Json = False) -> None:
+    """List the key files of the data folder, with the public keys in them. Never a secret."""
     settings = settings_of(context)
-    if name is not None:
-        file = load_key(settings.folder.key_file(name))
-        rows: list[output.Row] = [
-            ("public key", file.public_key.hex()),
-            ("label", file.label),
-            ("file", file.path),
-            ("protection", file.protection),
-        ]
-        output.show(f"Key {name}", rows, _data(file))
-        return
+    if not settings.folder.home.is_dir():
+        settings.folder.require()
     files = list(settings.keyring.files())
     output.show_table(
         ("name", "public key", "protection", "file"),
         [(file.path.stem, file.public_key.hex(), file.protection, file.path) for file in files],
         {"keys": [_data(file) for file in files]},
-        "There is no key here; make one with `fujie key new`.",
+        "There is no key here; make one with `fujie key new NAME`.",
     )
+
+
+@app.command(epilog=examples("fujie key show central-bank-1"))
+def show(context: typer.Context, name: Name, json: Json = False) -> None:
+    """Show the public key in a file, and how the secret one is protected. Never a secret."""
+    from fujie.client.keys import load_key
+
+    file = load_key(settings_of(context).folder.key_file(name))
+    rows: list[output.Row] = [
+        ("public key", file.public_key.hex()),
+        ("label", file.label),
+        ("file", file.path),
+        ("protection", file.protection),
+    ]
+    output.show(f"Key {name}", rows, _data(file))
 
 
 @app.command(epilog=examples("fujie key protect alice", "fujie key protect alice --remove"))

@@ -8,6 +8,7 @@ import typer
 
 from fujie.cli import output
 from fujie.cli.settings import Json, examples, settings_of
+from fujie.core.wording import nearest, quoted
 
 if TYPE_CHECKING:
     from fujie.node.folder import Folder
@@ -40,12 +41,11 @@ def show(
 
     With --json the records are one object; with --follow as well, one object a line.
     """
-    from fujie.node.config_file import nearest
     from fujie.node.log_files import Selection, newest_entries
     from fujie.node.logs import LEVELS
 
     if level not in LEVELS:
-        raise typer.BadParameter(f"{level[:20]!a} is no level: {', '.join(LEVELS)}.{nearest(level, LEVELS)}")
+        raise typer.BadParameter(f"{quoted(level, 20)} is no level: {', '.join(LEVELS)}.{nearest(level, LEVELS)}")
     folder = settings_of(context).folder
     selection = Selection(process, level)
     if follow:
@@ -58,7 +58,7 @@ def show(
     for entry in entries:
         _say(entry)
     if not entries:
-        output.say("Nothing of that kind was written.")
+        output.say("Nothing of that kind was written; `fujie log show` shows every process and level.")
 
 
 @app.command(epilog=examples("fujie log level", "fujie log level debug", "fujie log level fujie.reader inherit"))
@@ -77,7 +77,6 @@ def level(
 
     One word alone is the level of all. The level with which a node starts is log.level of the configuration.
     """
-    from fujie.node.config_file import nearest
     from fujie.node.control import log_levels, set_log_level
     from fujie.node.logs import INHERITED, LEVELS, OWN
 
@@ -85,11 +84,11 @@ def level(
         logger, level = OWN, logger
     if level is not None and logger in (*LEVELS, INHERITED):
         raise typer.BadParameter(
-            f"{level[:60]!a} is one word too many: the logger comes before the level, as in `fujie.engine {logger}`"
+            f"{quoted(level)} is one word too many: the logger comes before the level, as in `fujie.engine {logger}`"
         )
     if logger is not None and logger.partition(".")[0] != OWN:
         hint = nearest(logger, (*LEVELS, INHERITED)) if level is None else ""
-        raise typer.BadParameter(f"{logger[:60]!a} is neither a level nor a logger of {OWN}.{hint}")
+        raise typer.BadParameter(f"{quoted(logger)} is neither a level nor a logger of {OWN}.{hint}")
     folder = settings_of(context).folder
     if level is None:
         found = log_levels(folder)

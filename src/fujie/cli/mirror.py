@@ -8,12 +8,14 @@ import typer
 from fujie.cli import output
 from fujie.cli.node import stop_at_signals, store_kind
 from fujie.cli.settings import Json, Trust, examples, settings_of
+from fujie.core.wording import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fujie.cli.progress import Shown
     from fujie.node.mirror import Told
+    from fujie.proof.trust import TrustRoot
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +63,7 @@ def mirror(
     root = None if trust is None else settings.trust(trust)
     api_key = "" if api_key_file is None else read_api_key(api_key_file)
     stop = stop_at_signals()
-    shown = Shown("Carrying out {total:,} blocks", "blocks")
+    shown = Shown("Carrying out {total}", "block", "blocks")
     try:
         run_mirror(
             settings.folder,
@@ -72,6 +74,7 @@ def mirror(
             api_key=api_key,
             kind=kind,
             progress=_progress(shown),
+            on_first_trust=_warn,
             on_ready=lambda told: _welcome(told, shown),
             on_news=_say_news,
         )
@@ -81,31 +84,34 @@ def mirror(
 
 
 def _progress(shown: "Shown") -> "Callable[[int, int], None]":
-    """Return what shows heights; it begins at the first one that it is told."""
+    """Return what shows how many of the blocks that are missing were carried out; nothing where none is."""
     reached: list[int] = []
 
     def advance(height: int, goal: int) -> None:
-        if not reached:
-            reached.append(0)
-            shown.start(goal)
-        shown.advance("verified", height - reached[0])
-        reached[0] = height
+        if reached:
+            shown.advance("verified", height - reached[0])
+            reached[0] = height
+        elif height < goal:
+            reached.append(height)
+            shown.start(goal - height)
 
     return advance
 
 
 def _say_news(news: str) -> None:
-    output.console(stderr=True).print(output.visible(news))
+    output.console(stderr=True).print(visible(news))
+
+
+def _warn(source: str, trust: "TrustRoot") -> None:
+    _say_news(
+        f"No trust root was given: this mirror takes {source} at its word that the chain is {trust.chain_id} "
+        f"with the validators {trust.validators_hash}, and holds to that from now on. Compare both with a source you trust."
+    )
 
 
 def _welcome(told: "Told", shown: "Shown") -> None:
     shown.close()
     trust = told.trust
-    if told.first_trust:
-        _say_news(
-            f"No trust root was given: this mirror takes {told.source} at its word that the chain is {trust.chain_id} "
-            "with the validators below, and holds to that from now on. Compare both with a source you trust."
-        )
     output.show(
         f"Fujie mirrors {told.source} at {told.url}",
         [

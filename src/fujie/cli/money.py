@@ -1,21 +1,24 @@
 """`fujie money`: issuing money, distributing it, returning and redeeming it, and its supply."""
 
 import uuid
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fujie.cli import output, signing, words
+from fujie.cli.instruments import Instrument, Money, money_of
 from fujie.cli.settings import Json, Keys, Trust, examples, settings_of
 from fujie.core.errors import OperationalError
+from fujie.core.wording import count, quoted
 
 if TYPE_CHECKING:
-    from fujie.client.client import Client
+    from fujie.client.client import Outcome
 
 app = typer.Typer(help="Issue money, distribute it, return and redeem it, see the supply.", no_args_is_help=True)
 
-Instrument = Annotated[str, typer.Option(help="Code of the money")]
+Institution = Annotated[str, typer.Argument(help="Account of the institution", callback=words.account)]
 Amount = Annotated[str, typer.Argument(help="Such as 1000.00")]
+Reference = Annotated[str | None, typer.Option(help="UUID of the bank message [default: a new one]")]
 
 
 @app.command(
@@ -26,10 +29,10 @@ Amount = Annotated[str, typer.Argument(help="Such as 1000.00")]
 )
 def issue(
     context: typer.Context,
-    institution: Annotated[str, typer.Argument(help="Account of the institution")],
+    institution: Institution,
     amount: Amount,
-    instrument: Instrument = "CNY",
-    reference: Annotated[str | None, typer.Option(help="UUID of the bank message [default: a new one]")] = None,
+    instrument: Instrument = None,
+    reference: Reference = None,
     key: Keys = None,
     trust: Trust = None,
     json: Json = False,
@@ -38,31 +41,22 @@ def issue(
     settings = settings_of(context)
     message = _reference(reference)
     with settings.client(trust) as client:
-        decimals = words.decimals_of(client, instrument)
-        amount_minor = words.amount(amount, decimals)
-        signers = signing.account_signers(settings, client, _issuer(client, instrument), key)
-        outcome = client.issue(institution, instrument, amount_minor, reference=message.bytes, signers=signers)
-    assert outcome.verified is not None, "an operation that is returned was proven"
-    output.show(
-        f"Issued {words.money(amount_minor, decimals, instrument)} to {institution}",
-        [("transaction", outcome.transaction_id.hex()), ("reference", message), ("signed by", f"{len(signers)} keys")],
-        {
-            "institution": institution,
-            "amount_minor": amount_minor,
-            "reference": str(message),
-            **words.outcome_data(outcome),
-        },
-        words.proof_text(outcome.verified),
-    )
+        money = money_of(settings, client, instrument)
+        amount_minor = money.amount(amount)
+        signers = signing.account_signers(settings, client, money.issuer, key)
+        outcome = client.issue(institution, money.code, amount_minor, reference=message.bytes, signers=signers)
+    rows: list[output.Row] = [("reference", message), ("signed by", count(len(signers), "key"))]
+    data = {"institution": institution, "reference": str(message)}
+    _moved(f"Issued {money.text(amount_minor)} to {institution}", money, amount_minor, outcome, rows, data)
 
 
 @app.command(epilog=examples("fujie money distribute bank-east alice 50.00"))
 def distribute(
     context: typer.Context,
-    institution: Annotated[str, typer.Argument(help="Account of the institution")],
+    institution: Institution,
     wallet: Annotated[str, typer.Argument(help="Name or id of a wallet that it serves")],
     amount: Amount,
-    instrument: Instrument = "CNY",
+    instrument: Instrument = None,
     key: Keys = None,
     trust: Trust = None,
     json: Json = False,
@@ -71,17 +65,12 @@ def distribute(
     settings = settings_of(context)
     known = words.wallet(settings.folder, wallet)
     with settings.client(trust) as client:
-        decimals = words.decimals_of(client, instrument)
-        amount_minor = words.amount(amount, decimals)
+        money = money_of(settings, client, instrument or known.instrument)
+        amount_minor = money.amount(amount)
         signers = signing.account_signers(settings, client, institution, key)
-        outcome = client.distribute(institution, known.id, instrument, amount_minor, signers=signers)
-    assert outcome.verified is not None, "an operation that is returned was proven"
-    output.show(
-        f"Distributed {words.money(amount_minor, decimals, instrument)} from {institution} to {known.name}",
-        [("transaction", outcome.transaction_id.hex())],
-        {"institution": institution, "amount_minor": amount_minor, **words.outcome_data(outcome)},
-        words.proof_text(outcome.verified),
-    )
+        outcome = client.distribute(institution, known.id, money.code, amount_minor, signers=signers)
+    title = f"Distributed {money.text(amount_minor)} from {institution} to {known.name}"
+    _moved(title, money, amount_minor, outcome, [], {"institution": institution, "wallet": known.id.hex()})
 
 
 @app.command("return", epilog=examples("fujie money return alice 20.00"))
@@ -96,19 +85,13 @@ def give_back(
     """Return money from a wallet to the vault of its institution. The holder signs."""
     settings = settings_of(context)
     known = words.held_wallet(settings.folder, wallet)
-    instrument = known.file.instrument
     signers = signing.holder_signers(settings, known, key)
     with settings.client(trust) as client:
-        decimals = words.decimals_of(client, instrument)
-        amount_minor = words.amount(amount, decimals)
-        outcome = client.give_back(known.id, instrument, amount_minor, signers=signers)
-    assert outcome.verified is not None, "an operation that is returned was proven"
-    output.show(
-        f"Returned {words.money(amount_minor, decimals, instrument)} from {known.name} to its institution",
-        [("transaction", outcome.transaction_id.hex())],
-        {"wallet": known.id.hex(), "amount_minor": amount_minor, **words.outcome_data(outcome)},
-        words.proof_text(outcome.verified),
-    )
+        money = money_of(settings, client, known.file.instrument)
+        amount_minor = money.amount(amount)
+        outcome = client.give_back(known.id, money.code, amount_minor, signers=signers)
+    title = f"Returned {money.text(amount_minor)} from {known.name} to its institution"
+    _moved(title, money, amount_minor, outcome, [], {"wallet": known.id.hex()})
 
 
 @app.command(
@@ -119,10 +102,10 @@ def give_back(
 )
 def redeem(
     context: typer.Context,
-    institution: Annotated[str, typer.Argument(help="Account of the institution")],
+    institution: Institution,
     amount: Amount,
-    instrument: Instrument = "CNY",
-    reference: Annotated[str | None, typer.Option(help="UUID of the bank message [default: a new one]")] = None,
+    instrument: Instrument = None,
+    reference: Reference = None,
     key: Keys = None,
     trust: Trust = None,
     json: Json = False,
@@ -131,63 +114,56 @@ def redeem(
     settings = settings_of(context)
     message = _reference(reference)
     with settings.client(trust) as client:
-        decimals = words.decimals_of(client, instrument)
-        amount_minor = words.amount(amount, decimals)
+        money = money_of(settings, client, instrument)
+        amount_minor = money.amount(amount)
         signers = signing.account_signers(settings, client, institution, key)
         if not key:
-            issuer = signing.account_signers(settings, client, _issuer(client, instrument), None)
+            issuer = signing.account_signers(settings, client, money.issuer, None)
             known = {signer.public_key for signer in signers}
             signers = [*signers, *(signer for signer in issuer if signer.public_key not in known)]
-        outcome = client.redeem(institution, instrument, amount_minor, reference=message.bytes, signers=signers)
-    assert outcome.verified is not None, "an operation that is returned was proven"
-    output.show(
-        f"Redeemed {words.money(amount_minor, decimals, instrument)} of {institution}",
-        [("transaction", outcome.transaction_id.hex()), ("reference", message), ("signed by", f"{len(signers)} keys")],
-        {
-            "institution": institution,
-            "amount_minor": amount_minor,
-            "reference": str(message),
-            **words.outcome_data(outcome),
-        },
-        words.proof_text(outcome.verified),
-    )
+        outcome = client.redeem(institution, money.code, amount_minor, reference=message.bytes, signers=signers)
+    rows: list[output.Row] = [("reference", message), ("signed by", count(len(signers), "key"))]
+    data = {"institution": institution, "reference": str(message)}
+    _moved(f"Redeemed {money.text(amount_minor)} of {institution}", money, amount_minor, outcome, rows, data)
 
 
 @app.command(epilog=examples("fujie money supply", "fujie money supply --instrument CNY --json"))
-def supply(context: typer.Context, instrument: Instrument = "CNY", trust: Trust = None, json: Json = False) -> None:
+def supply(context: typer.Context, instrument: Instrument = None, trust: Trust = None, json: Json = False) -> None:
     """Show all that was issued and redeemed, proven. Also what is in circulation; anyone may ask."""
     from fujie.client.amounts import format_amount
 
-    with settings_of(context).client(trust) as client:
-        decimals = words.decimals_of(client, instrument)
-        found = client.supply(instrument)
+    settings = settings_of(context)
+    with settings.client(trust) as client:
+        money = money_of(settings, client, instrument)
+        found = client.supply(money.code)
     record = found.record
     if record is None:
-        raise OperationalError(f"The chain has no supply of {instrument}.", "Check the code.")
-    circulating_minor = record.issued_minor - record.redeemed_minor
+        raise OperationalError(f"The chain has no supply of {money.code}.", "Check the code.")
+    amounts = {
+        "issued": record.issued_minor,
+        "redeemed": record.redeemed_minor,
+        "in circulation": record.issued_minor - record.redeemed_minor,
+    }
+    data = {name.replace(" ", "_"): format_amount(minor, money.decimals) for name, minor in amounts.items()}
     output.show(
-        f"Supply of {instrument}",
-        [
-            ("issued", words.money(record.issued_minor, decimals, instrument)),
-            ("redeemed", words.money(record.redeemed_minor, decimals, instrument)),
-            ("in circulation", words.money(circulating_minor, decimals, instrument)),
-        ],
-        {
-            "instrument": instrument,
-            "issued": format_amount(record.issued_minor, decimals),
-            "redeemed": format_amount(record.redeemed_minor, decimals),
-            "in_circulation": format_amount(circulating_minor, decimals),
-            **words.record_data(found),
-        },
+        f"Supply of {money.code}",
+        [(name, money.text(minor)) for name, minor in amounts.items()],
+        {"instrument": money.code, **data, **words.record_data(found)},
         words.proof_text(found),
     )
 
 
-def _issuer(client: "Client", instrument: str) -> str:
-    found = client.instrument(instrument).record
-    assert found is not None, "its decimals were read before"
-    issuer: str = found.issuer
-    return issuer
+def _moved(
+    title: str, money: Money, amount_minor: int, outcome: "Outcome", rows: list[output.Row], data: dict[str, Any]
+) -> None:
+    """Show what became of an operation that moves, creates or destroys money."""
+    assert outcome.verified is not None, "an operation that is returned was proven"
+    output.show(
+        title,
+        [("transaction", outcome.transaction_id.hex()), *rows],
+        {**data, "instrument": money.code, "amount_minor": amount_minor, **words.outcome_data(outcome)},
+        words.proof_text(outcome.verified),
+    )
 
 
 def _reference(text: str | None) -> uuid.UUID:
@@ -196,4 +172,6 @@ def _reference(text: str | None) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:
-        raise typer.BadParameter(f"{text[:60]!a} is no UUID") from None
+        raise typer.BadParameter(
+            f"{quoted(text)} is no UUID: write the id of the bank message, such as 6b1f0e4c-5a7d-4b0e-9d0c-0f3a6a0d9b11"
+        ) from None

@@ -10,7 +10,8 @@ import typer
 
 from fujie.cli import output
 from fujie.cli.settings import Json, examples, settings_of
-from fujie.core.errors import OperationalError
+from fujie.core.errors import DecodeError, OperationalError, VerificationError
+from fujie.core.wording import count, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def up(
                 on_ready=lambda started: _welcome(folder, started, shown.close),
             )
     except Stopped:
-        output.say("Stopped before the demonstration was complete; the next `fujie up` goes on from here.")
+        output.say("Stopped before the node was complete; the next `fujie up` goes on from here.")
         return
     output.say("Stopped. Everything is on disk.")
 
@@ -114,7 +115,13 @@ def init(
         )
     validator = ensure_key(folder.validator_key, "validator")
     if genesis is not None:
-        founding = genesis_form.load(read_bounded(genesis, GENESIS_FILE_BYTES_MAX))
+        data = read_bounded(genesis, GENESIS_FILE_BYTES_MAX)
+        try:
+            founding = genesis_form.load(data)
+        except DecodeError as error:
+            raise VerificationError(
+                error.step, f"{genesis} is damaged, or no genesis as `fujie genesis export` writes it"
+            ) from error
         require_validator(founding, validator.public_key)
         found_from(folder, kind, "plain", founding)
     else:
@@ -152,7 +159,7 @@ def _chain_name(name: str) -> str:
         return msgspec.convert(name, ChainName)
     except msgspec.ValidationError:
         raise typer.BadParameter(
-            f"{name[:40]!a} is no name for a chain: up to 17 small letters, digits, hyphens"
+            f"{quoted(name, 40)} is no name for a chain: up to 17 small letters, digits, hyphens"
         ) from None
 
 
@@ -160,7 +167,7 @@ def store_kind(text: str) -> "StoreKind":
     """Return the kind of store that ``text`` names. A usage error for another one."""
     kinds: dict[str, StoreKind] = {"sqlite": "sqlite", "rocks": "rocks"}
     if text not in kinds:
-        raise typer.BadParameter(f"{text[:20]!a} is no kind of store: sqlite or rocks")
+        raise typer.BadParameter(f"{quoted(text, 20)} is no kind of store: sqlite or rocks")
     return kinds[text]
 
 
@@ -197,8 +204,8 @@ def _welcome(folder: "Folder", started: "Started", close_progress: "Callable[[],
     rows: list[output.Row] = [("chain", started.chain_id), ("data folder", folder.home), ("height", started.height)]
     if filled is not None and filled.transactions:
         rate = filled.identifiers / filled.seconds if filled.seconds else 0.0
-        did = f"{filled.identifiers:,} identifiers in {filled.seconds:.1f} s ({rate:,.0f}/s)"
-        rows.append(("allocated", f"{did}, {filled.transactions:,} signed transactions"))
+        did = f"{count(filled.identifiers, 'identifier')} in {filled.seconds:.1f} s ({rate:,.0f}/s)"
+        rows.append(("allocated", f"{did}, {count(filled.transactions, 'signed transaction')}"))
     elif filled is not None:
         rows.append(("resumed", "nothing had to be created"))
     output.show(f"Fujie serves at {started.url}", rows, {})
@@ -219,5 +226,5 @@ Ctrl-C stops the node; the next `fujie up` resumes."""
 
 _NEXT_PLAIN = """
 Try, in another terminal (same FUJIE_HOME and FUJIE_PORT; `.venv/bin/fujie` if fujie is not on your PATH):
-  fujie status    fujie key show    fujie --help
+  fujie status    fujie key list    fujie --help
 Ctrl-C stops the node; the next `fujie up` resumes."""

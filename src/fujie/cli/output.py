@@ -3,11 +3,12 @@
 import io
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from fujie.core.wording import UNSAFE_BUT_LINES, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,19 +22,15 @@ EXIT_UNVERIFIED: Final = 5
 
 Row = tuple[str, object]
 
-# Controls, line ends of Unicode, directions of text, and what nobody sees.
-_HIDDEN: Final = (
-    "\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f"
-)
-_UNSAFE: Final = re.compile(f"[\x00-\x1f{_HIDDEN}]")
-_UNSAFE_BUT_LINES: Final = re.compile(f"[\x00-\x09\x0b-\x1f{_HIDDEN}]")
-
 _UNVERIFIED_DO: Final = (
     "Do not rely on this answer. If you trust the trust root file, the node or the file at hand is wrong."
 )
 _UNVERIFIED_STEP_DO: Final = {  # where another sentence is truer
     "decode": "What was read is damaged, or is no proof at all: a file, or an answer, of another kind.",
-    "trust-root": "Name the file that was written when the chain was founded; restore it if it is damaged.",
+    "trust-root": "Name the trust.json that was written when the chain was founded: --trust FILE. Whoever founded the chain "
+    "hands it out; on the node, `fujie status --offline` says where it lies.",
+    "snapshot-form": "Name a file that `fujie snapshot save` wrote, whole.",
+    "evidence-form": "It is JSON, and not what a mirror keeps as evidence; receipts and proofs are .fujie files.",
     "answer-time": "The proof is older than that: fetch a newer one, or ask for an earlier time.",
 }
 
@@ -107,15 +104,6 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], data: d
         out.print("  ".join(padded).rstrip(), style=None if number else "bold")
 
 
-def visible(text: str, lines: bool = False) -> str:
-    """Return ``text`` with every character escaped that a terminal acts on: controls, and what turns text around.
-
-    Names and attributes are chosen by strangers. ``lines``: it is a text of the program, whose line ends stay.
-    """
-    unsafe = _UNSAFE_BUT_LINES if lines else _UNSAFE
-    return unsafe.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode(), text)
-
-
 def say(text: str, style: str | None = None) -> None:
     """Print a line for people; nothing in JSON mode."""
     if not _Mode.json:
@@ -127,7 +115,7 @@ def write_json(data: dict[str, Any]) -> None:
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     text = json.dumps(data, ensure_ascii=not unicode, indent=2)
     # The same value, in a spelling without effect on a terminal.
-    sys.stdout.write(_UNSAFE_BUT_LINES.sub(lambda match: json.dumps(match.group())[1:-1], text) + "\n")
+    sys.stdout.write(UNSAFE_BUT_LINES.sub(lambda match: json.dumps(match.group())[1:-1], text) + "\n")
     sys.stdout.flush()
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fujie.cli import output, words
+from fujie.cli.instruments import money_of
 from fujie.cli.settings import Json, Keys, Trust, examples, settings_of
 from fujie.cli.signing import holder_signers
 from fujie.core.errors import OperationalError
@@ -42,12 +43,11 @@ def pay(
     if receipt is not None and receipt.exists():
         raise typer.BadParameter(f"{receipt} exists already; a receipt never takes another's place")
     _require_writable(Path() if receipt is None else receipt.parent)
-    instrument = source.file.instrument
     signers = holder_signers(settings, source, key)
     with settings.client(trust) as client:
-        decimals = words.decimals_of(client, instrument)
-        amount_minor = words.amount(amount, decimals)
-        outcome = client.pay(source.id, target.id, instrument, amount_minor, signers=signers)
+        money = money_of(settings, client, source.file.instrument)
+        amount_minor = money.amount(amount)
+        outcome = client.pay(source.id, target.id, money.code, amount_minor, signers=signers)
     assert outcome.verified is not None, "a payment that is returned was proven"
     try:
         path = words.write_receipt(outcome.verified.bundle, receipt)
@@ -58,13 +58,13 @@ def pay(
             f"Do not pay again. Fetch the receipt: fujie receipt {identifier} --save FILE",
         ) from error
     output.show(
-        f"Paid {words.money(amount_minor, decimals, instrument)} from {source.name} to {target.name}",
+        f"Paid {money.text(amount_minor)} from {source.name} to {target.name}",
         [
             ("transaction", outcome.transaction_id.hex()),
             ("time", words.time_text(outcome.verified.receipt.time_ms)),
             ("receipt", f"{path}   (fujie verify {path})"),
         ],
-        words.outcome_data(outcome) | {"receipt": str(path), "amount_minor": amount_minor, "instrument": instrument},
+        words.outcome_data(outcome) | {"receipt": str(path), "amount_minor": amount_minor, "instrument": money.code},
         words.proof_text(outcome.verified),
     )
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from fujie.cli import output
+from fujie.core.wording import count
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -19,10 +20,14 @@ class Shown:
     """Implements ``node.demo.Progress``."""
 
     def __init__(
-        self, intro: str = "Allocating {total:,} identifiers by the codebook rule", task: str = "codebook"
+        self, intro: str = "Allocating {total} by the codebook rule", noun: str = "identifier", task: str = "codebook"
     ) -> None:
-        """``intro`` is said first where there is no terminal; ``task`` stands before the bar until something is done."""
+        """``intro`` is said first where there is no terminal, with how many of ``noun`` there are in all.
+
+        ``task`` stands before the bar until something is done.
+        """
         self._intro = intro
+        self._noun = noun
         self._name = task
         self._bar: Bar | None = None
         self._task: TaskID | None = None
@@ -38,7 +43,7 @@ class Shown:
         if output.json_wanted():
             return
         if not sys.stdout.isatty():
-            output.say(self._intro.format(total=total))
+            output.say(self._intro.format(total=count(total, self._noun)))
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.table import Column

@@ -6,6 +6,7 @@ import typer
 
 from fujie.cli import output
 from fujie.cli.settings import Json, examples, settings_of
+from fujie.core.wording import count
 
 app = typer.Typer(help="The tables for lists, search and history.", no_args_is_help=True)
 
@@ -19,13 +20,13 @@ def status(context: typer.Context, json: Json = False) -> None:
     behind = None
     if found.ledger is not None and found.found is not None:
         behind = max(found.ledger - found.found.log_size, 0)
-    state = "none; the node builds it" if found.found is None else f"{found.found.log_size:,} log entries"
+    state = "none; the node builds it" if found.found is None else count(found.found.log_size, "log entry")
     rows: list[output.Row] = [
         ("file", str(found.path)),
         ("has", state),
         ("height", "" if found.found is None else f"{found.found.height:,}"),
-        ("behind", "" if behind is None else f"{behind:,} log entries"),
-        ("size", f"{found.bytes:,} bytes" if found.bytes else ""),
+        ("behind", "" if behind is None else count(behind, "log entry")),
+        ("size", count(found.bytes, "byte") if found.bytes else ""),
         ("projector", "running" if found.running else "not running; `fujie up` starts it"),
     ]
     data = {
@@ -55,7 +56,7 @@ def rebuild(context: typer.Context, json: Json = False) -> None:
 
     folder = settings_of(context).folder
     try:
-        with contextlib.closing(Shown("Laying out {total:,} log entries", "transactions")) as shown:
+        with contextlib.closing(Shown("Laying out {total}", "log entry", "transactions")) as shown:
             done = projecting.rebuild(folder, shown)
     except KeyboardInterrupt:
         output.say("Stopped. What is done is kept; the node goes on from there.")

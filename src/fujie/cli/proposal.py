@@ -8,6 +8,7 @@ import typer
 
 from fujie.cli import output, signing, words
 from fujie.cli.settings import Json, Keys, Trust, examples, settings_of
+from fujie.core.wording import quoted
 
 if TYPE_CHECKING:
     from fujie.modules.membership.records import Proposal
@@ -18,7 +19,7 @@ ACTION_BYTES_MAX: Final = 65_536
 DAY_MS: Final = 86_400_000
 ID_DIGITS: Final = 32
 
-Account = Annotated[str, typer.Argument(help="Account of a governor, whose keys are here")]
+Account = Annotated[str, typer.Argument(help="Account of a governor, whose keys are here", callback=words.account)]
 Id = Annotated[str, typer.Argument(metavar="ID", help="32 hexadecimal digits, as `fujie proposal new` printed them")]
 
 
@@ -140,7 +141,7 @@ def list_proposals(
                 for each in found
             ]
         },
-        "There is no proposal.",
+        f"{'No proposal is open' if open_only else 'There is no proposal'}; make one with `fujie proposal new ACCOUNT ACTION`.",
     )
 
 
@@ -182,7 +183,7 @@ def _action(text: str) -> Any:
 
 def _identifier(text: str) -> bytes:
     if len(text) != ID_DIGITS or not all(character in "0123456789abcdef" for character in text):
-        raise typer.BadParameter(f"{text[:40]!a} is no id of a proposal: {ID_DIGITS} hexadecimal digits")
+        raise typer.BadParameter(f"{quoted(text, 40)} is no id of a proposal: {ID_DIGITS} hexadecimal digits")
     return bytes.fromhex(text)
 
 
@@ -190,7 +191,7 @@ def _rows(record: "Proposal") -> list[output.Row]:
     from fujie.core.json_form import to_json, type_name
 
     action = to_json(record.action)
-    fields = ", ".join(f"{name} {value}" for name, value in action.items() if name != "type" and value is not None)
+    fields = words.form_text({name: value for name, value in action.items() if name != "type" and value is not None})
     return [
         ("id", record.id.hex()),
         ("action", f"{type_name(type(record.action))}: {fields}"),

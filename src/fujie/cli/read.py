@@ -25,7 +25,10 @@ def register(app: typer.Typer) -> None:
 def read(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help='JSON: {"type": "account_query", ...}; bytes are hexadecimal')],
-    reader: Annotated[str | None, typer.Option("--as", help="Account that may read it, where not everyone may")] = None,
+    reader: Annotated[
+        str | None,
+        typer.Option("--as", help="Account that may read it, where not everyone may", callback=words.account),
+    ] = None,
     at: Annotated[str | None, typer.Option(help="What stood then: 2026-09-01, or ms since 1970")] = None,
     key: Keys = None,
     trust: Trust = None,
@@ -42,7 +45,7 @@ def read(
         found = client.read(asked, grant=grant, at_ms=at_ms)
     data = words.record_data(found)
     title = found.path if found.record is not None else f"Nothing stands at {found.path}"
-    rows: list[output.Row] = [] if found.record is None else list(data["record"].items())
+    rows: list[output.Row] = [] if found.record is None else words.form_rows(data["record"])
     output.show(title, rows, data, words.proof_text(found))
     if found.record is None:
         raise typer.Exit(output.EXIT_ABSENT)

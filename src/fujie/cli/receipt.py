@@ -9,6 +9,7 @@ from fujie.cli import output, words
 from fujie.cli.settings import Json, Trust, examples, settings_of
 from fujie.cli.verify import describe_receipt
 from fujie.core.errors import OperationalError
+from fujie.core.wording import quoted
 
 ID_DIGITS = 64
 
@@ -31,7 +32,7 @@ def receipt(
     except ValueError:
         identifier = b""
     if not identifier:
-        raise typer.BadParameter(f"{transaction[:80]!a} is no id of a transaction: {ID_DIGITS} hexadecimal digits")
+        raise typer.BadParameter(f"{quoted(transaction, 80)} is no id of a transaction: {ID_DIGITS} hexadecimal digits")
     with settings_of(context).client(trust) as client:
         found = client.receipt(identifier)
     if found is None:

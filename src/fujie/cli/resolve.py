@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fujie.cli import output
+from fujie.cli.search import identifier_in, suggestion
 from fujie.cli.settings import Json, Trust, examples, settings_of
-from fujie.cli.words import asking_about, moment, proof_data, proof_text, record_data, time_text
-from fujie.cli.words import identifier as parse_identifier
+from fujie.cli.words import asking_about, moment, policy_text, proof_data, proof_text, record_data, time_text
 from fujie.core import identifiers
 from fujie.core.identifier_forms import with_check
+from fujie.core.wording import quoted
 
 if TYPE_CHECKING:
+    from fujie.cli.settings import Settings
     from fujie.client.client import Client
     from fujie.client.verifier import VerifiedRecord
     from fujie.modules.identity.records import Identity
 
+NOBODY_OF_ITS_OWN = "whoever allocates at the level above"
 PLACE_DEPTH = 3  # ``ZZ.156.13``: what stands above is a country, whose name says little
 
 
@@ -50,7 +53,9 @@ def resolve(
     at_ms = moment(at)
     settings = settings_of(context)
     with settings.client(trust) as client, asking_about(at_ms):
-        wanted = _by_alias(client, identifier, at_ms) if ":" in identifier else parse_identifier(identifier)
+        wanted = (
+            _by_alias(settings, client, identifier, at_ms) if ":" in identifier else identifier_in(settings, identifier)
+        )
         found = client.resolve(wanted, at_ms=at_ms)
         names = _place_names(client, found.record, at_ms) if found.record is not None else []
         nearest = _nearest(client, wanted) if found.record is None and at_ms is None else None
@@ -66,7 +71,7 @@ def resolve(
         output.say(f"The proof is in {save}; check it with: fujie verify {save}")
 
 
-def _by_alias(client: "Client", text: str, at_ms: int | None) -> str:
+def _by_alias(settings: "Settings", client: "Client", text: str, at_ms: int | None) -> str:
     """Return the identifier that an outside code is bound to. Exit code 3 when it provably is bound to none."""
     import msgspec
 
@@ -77,7 +82,8 @@ def _by_alias(client: "Client", text: str, at_ms: int | None) -> str:
         msgspec.convert((scheme, code), tuple[Scheme, AliasCode])
     except msgspec.ValidationError:
         raise typer.BadParameter(
-            f"{text[:140]!a} is no outside code: write SCHEME:CODE, such as GBT2260:130100"
+            f"{quoted(text, 140)} is no outside code: write SCHEME:CODE, such as GBT2260:130100. "
+            f"{suggestion(settings, text)}"
         ) from None
     found = client.resolve_alias(scheme, code, at_ms=at_ms)
     alias = found.record
@@ -132,7 +138,7 @@ def _show(wanted: str, found: "VerifiedRecord[Identity]", record: "Identity", na
         *((key, value) for key, value in record.attributes),
         ("also known as", ", ".join(f"{alias.scheme} {alias.code}" for alias in record.aliases)),
         ("evidence", f"{record.evidence.edition}, code {record.evidence.code}" if record.evidence else ""),
-        ("controlled by", _policy_text(record)),
+        ("controlled by", policy_text(record.controllers) if record.controllers else NOBODY_OF_ITS_OWN),
         ("version", f"{standing.number}, since {time_text(standing.since_ms)}"),
         ("allocated", time_text(standing.created_ms) if standing.number > 1 else ""),
         ("as of", time_text(found.at_ms) if found.at_ms is not None else ""),
@@ -151,11 +157,3 @@ def _show_absent(wanted: str, found: "VerifiedRecord[Identity]", nearest: str | 
     data = {"identifier": wanted, "absent": True, **record_data(found)}
     absence = proof_text(found).replace("verified here:", "absence verified here:")
     output.show(what, [("nearest above", nearest)], data, absence)
-
-
-def _policy_text(record: "Identity") -> str:
-    policy = record.controllers
-    if policy is None:
-        return "whoever allocates at the level above"
-    keys = ", ".join(key.hex()[:16] + "…" for key in policy.keys)
-    return f"key {keys}" if len(policy.keys) == 1 else f"{policy.threshold} of {len(policy.keys)} keys: {keys}"

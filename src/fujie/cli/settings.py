@@ -1,17 +1,23 @@
 """What every command shares: the data folder, the node to ask, the trust root, and the options that repeat."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from fujie.cli import output
+from fujie.core.errors import OperationalError
 
 if TYPE_CHECKING:
     from fujie.client.client import Client
+    from fujie.client.explorer import Explorer
     from fujie.node.folder import Folder
     from fujie.node.keyring import Keyring
     from fujie.proof.trust import TrustRoot
+
+
+T = TypeVar("T")
 
 
 def _set_json(value: bool) -> bool:
@@ -79,11 +85,9 @@ class Settings:
         """Return the trust root in the file ``given``, or the one pinned in the data folder."""
         if given is None:
             return self.folder.trust()
-        from fujie.client.files import read_bounded
-        from fujie.node.folder import SMALL_FILE_BYTES_MAX
-        from fujie.proof.trust import decode_trust
+        from fujie.node.folder import read_trust
 
-        return decode_trust(read_bounded(given, SMALL_FILE_BYTES_MAX))
+        return read_trust(given)
 
     def client(self, trust: Path | None = None) -> "Client":
         """Return a client of the node, which remembers in the data folder what it has seen of the chain."""
@@ -97,6 +101,44 @@ class Settings:
         own = self._url is None  # the folder's own node: what goes to its address stays on this machine
         transport = HttpTransport(self.url, plain_http=own)
         return Client(transport, root, verifier=Verifier(root, memory=HeadMemory(seen)))
+
+    def explore(self, ask: "Callable[[Explorer], Awaitable[T]]", api_key: str = "") -> T:
+        """Return what ``ask`` finds with an explorer of the node, on whose word it stands: nothing of it is proven.
+
+        Raises :class:`OperationalError`, of the kind ``ProblemError`` where the node refuses.
+        """
+        import asyncio
+
+        from httpx import ConnectError
+
+        from fujie.client.explorer import Explorer, UnreachableError
+        from fujie.client.http import usable_url
+
+        url = self.url
+        usable_url(url, plain_http=self._url is None)
+
+        async def run() -> T:
+            explorer = Explorer(url=url)
+            try:
+                return await ask(explorer.reading_as(api_key or None))
+            finally:
+                await explorer.close()
+
+        try:
+            return asyncio.run(run())
+        except UnreachableError as error:
+            if isinstance(error.__cause__, ConnectError):
+                raise OperationalError(
+                    f"No node answers at {url}.", "Check that the node runs (`fujie up`) and that the URL is right."
+                ) from None
+            raise OperationalError(f"{error.what} Asked was {url}.", error.do) from None
+
+    def listed(self, ask: "Callable[[Explorer], Awaitable[Any]]", rows: str, name: str) -> list[str]:
+        """Return what is called ``name`` in each of the ``rows`` that :meth:`explore` finds. Raises as that does."""
+        found = self.explore(ask).get(rows)
+        if not isinstance(found, list) or not all(isinstance(row, dict) and name in row for row in found):
+            raise OperationalError(f"{self.url} answers without a list of {rows}.", "Check the version of the node.")
+        return [str(row[name]) for row in found]
 
 
 def examples(*lines: str) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from fujie.cli import output, words
 from fujie.cli.settings import Json, examples, settings_of
+from fujie.core.wording import count
 
 if TYPE_CHECKING:
     from fujie.store.snapshot import Manifest
@@ -64,7 +65,7 @@ def _show(title: str, file: Path, manifest: "Manifest", rows: list[output.Row], 
             ("height", f"{header.height:,}"),
             ("time", words.time_text(header.time_ms)),
             ("app hash", header.app_hash.hex()),
-            ("size", f"{size:,} bytes"),
+            ("size", count(size, "byte")),
             *rows,
         ],
         {

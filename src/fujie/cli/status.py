@@ -56,6 +56,7 @@ def _describe(context: typer.Context) -> None:
     rows: list[output.Row] = [
         ("data folder", folder.home),
         ("chain", trust.chain_id),
+        ("trust root", folder.trust_path),
         ("store", description.store),
         ("founded as", description.world),
         ("by version", description.created_by),
@@ -63,6 +64,7 @@ def _describe(context: typer.Context) -> None:
     data = {
         "home": str(folder.home),
         "chain_id": trust.chain_id,
+        "trust": str(folder.trust_path),
         "store": description.store,
         "world": description.world,
         "created_by": description.created_by,

@@ -7,6 +7,7 @@ from typing import Any, Final
 import typer
 
 from fujie.cli import output
+from fujie.core.wording import quoted, visible
 
 _NEGATIVE: Final = re.compile(r"-[0-9.,]*[0-9][0-9.,]*")
 
@@ -16,7 +17,10 @@ def report_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
     if isinstance(error, typer.Abort):
         return output.report_stop()
     given = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    _explain_value(error)
     _explain_negative(error, given)
+    if isinstance(message := getattr(error, "message", None), str):  # it may repeat what strangers wrote
+        vars(error)["message"] = visible(message, lines=True)
     if "--json" not in given:
         show: Any = getattr(error, "show", None)
         if show is not None:
@@ -25,8 +29,8 @@ def report_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
     output.use_json()
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "fujie"
-    message: Any = getattr(error, "format_message", None)
-    what = " ".join(str(message() if message is not None else error).split())
+    formatted: Any = getattr(error, "format_message", None)
+    what = " ".join(str(formatted() if formatted is not None else error).split())
     output.write_json(
         {
             "error": {"kind": "usage", "what": what, "do": f"`{command} --help` shows what it takes."},
@@ -34,6 +38,21 @@ def report_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
         }
     )
     return output.EXIT_USAGE
+
+
+def _explain_value(error: typer.TyperException) -> None:
+    """Say of a value that does not fit what its option takes; the parser names its own types and signs."""
+    faults: Any = getattr(error.__cause__, "errors", None)
+    param: Any = getattr(error, "param", None)
+    if faults is None or param is None:
+        return
+    [fault, *_] = faults()
+    if param.min is None and param.max is None:
+        message = str(fault["msg"]).removeprefix("Value error, ")
+    else:
+        bounds = f"from {param.min:,} to {param.max:,}" if param.max is not None else f"of {param.min:,} or more"
+        message = f"{quoted(str(fault['input']), 40)} is not a whole number {bounds}."
+    vars(error)["message"] = message
 
 
 def _explain_negative(error: typer.TyperException, arguments: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""`fujie verify`: checking a receipt or a proof in a file, with no node at all."""
+"""`fujie verify`: checking a receipt, a proof or evidence against validators in a file, with no node at all."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,10 +7,13 @@ import typer
 
 from fujie.cli import output, words
 from fujie.cli.settings import Json, Trust, examples, settings_of
+from fujie.core.errors import DecodeError, VerificationError
 
 if TYPE_CHECKING:
     from fujie.client.verifier import VerifiedReceipt, VerifiedRecord
+    from fujie.proof.trust import TrustRoot
 
+SHOWN_CHARACTERS_MAX = 200  # of one value; --json has all of it
 FILE_BYTES_MAX = 67_108_864  # as the largest answer that the client takes
 
 # A receipt holds minor units; how many make a whole stands on the ledger, which is not asked here. For these codes the
@@ -20,14 +23,20 @@ ISO_4217_DECIMALS = {"CNY": 2, "EUR": 2, "USD": 2, "XTS": 2}
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command(epilog=examples("fujie verify receipt.fujie", "fujie verify receipt.fujie --trust trust.json --json"))(
-        verify
-    )
+    app.command(
+        epilog=examples(
+            "fujie verify receipt.fujie",
+            "fujie verify receipt.fujie --trust trust.json --json",
+            "fujie verify mirror/evidence/fork-….json --trust trust.json",
+        )
+    )(verify)
 
 
 def verify(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A .fujie file: a receipt or a saved proof")],
+    file: Annotated[
+        Path, typer.Argument(help="A .fujie file (a receipt or a saved proof), or the evidence that a mirror keeps")
+    ],
     at: Annotated[str | None, typer.Option(help="Records as they were in force at this time")] = None,
     trust: Trust = None,
     json: Json = False,
@@ -43,7 +52,14 @@ def verify(
     root = settings_of(context).trust(trust)
     data = read_bounded(file, FILE_BYTES_MAX)
     at_ms = words.moment(at)
-    items = verify_file(data, root) if at_ms is None else verify_file_at(data, root, at_ms)
+    if data.lstrip()[:1] == b"{":  # no .fujie file begins so
+        _show_evidence(file, data, root)
+        return
+    try:
+        items = verify_file(data, root) if at_ms is None else verify_file_at(data, root, at_ms)
+    except DecodeError as error:
+        what = "is damaged, or no .fujie file as `fujie pay` and `fujie resolve --save` write them"
+        raise VerificationError(error.step, f"{file} {what if data else 'is empty'}") from error
     if output.json_wanted():
         facts = [
             describe_receipt(item)[1] if isinstance(item, VerifiedReceipt) else words.record_data(item)
@@ -57,9 +73,32 @@ def verify(
         elif item.record is None:
             output.show(f"{file} proves that nothing stands at {item.path}", [], {}, _proof(item))
         else:
-            rows = [(name, _short(value)) for name, value in to_json(item.record).items()]
+            rows = _short(words.form_rows(to_json(item.record)))
             output.show(f"{file} proves what stands at {item.path}", rows, {}, _proof(item))
     output.say(f"Chain {root.chain_id}. What changed since that block, this file cannot know.")
+
+
+def _show_evidence(file: Path, data: bytes, root: "TrustRoot") -> None:
+    """Say what a file of evidence proves. Raises as ``proof.evidence.verify_evidence``."""
+    from fujie.proof.evidence import SignedTwice, verify_evidence
+
+    found = verify_evidence(data, root)
+    facts: dict[str, Any] = {"file": str(file), "chain_id": root.chain_id, "verified": True, "height": found.height}
+    if isinstance(found, SignedTwice):
+        ours, theirs = (each.hex() for each in found.hashes)
+        times = [words.time_text(each) for each in found.times_ms]
+        what = "that the validators signed two blocks of one height: they broke the protocol"
+        rows: list[output.Row] = [("one", f"{ours}, {times[0]}"), ("other", f"{theirs}, {times[1]}")]
+        facts |= {"proves": "fork", "ours": ours, "theirs": theirs}
+    else:
+        what = "what the validators signed as the result of a block"
+        rows = [
+            ("transactions", f"{found.transactions:,}"),
+            ("signed", f"{found.step} {found.theirs.hex()}"),
+            ("mirror got", f"{found.ours.hex()} (to see who is right, mirror the chain up to the block before)"),
+        ]
+        facts |= {"proves": found.step, "ours": found.ours.hex(), "theirs": found.theirs.hex()}
+    output.show(f"{file} proves {what}", [("chain", root.chain_id), ("block", f"{found.height:,}"), *rows], facts)
 
 
 def describe_receipt(found: "VerifiedReceipt") -> tuple[list[output.Row], dict[str, Any]]:
@@ -85,7 +124,7 @@ def describe_receipt(found: "VerifiedReceipt") -> tuple[list[output.Row], dict[s
     for operation in found.transaction.operations:
         form = to_json(operation)
         rows.append(("operation", form.pop("type")))
-        rows += [(f"  {name}", _short(value)) for name, value in form.items() if value not in (None, "")]
+        rows += _short([(f"  {name}", text) for name, text in words.form_rows(form)])
         if "amount_minor" in form and form.get("instrument") in ISO_4217_DECIMALS:
             code = form["instrument"]
             rows.append(("  amount", words.money(int(form["amount_minor"]), ISO_4217_DECIMALS[code], code)))
@@ -103,9 +142,12 @@ def describe_receipt(found: "VerifiedReceipt") -> tuple[list[output.Row], dict[s
     return rows, data
 
 
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 100 else f"{text[:97]}…"
+def _short(rows: list[output.Row]) -> list[output.Row]:
+    """Return the rows with texts that end somewhere: one operation may hold hundreds of items."""
+    texts = ((name, str(value)) for name, value in rows)
+    return [
+        (name, text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…") for name, text in texts
+    ]
 
 
 def _proof(item: "VerifiedRecord[Any] | VerifiedReceipt") -> str:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fujie.cli import output, signing, words
+from fujie.cli.instruments import Instrument, money_of
 from fujie.cli.settings import Json, Keys, Settings, Trust, examples, settings_of
 from fujie.core.errors import OperationalError, Refused
+from fujie.core.wording import count
 
 if TYPE_CHECKING:
     from fujie.client.client import Client, Outcome
@@ -20,11 +22,31 @@ app = typer.Typer(help="Open wallets, see what they hold, freeze them, change th
 
 As = Annotated[
     str | None,
-    typer.Option("--as", help="Account that reads: the wallet's institution, or an auditor [default: the holder]"),
+    typer.Option(
+        "--as",
+        help="Account that reads: the wallet's institution, or an auditor [default: the holder]",
+        callback=words.account,
+    ),
 ]
 Wallet = Annotated[str, typer.Argument(help="Name or id")]
-Authority = Annotated[str, typer.Argument(help="Account of its institution, or of a regulator")]
-Basis = Annotated[str, typer.Option(help="Legal basis: the reference of an order or a law")]
+Authority = Annotated[str, typer.Argument(help="Account of its institution, or of a regulator", callback=words.account)]
+
+
+def _basis(text: str) -> str:
+    """Return a legal basis. A usage error says why no record holds it."""
+    import msgspec
+
+    from fujie.cli.forms import said_of
+    from fujie.modules.currency.records import LegalBasis
+
+    try:
+        msgspec.convert(text, LegalBasis)
+    except msgspec.ValidationError as error:
+        raise typer.BadParameter(f"{said_of(error)}.") from None
+    return text
+
+
+Basis = Annotated[str, typer.Option(help="Legal basis: the reference of an order or a law", callback=_basis)]
 
 
 @app.command(
@@ -36,11 +58,14 @@ Basis = Annotated[str, typer.Option(help="Legal basis: the reference of an order
 def new(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Small letters, digits, inner hyphens")],
-    institution: Annotated[str, typer.Option(help="Account of the institution that serves it, whose keys are here")],
+    institution: Annotated[
+        str,
+        typer.Option(help="Account of the institution that serves it, whose keys are here", callback=words.account),
+    ],
     wallet_class: Annotated[
         int, typer.Option("--class", min=1, max=99, help="Strength of identification; 1 is strongest")
     ] = 2,
-    instrument: Annotated[str, typer.Option(help="Money it is opened for")] = "CNY",
+    instrument: Instrument = None,
     corporate: Annotated[bool, typer.Option("--corporate", help="A company's wallet")] = False,
     unprotected: Annotated[bool, typer.Option("--unprotected", help="Keep the key without passphrase")] = False,
     key: Keys = None,
@@ -57,12 +82,12 @@ def new(
         raise OperationalError(f"There is a wallet called {name} already.", "Choose another name.")
     with settings.client(trust) as client:
         signers = signing.account_signers(settings, client, institution, key)
-        words.decimals_of(client, instrument)
-        holder, file = _write_files(settings, path, name, client.chain_id, instrument, unprotected)
+        code = money_of(settings, client, instrument).code
+        holder, file = _write_files(settings, path, name, client.chain_id, code, unprotected)
         try:
             client.open_wallet(
                 institution,
-                instrument,
+                code,
                 holder.public_key,
                 wallet_class=wallet_class,
                 kind=WalletKind.CORPORATE if corporate else WalletKind.PERSONAL,
@@ -116,7 +141,7 @@ def list_wallets(context: typer.Context, json: Json = False) -> None:
     folder.require()
     files = [(path, load_wallet(path)) for path in folder.wallet_files()]
     output.show_table(
-        ("name", "wallet", "instrument", "file"),
+        ("name", "id", "instrument", "file"),
         [(file.name, file.wallet, file.instrument, path) for path, file in files],
         {
             "wallets": [
@@ -124,7 +149,7 @@ def list_wallets(context: typer.Context, json: Json = False) -> None:
                 for path, file in files
             ]
         },
-        "There is no wallet here; open one with `fujie wallet new`.",
+        "There is no wallet here; open one with `fujie wallet new NAME --institution ACCOUNT`.",
     )
 
 
@@ -148,10 +173,11 @@ def show(
     rows: list[output.Row] = [
         ("id", known.id.hex()),
         ("institution", record.institution),
-        ("class", record.wallet_class),
+        ("class", f"{record.wallet_class} (1 is the strongest identification)"),
         ("kind", record.kind.name.lower()),
         ("status", record.status.name.lower().replace("_", " ")),
         ("instruments", ", ".join(record.instruments)),
+        ("held by", words.policy_text(record.policy)),
         ("freezes", "; ".join(f"{freeze.authority}: {freeze.basis}" for freeze in record.freezes)),
         ("opened", words.time_text(record.opened_ms)),
     ]
@@ -162,7 +188,14 @@ def show(
 def balance(
     context: typer.Context,
     wallet: Annotated[str, typer.Argument(help="Name or id")],
-    instrument: Annotated[str | None, typer.Option(help="Money [default: what the wallet was opened for]")] = None,
+    instrument: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="Code of the money [default: what the wallet was opened for, as its file says; else the only one of the chain]",
+            show_default=False,
+        ),
+    ] = None,
     reader: As = None,
     trust: Trust = None,
     json: Json = False,
@@ -172,24 +205,21 @@ def balance(
 
     settings = settings_of(context)
     known = words.wallet(settings.folder, wallet)
-    code = instrument or (known.file.instrument if known.file is not None else "CNY")
     with settings.client(trust) as client:
-        decimals = words.decimals_of(client, code)
-        found = client.balance(known.id, code, **_reading(settings, client, known, reader))
+        money = money_of(settings, client, instrument or known.instrument)
+        found = client.balance(known.id, money.code, **_reading(settings, client, known, reader))
     record = found.record
     if record is None:
-        title = f"{known.name} holds no {code}: there is no such balance"
+        title = f"{known.name} holds no {money.code}: there is no such balance"
         output.show(title, [], words.record_data(found), words.proof_text(found))
         raise typer.Exit(output.EXIT_ABSENT)
-    held = words.money(record.amount_minor, decimals, code)
-    spent = (
-        f"{words.money(record.spent_today_minor, decimals, code)} in {words.count(record.payments_today, 'payment')}"
-    )
+    spent = f"{money.text(record.spent_today_minor)} in {count(record.payments_today, 'payment')}"
     rows: list[output.Row] = [
-        ("balance", held),
+        ("balance", money.text(record.amount_minor)),
         ("spent on its last day of payments", spent if record.payments_today else ""),
     ]
-    data = {"name": known.name, "balance": format_amount(record.amount_minor, decimals), "instrument": code}
+    balance = format_amount(record.amount_minor, money.decimals)
+    data = {"name": known.name, "balance": balance, "instrument": money.code}
     output.show(f"Wallet {known.name}", rows, data | words.record_data(found), words.proof_text(found))
 
 

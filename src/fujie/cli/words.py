@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
+from fujie.cli import output
 from fujie.core import identifiers
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.identifier_forms import parse_people_form
-from fujie.core.units import TIME_MS_MAX
+from fujie.core.units import TIME_MS_MAX, AccountName
+from fujie.core.wording import quoted
 
 if TYPE_CHECKING:
-    from fujie.client.client import Client, Outcome
+    from fujie.client.client import Outcome
     from fujie.client.verifier import VerifiedReceipt, VerifiedRecord
     from fujie.client.wallet import WalletFile
+    from fujie.core.policy import KeyPolicy
     from fujie.node.folder import Folder
 
 RECEIPT_NAMES_MAX = 10_000
@@ -27,7 +30,20 @@ def identifier(text: str) -> str:
     try:
         return parse_people_form(text) if "-" in text else identifiers.parse(text)
     except VerificationError as error:
-        raise typer.BadParameter(f"{text[:140]!a} is no identifier: {error.detail}") from None
+        raise typer.BadParameter(f"{quoted(text, 140)} is no identifier: {error.detail}") from None
+
+
+def account(text: str | None) -> str | None:
+    """Return the name of an account in an argument or option. A usage error for what cannot be one."""
+    import msgspec
+
+    try:
+        return msgspec.convert(text, AccountName | None)
+    except msgspec.ValidationError:
+        raise typer.BadParameter(
+            f"{quoted(str(text), 64)} is no name of an account: write small letters, digits and inner hyphens, such as "
+            "bank-east."
+        ) from None
 
 
 def moment(text: str | None) -> int | None:
@@ -39,7 +55,9 @@ def moment(text: str | None) -> int | None:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text[:40]!a} is no time: write 2026-09-01 or 2026-09-01T12:00:00+08:00") from None
+        raise typer.BadParameter(
+            f"{quoted(text, 40)} is no time: write 2026-09-01 or 2026-09-01T12:00:00+08:00"
+        ) from None
     milliseconds = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
     if milliseconds < 0:
         raise typer.BadParameter("the time lies before 1970")
@@ -96,6 +114,32 @@ def record_data(found: "VerifiedRecord[Any]") -> dict[str, Any]:
     }
 
 
+def policy_text(policy: "KeyPolicy") -> str:
+    """Return who has to sign, by the beginnings of public keys: one key, or k of n."""
+    keys = ", ".join(f"{key.hex()[:16]}…" for key in policy.keys)
+    return f"key {keys}" if len(policy.keys) == 1 else f"{policy.threshold} of {len(policy.keys)} keys: {keys}"
+
+
+def form_rows(form: dict[str, Any]) -> list[output.Row]:
+    """Return the JSON form of a record as rows for people; what is empty is left out."""
+    return [(name, form_text(value)) for name, value in form.items() if value is not None]
+
+
+def form_text(value: Any) -> str:
+    """Return a value of a JSON form on one line, without the marks of any language; what is empty says nothing."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {form_text(each)}" for name, each in value.items() if each not in ("", [], {}))
+    if isinstance(value, list):
+        nested = any(isinstance(each, (dict, list)) for each in value)
+        parts = (" ".join(map(form_text, each)) if isinstance(each, list) else form_text(each) for each in value)
+        return ("; " if nested else ", ").join(parts)
+    return str(value)
+
+
 def outcome_data(outcome: "Outcome") -> dict[str, Any]:
     """Return what became of a transaction, for programs."""
     from fujie.core.json_form import to_json
@@ -117,6 +161,11 @@ class KnownWallet:
         self.name = name
         self.file = file
         self.path = path
+
+    @property
+    def instrument(self) -> str | None:
+        """The money it was opened for, as its file says; None without one."""
+        return None if self.file is None else self.file.instrument
 
 
 def wallet(folder: "Folder", text: str) -> KnownWallet:
@@ -151,24 +200,6 @@ def held_wallet(folder: "Folder", text: str) -> HeldWallet:
     return HeldWallet(known.id, known.name, known.file, known.path)
 
 
-def decimals_of(client: "Client", instrument: str) -> int:
-    """Return the decimals of an instrument, as proven. Raises :class:`OperationalError` for one the chain lacks."""
-    import msgspec
-
-    from fujie.modules.currency.queries import InstrumentQuery
-    from fujie.modules.currency.records import InstrumentCode
-
-    try:
-        code = msgspec.convert(instrument, InstrumentCode)
-    except msgspec.ValidationError:
-        raise typer.BadParameter(f"{instrument[:40]!a} is no code of an instrument, such as CNY") from None
-    found = client.read(InstrumentQuery(code)).record
-    if found is None:
-        raise OperationalError(f"The chain has no instrument {instrument}.", "Check its code, such as CNY.")
-    decimals: int = found.decimals
-    return decimals
-
-
 def amount(text: str, decimals: int) -> int:
     """Return an amount in minor units. A usage error says what is wrong with it."""
     from fujie.client.amounts import AmountError, parse_amount
@@ -185,11 +216,6 @@ def money(amount_minor: int, decimals: int, instrument: str) -> str:
 
     whole, point, fraction = format_amount(amount_minor, decimals).partition(".")
     return f"{int(whole):,}{point}{fraction} {instrument}"
-
-
-def count(number: int, noun: str) -> str:
-    """Return ``1 payment`` or ``2 payments``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def write_receipt(bundle: bytes, wanted: Path | None) -> Path:

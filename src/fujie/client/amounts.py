@@ -8,6 +8,7 @@ from typing import Final
 
 from fujie.core.errors import OperationalError
 from fujie.core.units import AMOUNT_MINOR_MAX
+from fujie.core.wording import quoted
 
 DECIMALS_MAX: Final = 8
 AMOUNT_CHARACTERS_MAX: Final = 32  # 2^63 has 19 digits; the rest is for zeros in front of and behind a point
@@ -30,7 +31,7 @@ def parse_amount(text: str, decimals: int) -> int:
     found = _AMOUNT.fullmatch(text) if len(text) <= AMOUNT_CHARACTERS_MAX else None
     if found is None:
         raise AmountError(
-            f"{text[:40]!r} is not an amount.", f"Write digits and a point, such as {_example(decimals)}."
+            f"{quoted(text, 40)} is not an amount.", f"Write digits and a point, such as {_example(decimals)}."
         )
     whole, fraction = found[1], found[2] or ""
     if len(fraction) > decimals:

@@ -146,9 +146,9 @@ class Explorer:
         """The versions of a record, newest first, and its lineage."""
         return await self.get(f"/ids/{_part(identifier)}/history")
 
-    async def accounts(self, after: str | None = None, limit: int = 50) -> Answer:
-        """Accounts by name."""
-        return await self.get("/accounts", {"after": after, "limit": limit})
+    async def accounts(self, after: str | None = None, limit: int = 50, organisation: str | None = None) -> Answer:
+        """Accounts by name; of one organisation or all."""
+        return await self.get("/accounts", {"after": after, "limit": limit, "organisation": organisation})
 
     async def account(self, name: str) -> Answer:
         """One account."""
@@ -246,8 +246,8 @@ class Explorer:
 
 
 def _part(text: str) -> str:
-    """Return ``text`` as one part of a path, whatever it holds."""
-    return quote(text, safe="")
+    """Return ``text`` as one part of a path, whatever it holds: two dots, too, are a name here and no way up."""
+    return quote(text, safe="") if text.strip(".") else text.replace(".", "%2E")
 
 
 async def _body(response: httpx.Response, bytes_max: int) -> bytes:

@@ -17,6 +17,7 @@ from fujie.client.outcomes import reason_of
 from fujie.client.transport import Status, TransportOutcome
 from fujie.core.encoding import Codec, encode
 from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
+from fujie.core.wording import quoted
 from fujie.modules.catalog import RECEIPT
 
 TRANSACTIONS_TYPE: Final = "application/vnd.fujie.transactions+msgpack"
@@ -76,18 +77,7 @@ class HttpTransport:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Connect at the first request. Raises :class:`OperationalError` for a URL that cannot be used."""
-        refuse_userinfo(url)
-        try:
-            parsed = httpx.URL(url)
-        except (httpx.InvalidURL, TypeError, ValueError):
-            raise OperationalError(f"{url!r} is not a URL.", "Write one such as http://127.0.0.1:8156.") from None
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise OperationalError(f"{url!r} is not a URL of a node.", "Write one such as http://127.0.0.1:8156.")
-        local = _is_loopback(parsed.host)
-        if parsed.scheme == "http" and not local and not plain_http:
-            raise OperationalError(
-                f"{url} would send what only you may read over an open line.", "Use https, or allow plain HTTP."
-            )
+        parsed = usable_url(url, plain_http)
         self._url = str(parsed).rstrip("/")
         self._tries = tries
         self._answer_timeout_s = answer_timeout_s
@@ -95,7 +85,7 @@ class HttpTransport:
         self._client = httpx.Client(
             timeout=httpx.Timeout(answer_timeout_s, connect=CONNECT_TIMEOUT_S),
             follow_redirects=False,
-            trust_env=not local,  # no proxy stands between a machine and itself
+            trust_env=not _is_loopback(parsed.host),  # no proxy stands between a machine and itself
             headers={"Accept-Encoding": "identity", **(headers or {})},  # what unpacks without bound is never asked for
         )
 
@@ -224,9 +214,12 @@ class HttpTransport:
             raise Refused(reason)
         told = " ".join(text for text in (problem.title, problem.detail) if text) or "no explanation"
         raise OperationalError(
-            f"{self._url} answers with status {answer.status}: {told[:500]!r}.",
-            "Check the request, or ask another node.",
+            f"{self._url} answers with status {answer.status}: {quoted(told, 500)}.", self._advice(answer.status)
         )
+
+    def _advice(self, status: int) -> str:
+        """Return what to do about an answer that is none; a transport for one purpose knows more."""
+        return "Check the request, or ask another node."
 
     def _unreachable(self, error: Exception) -> OperationalError:
         """Return the error for a node that does not answer, or not as HTTP demands."""
@@ -236,7 +229,7 @@ class HttpTransport:
             what = f"{self._url} does not answer as it should ({type(error).__name__}: {error})."
         return OperationalError(
             what,
-            "Check that the node runs (`make up`) and that the URL is right; nothing is lost by trying again.",
+            "Check that the node runs (`fujie up`) and that the URL is right; nothing is lost by trying again.",
         )
 
 
@@ -259,6 +252,28 @@ def _problem(answer: _Answer) -> _Problem:
 def _seconds(retry_after: str) -> float | None:
     """Return the seconds of a Retry-After header; None without one, or for one that gives a date (RFC 9110, 10.2.3)."""
     return float(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 9 else None
+
+
+def usable_url(url: str, plain_http: bool = False) -> httpx.URL:
+    """Return the URL of a node, parsed.
+
+    Raises :class:`OperationalError`, in order: as :func:`refuse_userinfo`; for what is no URL of HTTP; for plain HTTP to
+    another machine, unless ``plain_http`` allows it.
+    """
+    refuse_userinfo(url)
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError, ValueError):
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise OperationalError(
+            f"{quoted(url, 200)} is not a URL of a node.", "Write one such as http://127.0.0.1:8156."
+        )
+    if parsed.scheme == "http" and not _is_loopback(parsed.host) and not plain_http:
+        raise OperationalError(
+            f"{url} would send what only you may read over an open line.", "Use https, or ask on the machine itself."
+        )
+    return parsed
 
 
 def refuse_userinfo(url: str) -> None:

@@ -6,8 +6,11 @@ Bounded and retried as every request of ``client.http``; what the answers mean, 
 
 from typing import Final
 
+import httpx
+
 from fujie.client.http import HttpTransport
 from fujie.core.encoding import Codec
+from fujie.core.errors import OperationalError, Refused
 
 REPLICATION_TYPE: Final = "application/vnd.fujie.replication+msgpack"
 GENESIS_TYPE: Final = "application/vnd.fujie.genesis"
@@ -35,19 +38,19 @@ class ReplicationSource(HttpTransport):
             plain_http=plain_http,
             tries=TRIES,
             answer_timeout_s=answer_timeout_s,
-            answer_bytes_max=REPLICATION_BYTES_MAX,
             headers=headers,
         )
         self.url = self._url
+        self._has_key = bool(api_key)
 
     def blocks(self, height: int, wait_ms: int, limit: int) -> list[tuple[bytes, list[bytes]]]:
         """Return light block and signed transactions of up to ``limit`` blocks from ``height`` on.
 
         Waits up to ``wait_ms`` for the first of them. Raises :class:`OperationalError` when the node cannot be asked or
-        turns the request away, ``Refused`` where a rule of reading does, :class:`DecodeError` for another answer.
+        turns the request away, :class:`DecodeError` for another answer.
         """
-        answer = self._ask("GET", f"/replication/{height}?wait_ms={wait_ms}&limit={limit}", REPLICATION_TYPE)
-        return _BLOCKS.decode(answer.body)
+        path = f"/replication/{height}?wait_ms={wait_ms}&limit={limit}"
+        return _BLOCKS.decode(self._fetch(path, REPLICATION_TYPE, REPLICATION_BYTES_MAX))
 
     def height(self) -> int:
         """Return the height of the newest block, as the node says. Raises as :meth:`blocks`."""
@@ -55,4 +58,18 @@ class ReplicationSource(HttpTransport):
 
     def genesis(self) -> bytes:
         """Return the bytes that should hash to the chain id. Raises as :meth:`blocks`."""
-        return self._ask("GET", "/genesis", GENESIS_TYPE, bytes_max=GENESIS_BYTES_MAX).body
+        return self._fetch("/genesis", GENESIS_TYPE, GENESIS_BYTES_MAX)
+
+    def _fetch(self, path: str, accept: str, bytes_max: int) -> bytes:
+        try:
+            return self._ask("GET", path, accept, bytes_max=bytes_max).body
+        except Refused as refused:
+            raise OperationalError(f"{self.url} refuses: {refused}", self._advice(httpx.codes.FORBIDDEN)) from None
+
+    def _advice(self, status: int) -> str:
+        if status not in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            return super()._advice(status)
+        do = "`fujie access key new ACCOUNT` on its node, and --api-key-file here."
+        if self._has_key:
+            return f"Give the API key of an auditor that has neither expired nor been revoked: {do}"
+        return f"The chain is not public: give the API key of an auditor: {do}"

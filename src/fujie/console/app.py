@@ -105,7 +105,7 @@ def respond(visit: Visit, found: Page | Part | File | Redirect) -> Response[Any]
         "cache-control": "no-store" if visit.token else "no-cache",
     }
     if isinstance(found, Redirect):
-        answer: Response[Any] = Response(b"", status_code=303, headers={**headers, "location": found.location})
+        answer: Response[Any] = Response(b"", status_code=found.status, headers={**headers, "location": found.location})
         for line in found.cookies:
             answer.set_header("set-cookie", line)
         return answer

@@ -30,12 +30,15 @@ _UNEXPLAINED: Final = frozenset({"FORBIDDEN", "PROBLEM"})
 
 
 class BadVisitError(Exception):
-    """A request to the console itself that it does not take: its status, and the word of the catalogue that says why."""
+    """A request to the console itself that it does not take: its status, the word of the catalogue that says why, and the
+    name of the problem where it is not the one that all of this status have.
+    """
 
-    def __init__(self, status: int, word: str) -> None:
+    def __init__(self, status: int, word: str, name: str = "") -> None:
         super().__init__(status, word)
         self.status = status
         self.word = word
+        self.name = name
 
 
 def error_page(visit: Visit, error: Exception) -> Page:
@@ -50,7 +53,7 @@ def error_page(visit: Visit, error: Exception) -> Page:
             log.warning("the node does not answer the console: %s", error.what)
             return _page(visit, 502, "unreachable", "UNAVAILABLE")
         case BadVisitError():
-            return _page(visit, error.status, error.word)
+            return _page(visit, error.status, error.word, error.name)
         case HTTPException(status_code=404 | 405):
             return _page(visit, error.status_code, "no_page")
         case HTTPException(status_code=status) if status < 500:

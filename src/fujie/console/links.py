@@ -83,7 +83,7 @@ def party(name: str) -> Markup:
 def parties_first(names: Sequence[str]) -> list[str]:
     """Return parties with wallets and identifiers before the accounts that serve them.
 
-    Lists do not know who paid whom, so the order says nothing but the alphabet; the page of a transaction does.
+    For transactions that move no money, or too much for one line: who pays whom is said first (``flow`` of the macros).
     """
     return sorted(names, key=lambda name: (name.startswith("account/"), name))
 

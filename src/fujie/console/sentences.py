@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from fujie.client.explorer import Answer
 from fujie.console import formatting, links
-from fujie.console.language import Words
+from fujie.console.language import FALLBACK, Words
 from fujie.console.visit import Instruments
 
 NAMED_MAX: Final = 3  # identifiers that a sentence names before it counts
@@ -46,11 +46,14 @@ def say_transaction(words: Words, instruments: Instruments, transaction: Answer)
 
 
 def say_attention(words: Words, each: Answer) -> str:
-    """Return what needs attention, in the visitor's language; the node's own sentence where there is none for it."""
+    """Return what needs attention, by its kind. The node's own sentence is English: it serves for a kind that this console
+    does not know, in pages that are English as well.
+    """
     key = f"attention.{each['kind']}"
     number = each.get("number")
     if not words.has(key) or (number is None and words.names(key)):
-        return str(each["detail"] or words.known("attention", each["kind"]))
+        is_told = each["detail"] and words.language == FALLBACK
+        return str(each["detail"]) if is_told else words("attention.other", kind=each["kind"])
     return words(key) if number is None else words(key, n=number)
 
 

@@ -52,10 +52,11 @@ class File(NamedTuple):
 
 
 class Redirect(NamedTuple):
-    """Another page. ``cookies`` are lines for ``Set-Cookie``."""
+    """Another page. ``cookies`` are lines for ``Set-Cookie``; 308 is for what is found there for good."""
 
     location: str
     cookies: tuple[str, ...] = ()
+    status: int = 303
 
 
 class Instruments:
@@ -158,6 +159,13 @@ class Visit:
         path = quote(self.request.scope["path"], safe="/:@!$&'()*+,;=~-._")
         query = self.request.scope["query_string"].decode("latin-1")
         return f"{path}?{query}" if query else path
+
+    def instead_of(self, part: str, meant: str) -> Redirect:
+        """Return the redirect to this address with ``meant`` in place of a part of its path."""
+        path = self.request.scope["path"].replace(part, meant, 1)
+        query = self.request.scope["query_string"].decode("latin-1")
+        target = quote(path, safe="/:@!$&'()*+,;=~-._")
+        return Redirect(f"{target}?{query}" if query else target, status=308)
 
     @property
     def is_secure(self) -> bool:

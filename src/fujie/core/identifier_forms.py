@@ -19,6 +19,8 @@ from fujie.core.limits import CHAIN_ID_BYTES_MAX, HOST_BYTES_MAX, HTTP_FORM_BYTE
 
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1")
 
+FORM_CHARACTERS_MAX: Final = 2 * IDENTIFIER_BYTES_MAX  # of a typed identifier, spaces included
+
 _CHECK_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CHECK_VALUES: Final = {character: value for value, character in enumerate(_CHECK_ALPHABET)}
 
@@ -82,6 +84,20 @@ def parse_people_form(text: str) -> str:
         # The right characters are not told: a reader would copy them and carry on with the wrong identifier.
         raise IdentifierError(Fault.CHECK, len(written) + 1, "the check characters do not fit: a character is mistaken")
     return identifier
+
+
+def as_meant(text: str) -> str:
+    """Return the identifier that a person means: spaces and the case of letters do not count, and check characters may
+    follow. It is for what people type, and never for what is signed.
+
+    Raises :class:`IdentifierError`: what :func:`parse` finds, or with a hyphen what :func:`parse_people_form` finds. A
+    position counts in the text without its spaces.
+    """
+    if len(text) > FORM_CHARACTERS_MAX:
+        raise IdentifierError(Fault.TOO_LONG, FORM_CHARACTERS_MAX, f"longer than {FORM_CHARACTERS_MAX} characters")
+    written = "".join(text.split())
+    written = written.upper() if written.isascii() else written  # "ß" would become two letters
+    return parse_people_form(written) if "-" in written else parse(written)
 
 
 # --- Forms for machines ---------------------------------------------------------------------------------------------

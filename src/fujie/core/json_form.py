@@ -9,7 +9,7 @@ Works on every ``msgspec.Struct`` by its declaration, so a new operation needs n
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from typing import Any, Final
@@ -20,6 +20,7 @@ from msgspec import inspect
 from fujie.core.errors import DecodeError
 from fujie.core.query import Query
 from fujie.core.room import Event, Operation
+from fujie.core.wording import nearest, quoted
 
 TYPE: Final = "type"
 """Name of the member that names a record's class. No record has a field of this name; a test watches over it."""
@@ -141,7 +142,7 @@ def _compile_struct(info: inspect.StructType) -> _Reader:
             raise _fault(path, f"expected an object, {name}")
         for member in value:
             if member not in known:
-                raise _fault(path, f"{name} has no member {_quoted(member)}")
+                raise _fault(path, f"{name} has no member {_quoted(member)}{_meant(member, known)}")
         if value.get(TYPE, name) != name:
             raise _fault(f"{path}.{TYPE}", f"expected {_quoted(name)}")
         values = {}
@@ -177,7 +178,7 @@ def _compile_union(info: inspect.UnionType) -> _Reader:
         name = value.get(TYPE)
         reader = structs.get(name) if isinstance(name, str) else None
         if reader is None:
-            raise _fault(f"{path}.{TYPE}", f"expected one of {_some(sorted(structs))}")
+            raise _fault(f"{path}.{TYPE}", f"expected one of {_some(sorted(structs))}{_meant(name, structs)}")
         return reader(value, path)
 
     return read
@@ -296,8 +297,13 @@ def _fault(path: str, problem: str) -> DecodeError:
 
 def _quoted(text: object) -> str:
     """Return what was sent, short and escaped, so that it can stand in a message."""
-    shown = str(text)
-    return ascii(shown if len(shown) <= 40 else shown[:40] + "…")
+    return quoted(str(text), 40)
+
+
+def _meant(text: object, known: Iterable[str]) -> str:
+    """Return the end of a sentence, and another one that offers what was probably meant; nothing where nothing is like it."""
+    offered = nearest(text, sorted(known)) if isinstance(text, str) else ""
+    return f".{offered}" if offered else ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -234,7 +234,7 @@ class EmbeddedEngine(LocalReads):
         with self._changed:
             self._proven = Proven(encode_light_block(LightBlock(header, commit, self._validators)), before)
             self._changed.notify_all()
-        self._announce(staged.batch)
+        self._announce(staged.head, staged.batch)
 
     def _answer(
         self,

@@ -31,7 +31,7 @@ from fujie.engine.live_state import CACHED_LEAVES_DEFAULT, LiveState, PassingSta
 from fujie.engine.replay_window import ReplayWindow
 from fujie.machine import genesis as genesis_form
 from fujie.machine.schedule import SCHEDULE, Handlers, Schedule
-from fujie.machine.transition import BlockResult, apply_block, apply_transaction, touched_keys
+from fujie.machine.transition import BlockResult, apply_block, apply_transaction, entitle, touched_keys
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.modules.membership import queries as membership
 from fujie.modules.membership.records import TRANSACTION_WINDOW_MS_MAX
@@ -201,6 +201,11 @@ class Executor:
         root = self.head.state_root
         state = PassingState(self.live, lambda key: self.leaf_under(key, root))
         return apply_block(state, block, self.schedule)
+
+    def entitled(self, block: VerifiedBlock) -> list[int]:
+        """Return, for each transaction by itself, 0 or why its sender is not entitled to it now; otherwise as :meth:`rehearse`."""
+        root = self.head.state_root
+        return entitle(PassingState(self.live, lambda key: self.leaf_under(key, root)), block, self.schedule)
 
     def failing(self, block: VerifiedBlock) -> list[tuple[int, Exception]]:
         """Return the places of transactions that raise what they must not, and what they raise.

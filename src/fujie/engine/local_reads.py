@@ -116,9 +116,9 @@ class LocalReads:
 
         return unsubscribe
 
-    def _announce(self, batch: WriteBatch) -> None:
-        """Tell every listener and follower that the block of ``batch`` was committed and is visible."""
-        self.feed.publish(self.executor.head, self._proven.light_block, batch)
+    def _announce(self, head: Head, batch: WriteBatch) -> None:
+        """Tell every listener and follower that the block of ``batch`` was committed, led to ``head``, and is visible."""
+        self.feed.publish(head, self._proven.light_block, batch)
         for listener in self._listeners:
             try:
                 listener()

@@ -20,15 +20,17 @@ from typing import Final, NamedTuple, TypeVar
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.transaction import VerifiedBlock
+from fujie.core.wording import count
 from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor, Staged
 from fujie.engine.local_reads import LocalReads
-from fujie.engine.mirror_blocks import STRANGERS, Arrived, Deviation, Fetcher, Fork, Link, Source, SourceTrouble
+from fujie.engine.mirror_blocks import STRANGERS, Arrived, Deviation, Fetcher, Link, Source, SourceTrouble
 from fujie.engine.proving import Proven
 from fujie.engine.rehearsing import dry_run
 from fujie.engine.stored_block import StoredBlock, block_at, light_block_at
 from fujie.machine.transition import BlockResult
 from fujie.proof.block import encode_result, results_hash
+from fujie.proof.evidence import EvidenceFile, ResultStep, fork_file, result_file
 from fujie.proof.header import NANOSECONDS_PER_MS, encode_header
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.validators import encode_validator_set
@@ -46,7 +48,7 @@ RETRY_MAX_S: Final = 30.0
 LOOK_UP_S: Final = 0.25  # how often a thread that waits for the source looks whether it is to stop
 
 Progress = Callable[[int, int], None]
-"""Gets the height reached, and that of the source as the source says."""
+"""Gets the height reached, first that of the beginning, and that of the source as the source says."""
 
 
 class Closing(Exception):
@@ -73,15 +75,15 @@ class MirrorEngine(LocalReads):
         source: Source,
         *,
         validators_hash: bytes,
-        on_fork: Callable[[Fork], None],
+        on_evidence: Callable[[EvidenceFile], None],
         worker: bool = True,
         poll_ms: int = POLL_MS,
         retry_max_s: float = RETRY_MAX_S,
     ) -> None:
         """Go on where the store stands. Nothing is asked before :meth:`catch_up` or :meth:`start`.
 
-        ``validators_hash`` (32 bytes) is that of the trust root. ``on_fork`` keeps the evidence. ``worker=False`` verifies
-        signatures in this process.
+        ``validators_hash`` (32 bytes) is that of the trust root. ``on_evidence`` keeps what shows that the validators
+        signed what they must not. ``worker=False`` verifies signatures in this process.
         """
         super().__init__()
         self.executor = executor
@@ -89,7 +91,7 @@ class MirrorEngine(LocalReads):
         self.source = source
         self.trouble: SourceTrouble | None = None
         self._failure: BaseException | None = None
-        self._on_fork = on_fork
+        self._on_evidence = on_evidence
         self._poll_ms = poll_ms
         self._retry_max_s = retry_max_s
         self._changed = threading.Condition()
@@ -139,6 +141,7 @@ class MirrorEngine(LocalReads):
         try:
             goal = self._answer(self._fetcher.height(), stopping)
             self._compare(stopping)
+            progress(self._last.height, max(goal, self._last.height))
             self._follow_until_idle(0, stopping, lambda height: progress(height, max(goal, height)))
         except SourceTrouble as error:
             self.trouble = error
@@ -230,20 +233,14 @@ class MirrorEngine(LocalReads):
         found = self._answer(self._fetcher.blocks(last.height, 0, 1), stopping)
         if not found:
             raise SourceTrouble(
-                f"{self.source.url} has no block {last.height}, which this mirror has verified: it is behind, or restored.",
+                f"{self.source.url} has no block {last.height}, which this mirror has verified: it is behind, or another chain.",
                 "It is asked again; if it stays behind, mirror another node.",
             )
         theirs = found[0]
         if isinstance(theirs, Deviation):
             raise theirs
         if theirs.hash != last.hash:
-            ours = (
-                self._pending.block
-                if self._pending is not None
-                else light_block_at(self.executor.store.get, last.height)
-            )
-            assert ours is not None, "the last block is pending or stored"
-            self._part(ours, theirs)
+            self._part(self._last_block(), theirs)
 
     def _part(self, ours: LightBlock, theirs: Arrived) -> None:
         """Raise what two different blocks of one height are: a fork with its evidence, or a lie of strangers."""
@@ -251,8 +248,14 @@ class MirrorEngine(LocalReads):
         expected, signed_by = ours.header.validators_hash, theirs.block.header.validators_hash
         if signed_by != expected:
             raise Deviation("block-validators", height, STRANGERS, expected, signed_by)
-        self._on_fork(Fork(self.chain_id, height, encode_light_block(ours), encode_light_block(theirs.block)))
+        self._on_evidence(fork_file(ours, theirs.block))
         raise Deviation("fork", height, "two blocks of this height were signed", own, theirs.hash)
+
+    def _last_block(self) -> LightBlock:
+        """Return the newest block that was accepted; there is one."""
+        found = self._pending.block if self._pending else light_block_at(self.executor.store.get, self._last.height)
+        assert found is not None, "the last block is pending or stored"
+        return found
 
     def _take(self, block: Arrived) -> None:
         """Accept the next block, which commits the one that waited for its header, and itself where it changes nothing.
@@ -288,14 +291,22 @@ class MirrorEngine(LocalReads):
                 self.executor.discard(executed.staged)
 
     def _require_signed(self, block: Arrived, app_hash: bytes, results: bytes) -> None:
-        """Raise :class:`Deviation` unless the header of ``block`` signs what we made of the block before."""
+        """Raise :class:`Deviation` unless the header of ``block`` signs what we made of the block before.
+
+        That block is kept with what was signed: whoever carries it out on the same state sees who is right.
+        """
         header, before = block.block.header, block.height - 1
-        if header.app_hash != app_hash:
-            what = "carried out here, it gives another app hash than the next header signs"
-            raise Deviation("app-hash", before, what, app_hash, header.app_hash)
-        if header.last_results_hash != results:
-            what = "carried out here, it gives other results than the next header signs"
-            raise Deviation("results-hash", before, what, results, header.last_results_hash)
+        signed: tuple[tuple[ResultStep, str, bytes, bytes], ...] = (
+            ("app-hash", "another app hash", app_hash, header.app_hash),
+            ("results-hash", "other results", results, header.last_results_hash),
+        )
+        for step, what, ours, theirs in signed:
+            if ours == theirs:
+                continue
+            if before:
+                raws = [each.raw for each in self._pending.transactions] if self._pending else []
+                self._on_evidence(result_file(step, ours, self._last_block(), raws, block.block))
+            raise Deviation(step, before, f"carried out here, it gives {what} than the next header signs", ours, theirs)
 
     def _carry_out(self, block: Arrived) -> _Executed:
         header = block.block.header
@@ -332,9 +343,9 @@ class MirrorEngine(LocalReads):
             self._proven = Proven(encode_light_block(block.block), before)
             self.proves = True
             self._changed.notify_all()
-        self._announce(batch)
+        self._announce(self.executor.head, batch)
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("block %d: %d transactions, verified", header.height, len(block.transactions))
+            log.debug("block %d: %s, verified", header.height, count(len(block.transactions), "transaction"))
 
     # -- inside
 

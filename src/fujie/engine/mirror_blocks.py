@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
+from fujie.core.errors import DecodeError, OperationalError, VerificationError
 from fujie.core.limits import BLOCK_BYTES_MAX
 from fujie.core.transaction import VerifiedTransaction
 from fujie.engine.admission import ACCEPTED, VerifierProcess, decode_verified, verdict
@@ -82,15 +82,6 @@ class Deviation(VerificationError):
 
 class SourceTrouble(OperationalError):
     """The source cannot be asked now, or is behind. Nothing is wrong with what it said; it is asked again."""
-
-
-class Fork(NamedTuple):
-    """Two blocks of one height, both signed by more than two thirds: the validators broke the protocol."""
-
-    chain_id: str
-    height: int
-    ours: bytes  # LightBlock
-    theirs: bytes  # LightBlock
 
 
 class Arrived(NamedTuple):
@@ -290,9 +281,6 @@ class Fetcher:
                 future.set_result(ask())
             except OperationalError as error:
                 future.set_exception(SourceTrouble(error.what, error.do))
-            except Refused as error:
-                do = "Give the API key of an auditor, with --api-key-file."
-                future.set_exception(SourceTrouble(f"{self._source.url} refuses: {error}", do))
             except BaseException as error:  # noqa: BLE001 - whatever it is, who asked is told
                 future.set_exception(error)
             self._notify()

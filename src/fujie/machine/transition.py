@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from fujie.core.context import Context
 from fujie.core.errors import Refused
 from fujie.core.reasons import TransactionReason
-from fujie.core.room import Event
+from fujie.core.room import Event, Handler
 from fujie.core.state import BlockOverlay, Key, Leaf, Overlay, StateRead
 from fujie.core.transaction import Receipt, VerifiedBlock, VerifiedTransaction
 from fujie.machine.schedule import SCHEDULE, Handlers, Schedule
@@ -67,16 +67,8 @@ def apply_transaction(
     code = 0
     state = Overlay(overlay)
     try:
-        _check_form(overlay, block, window_ms, transaction, result.remembered)
-        context = Context(
-            block.chain_id, block.height, block.time_ms, transaction.id, body.nonce, frozenset(body.public_keys)
-        )
+        context, first = _entitle(overlay, state, handlers, window_ms, block, transaction, result.remembered)
         operations = body.operations
-        first = handlers.get(type(operations[0]))
-        if first is None:
-            raise Refused(TransactionReason.ROOM_NOT_ACTIVE)
-        first.authorise(state, context, operations[0])
-        first.charge(state, context, operations[0], len(operations))
         state.keep()
         charged = True
         result.remembered[transaction.id] = body.expires_at_ms
@@ -93,6 +85,48 @@ def apply_transaction(
     if charged:
         state.merge(body.nonce)
     result.receipts.append(Receipt(transaction.id, block.height, block.time_ms, code, charged, position, events))
+
+
+def entitle(state: StateRead, block: VerifiedBlock, schedule: Schedule = SCHEDULE) -> list[int]:
+    """Return, for each transaction of ``block`` by itself, 0 or the reason why its sender is not entitled to it.
+
+    What :func:`apply_transaction` refuses without charging for it: whether the rest would succeed is not asked. Raises
+    ``UnknownRules``, and whatever a rule raises by a fault of the program.
+    """
+    handlers = schedule.handlers(state, block.height)
+    window_ms = membership.parameters(state).transaction_window_ms
+    codes = []
+    for transaction in block.transactions:
+        overlay = BlockOverlay(state)
+        try:
+            _entitle(overlay, Overlay(overlay), handlers, window_ms, block, transaction, {})
+            codes.append(0)
+        except Refused as refused:
+            codes.append(int(refused.reason))
+    return codes
+
+
+def _entitle(
+    overlay: BlockOverlay,
+    state: Overlay,
+    handlers: Handlers,
+    window_ms: int,
+    block: VerifiedBlock,
+    transaction: VerifiedTransaction,
+    remembered: dict[bytes, int],
+) -> tuple[Context, Handler]:
+    """Check that a transaction fits the chain and its sender may ask for it, and charge for it."""
+    _check_form(overlay, block, window_ms, transaction, remembered)
+    body = transaction.body
+    context = Context(
+        block.chain_id, block.height, block.time_ms, transaction.id, body.nonce, frozenset(body.public_keys)
+    )
+    first = handlers.get(type(body.operations[0]))
+    if first is None:
+        raise Refused(TransactionReason.ROOM_NOT_ACTIVE)
+    first.authorise(state, context, body.operations[0])
+    first.charge(state, context, body.operations[0], len(body.operations))
+    return context, first
 
 
 class _RefusedAt(Refused):

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -35,6 +36,24 @@ def child_stop(on_orphaned: Callable[[], None] | None = None) -> threading.Event
 
     threading.Thread(target=watch, name="fujie-orphaned", daemon=True).start()
     return stop
+
+
+class Turns:
+    """Whether the work of a process goes round: it says so at every turn. One that has not begun is not judged."""
+
+    def __init__(self, longest_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """``longest_s``: what one turn may take."""
+        self._longest_s = longest_s
+        self._clock = clock
+        self._turned_s: float | None = None
+
+    def turned(self) -> None:
+        """Say that a turn is done."""
+        self._turned_s = self._clock()
+
+    def go_on(self) -> bool:
+        """Tell whether there was one lately. Any thread."""
+        return self._turned_s is None or self._clock() - self._turned_s < self._longest_s
 
 
 def say_ready() -> None:

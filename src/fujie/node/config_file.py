@@ -4,10 +4,8 @@
 and the beginnings of assignments are all that this needs to know of TOML.
 """
 
-import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,20 +22,19 @@ _ASSIGNMENT: Final = re.compile(
 
 
 class Written(NamedTuple):
-    """A value that stands in the file: full name of its key, the value as TOML has it, the line."""
+    """A section of the file (``key`` is empty), or a value in one: what it holds as TOML has it, and the line."""
 
-    name: str
+    section: str
+    key: str
     value: Any
     line: int
 
 
-def read_toml(
-    path: Path, require_section: Callable[[str, str], None], require_key: Callable[[str, str, str], None]
-) -> list[Written]:
+def read_toml(path: Path) -> list[Written]:
     """Return what is written in the file at ``path``, in its order; nothing where there is no file.
 
-    ``require_section(name, where)`` and ``require_key(section, name, where)`` raise for what they do not know. Raises
-    :class:`OperationalError` for a file that cannot be read, is too long, or is no TOML.
+    Sections and keys are those that stand there, known or not. Raises :class:`OperationalError` for a file that cannot be
+    read, is too long, or is no TOML.
     """
     try:
         path.lstat()
@@ -63,24 +60,11 @@ def read_toml(
     lines = _lines(text)
     found = []
     for section, content in parsed.items():
-        where = f"{path}, line {lines.get((section,), 1)}"
-        require_section(section, where)
-        if not isinstance(content, dict):
-            raise OperationalError(
-                f"{where}: {section} is a section, not a value.", f"Write [{section}] and its keys below."
-            )
-        for name, value in content.items():
-            line = lines.get((section, name)) or lines.get((section,), 1)
-            require_key(section, name, f"{path}, line {line}")
-            found.append(Written(f"{section}.{name}", value, line))
+        first = lines.get((section,), 1)
+        found.append(Written(section, "", content, first))
+        if isinstance(content, dict):
+            found += [Written(section, key, value, lines.get((section, key), first)) for key, value in content.items()]
     return found
-
-
-def nearest(wrong: str, known: Iterable[str], form: str = "{}") -> str:
-    """Return the sentence that offers what was probably meant, or nothing."""
-    folded = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(wrong.lower()[:100], folded, 1, 0.6)
-    return f" Did you mean {form.format(folded[close[0]])}?" if close else ""
 
 
 def _lines(text: str) -> dict[tuple[str, ...], int]:

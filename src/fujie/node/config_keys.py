@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_ori
 import msgspec
 from msgspec import Meta
 
+from fujie.core.wording import quoted
 from fujie.node.folder import HOME_VARIABLE, PORT_DEFAULT, PORT_VARIABLE
 
 LOCALHOST: Final = "localhost"
@@ -65,7 +66,7 @@ def _no_address(host: str) -> str:
 def _no_names(names: tuple[str, ...]) -> str:
     wrong = [name for name in names if _HOST_NAME.fullmatch(name) is None]
     return (
-        f"{wrong[0][:60]!a} is no host name; write ledger.example.org, in small letters, without port" if wrong else ""
+        f"{quoted(wrong[0])} is no host name; write ledger.example.org, in small letters, without port" if wrong else ""
     )
 
 
@@ -118,6 +119,20 @@ class Console(_Section, frozen=True):
         Literal["auto", "en", "zh"],
         Said("Language of a page before its reader chooses one; auto follows the browser"),
     ] = "auto"
+
+
+class Processes(_Section, frozen=True):
+    """The processes beside the ledger's, which it watches."""
+
+    silent_s: Annotated[
+        int,
+        Meta(ge=5, le=86_400),
+        Said(
+            "How long a process may give no sign of life before it is killed and started again",
+            "seconds",
+            "It is asked every two seconds. A busy one answers within seconds; time in which the whole machine sleeps does not count.",
+        ),
+    ] = 30
 
 
 class Projection(_Section, frozen=True):
@@ -184,6 +199,7 @@ class Config(_Section, frozen=True):
 
     http: Http = Http()
     console: Console = Console()
+    processes: Processes = Processes()
     projection: Projection = Projection()
     log: Log = Log()
     ledger: Ledger = Ledger()

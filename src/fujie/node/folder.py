@@ -4,8 +4,10 @@
       node.json                 what the folder is: format, kind of store, which version founded it
       trust.json                the pinned trust root, written when the chain was founded
       chain/                    the store, and the lock that one process holds
-      mirror.json, evidence/    of a mirror: what it mirrors, and forks that it met
+      mirror.json, evidence/    of a mirror: what it mirrors, and evidence against validators
+      cometbft.json, cometbft/  of a node among several validators: what it is told, and CometBFT's own folder
       keys/validator.key        signs blocks; 0600
+      keys/node.key             of a node among several: by it its peers know it; 0600
       keys/log.key              signs checkpoints of the log; 0600
       keys/*.key  wallets/*.json    keys and wallets made here with `fujie key new` and `fujie wallet new`
       demo/seed, demo/keys, demo/wallets    the parties of the demonstration
@@ -26,7 +28,8 @@ import msgspec
 
 from fujie import __version__
 from fujie.client.files import read_bounded, write_atomically
-from fujie.core.errors import OperationalError
+from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.wording import nearest, quoted
 from fujie.proof.trust import TrustRoot, decode_trust, encode_trust
 from fujie.store.opening import StoreKind
 
@@ -61,6 +64,9 @@ class Folder:
         self.log_key = home / "keys" / "log.key"
         self.mirror = home / "mirror.json"
         self.evidence = home / "evidence"
+        self.cometbft = home / "cometbft.json"
+        self.cometbft_home = home / "cometbft"
+        self.node_key = home / "keys" / "node.key"
         self.log = home / "log" / "node.log"
         self.demo_seed = home / "demo" / "seed"
         self._description = home / "node.json"
@@ -119,14 +125,16 @@ class Folder:
         write_file(self._description, msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
 
     def trust(self) -> TrustRoot:
-        """Return the pinned trust root. Raises :class:`OperationalError` without one."""
-        data = read_file(self._trust)
-        if data is None:
-            do = "Name one with --trust, or start a node with `fujie up`."
-            if self._description.exists():  # it was there: nothing that runs now can say what to trust
-                do = "Restore the file that was written when this chain was founded."
-            raise OperationalError(f"There is no trust root at {self._trust}.", do)
-        return decode_trust(data)
+        """Return the pinned trust root. Raises :class:`OperationalError` without one, else as :func:`read_trust`."""
+        if self._trust.exists():
+            return read_trust(self._trust)
+        do = (
+            "Get trust.json from whoever founded the chain, in a way that you trust (on the node, `fujie status --offline` "
+            "says where it lies), and name it: --trust FILE. Or start a node of your own with `fujie up`."
+        )
+        if self._description.exists():  # it was there: nothing that runs now can say what to trust
+            do = "Restore the file that was written when this chain was founded, or get it from another who holds it."
+        raise OperationalError(f"There is no trust root at {self._trust}.", do)
 
     def write_trust(self, root: TrustRoot) -> None:
         """Pin the trust root."""
@@ -134,7 +142,7 @@ class Folder:
 
     def key_file(self, name: str) -> Path:
         """Return the key file called ``name``. Raises :class:`OperationalError` when there is none."""
-        return _find(self.key_folders, check_name(name), ".key", "key", "`fujie key show` lists them")
+        return _find(self.key_folders, check_name(name), ".key", "key", "`fujie key list` lists them")
 
     def wallet_file(self, name: str) -> Path:
         """Return the wallet profile called ``name``. Raises :class:`OperationalError` when there is none."""
@@ -154,11 +162,21 @@ def home_folder(given: Path | None = None) -> Folder:
     return Folder(given or Path(os.environ.get(HOME_VARIABLE) or HOME_DEFAULT))
 
 
+def read_trust(path: Path) -> TrustRoot:
+    """Return the trust root in a file. Raises :class:`OperationalError`, and :class:`VerificationError` that names the file."""
+    data = read_bounded(path, SMALL_FILE_BYTES_MAX)
+    try:
+        return decode_trust(data)
+    except VerificationError as error:
+        raise VerificationError(error.step, f"{path} is {error.detail}") from None
+
+
 def check_name(name: str) -> str:
     """Return ``name`` if it can name a key or wallet file: lower-case letters, digits and inner hyphens."""
     if _NAME.fullmatch(name) is None:
         raise OperationalError(
-            f"{name[:64]!a} is not a name for a key or wallet.", "Use lower-case letters, digits and inner hyphens."
+            f"{quoted(name, 64)} is not a name for a key or wallet.",
+            "Use lower-case letters, digits and inner hyphens.",
         )
     return name
 
@@ -211,7 +229,8 @@ def _find(folders: tuple[Path, ...], name: str, suffix: str, what: str, hint: st
         raise OperationalError(
             f"There is no data folder at {home}.", "Start a node with `fujie up`, or set FUJIE_HOME to where one lies."
         )
-    raise OperationalError(f"There is no {what} called {name} in {folders[0].parent}.", f"{hint[0].upper()}{hint[1:]}.")
+    known = [path.stem for path in _all(folders, suffix)]
+    raise OperationalError(f"There is no {what} called {name} in {home}.{nearest(name, known)}", f"{hint}.")
 
 
 def _all(folders: tuple[Path, ...], suffix: str) -> Iterator[Path]:

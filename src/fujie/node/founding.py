@@ -5,7 +5,8 @@ founding again begins anew with the same keys; a trust root therefore always bel
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,6 +25,9 @@ from fujie.store.base import Store
 from fujie.store.layout import META_HEAD, Table
 from fujie.store.opening import StoreKind, open_store
 from fujie.store.reading import open_for_reading
+
+if TYPE_CHECKING:
+    from fujie.engine.cometbft.engine import CometEngine
 
 Parts = Iterable[tuple[str, Record]]
 
@@ -76,12 +80,15 @@ def trust_root(genesis: Genesis) -> TrustRoot:
     )
 
 
-def open_engine(folder: Folder, validator: Signer, *, worker: bool = True) -> EmbeddedEngine:
-    """Start the embedded engine on the chain of ``folder``.
+def open_engine(
+    folder: Folder, validator: Signer, *, worker: bool = True, stopped: Callable[[], bool] = lambda: False
+) -> "EmbeddedEngine | CometEngine":
+    """Start the engine of ``folder`` on its chain: the embedded one, or CometBFT's where the folder has a cometbft.json.
 
-    How much it keeps in memory, the configuration of the folder says. Raises :class:`OperationalError` when there is no
-    chain, another process has the folder, the pinned trust root is of another chain, the validator's key is not the one
-    that the chain was founded with, or the configuration does not read.
+    The latter waits until enough validators run; ``stopped`` ends the wait. How much is kept in memory, the configuration
+    of the folder says. Raises :class:`OperationalError` when there is no chain, another process has the folder, the
+    pinned trust root is of another chain, the validator's key is not the one that the chain was founded with (embedded),
+    or the configuration does not read; and as :func:`node.cometbft_home.open_comet_engine`.
     """
     description = folder.require()
     memory = load_config(folder).ledger
@@ -95,6 +102,10 @@ def open_engine(folder: Folder, validator: Signer, *, worker: bool = True) -> Em
                 f"The trust root {folder.trust_path} is of another chain than the one in {folder.chain}.",
                 "Restore the file that was written when this chain was founded.",
             )
+        if folder.cometbft.exists():
+            from fujie.node.cometbft_home import open_comet_engine  # not at the top: most nodes need none of it
+
+            return open_comet_engine(executor, folder, validator, worker=worker, stopped=stopped)
         return EmbeddedEngine(executor, validator, worker=worker)
     except (msgspec.MsgspecError, UnicodeError) as error:  # what was decoded when it was written does not decode now
         store.close()

@@ -14,6 +14,7 @@ from fujie.client.keys import KeyFile, create_key, load_key, save_key
 from fujie.core.errors import OperationalError
 from fujie.core.policy import KeyPolicy
 from fujie.core.signing import SEED_BYTES, Signer, new_seed
+from fujie.core.wording import count
 from fujie.node.demo_world import DemoKeys
 from fujie.node.folder import Folder, make_folder, read_file, write_file
 from fujie.proof.checkpoint import CheckpointSigner, log_origin
@@ -70,7 +71,8 @@ class Keyring:
                 found.append(self.at(file.path))
         if len(found) < policy.threshold:
             raise OperationalError(
-                f"{whose} acts with {policy.threshold} of {len(policy.keys)} keys; {len(found)} of them are here.",
+                f"{whose} acts with {policy.threshold} of {count(len(policy.keys), 'key')}; here "
+                f"{'is' if len(found) == 1 else 'are'} {len(found) or 'none'} of them.",
                 f"Put the key files into {self._folder.key_folders[0]}, or name another folder with --home.",
             )
         return found
@@ -89,9 +91,21 @@ def log_signer(folder: Folder, chain_id: str) -> CheckpointSigner:
     """Return what signs checkpoints of the log, making its key where there is none.
 
     It is a key of its own, never the validator's: it vouches for this node's word alone, and a process that answers
-    strangers may hold it. It has no passphrase. Raises :class:`OperationalError` when the file does not open.
+    strangers may hold it. Raises as :func:`log_key`.
     """
-    return CheckpointSigner(log_origin(chain_id), ensure_key(folder.log_key, "log").unlock(None))
+    return CheckpointSigner(log_origin(chain_id), log_key(folder))
+
+
+def log_key(folder: Folder) -> Signer:
+    """Return the key of the log, which has no passphrase, making it where there is none.
+
+    Raises :class:`OperationalError` when the file does not open.
+    """
+    try:
+        return ensure_key(folder.log_key, "log").unlock(None)
+    except OperationalError as error:
+        do = "Or move it away: the node makes another, whose /log/vkey those who read the log have to be given."
+        raise OperationalError(error.what, f"{error.do} {do}") from error
 
 
 def ensure_key(path: Path, label: str, seed: bytes | None = None) -> KeyFile:

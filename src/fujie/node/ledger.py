@@ -14,7 +14,7 @@ from fujie.core.encoding import Record
 from fujie.core.policy import single
 from fujie.core.signing import Signer, new_seed
 from fujie.core.units import AMOUNT_MINOR_MAX
-from fujie.engine.embedded import EmbeddedEngine
+from fujie.engine.base import Served
 from fujie.modules.currency.genesis import CurrencyGenesis, GenesisInstitution, GenesisInstrument, GenesisLimits
 from fujie.modules.currency.records import InstrumentKind, LimitEntry
 from fujie.modules.identity.genesis import CountryGenesis, IdentityGenesis
@@ -53,7 +53,7 @@ class Ledger(Client):
     ``signers`` (by default the owner's key) sign what a verb is not given other signers for.
     """
 
-    def __init__(self, folder: Folder, engine: EmbeddedEngine, signers: Sequence[Signer]) -> None:
+    def __init__(self, folder: Folder, engine: Served, signers: Sequence[Signer]) -> None:
         super().__init__(LocalTransport(engine), folder.trust(), signers)
         self.folder = folder
         self.engine = engine

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from fujie.core.errors import OperationalError
+from fujie.core.wording import quoted
 from fujie.node.folder import Folder
 from fujie.node.logs import LEVELS, LOG_BYTES_MAX, Entry, escaped
 
@@ -163,7 +164,7 @@ def _require_files(folder: Folder, selection: Selection) -> list[Path]:
     known = sorted(path.stem for path in folder.log.parent.glob("*.log"))
     if selection.process is not None and known:
         raise OperationalError(
-            f"There is no log of a process {selection.process[:40]!a}.", f"There are those of {', '.join(known)}."
+            f"There is no log of a process {quoted(selection.process, 40)}.", f"There are those of {', '.join(known)}."
         )
     raise OperationalError(f"There is no log in {folder.log.parent}.", "A node writes one when it starts: `fujie up`.")
 

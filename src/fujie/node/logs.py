@@ -14,12 +14,13 @@ import re
 import threading
 import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from fujie.core.errors import OperationalError
-from fujie.node.config_file import nearest
+from fujie.core.wording import count, nearest, quoted
 from fujie.node.config_keys import Log
 from fujie.node.folder import Folder, make_folder
 
@@ -32,10 +33,12 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 INHERITED: Final = "inherit"  # takes the level of a logger back: that of the one above holds again
 
 _KNOWN_ATTRIBUTES: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_MODULE: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
 # Controls, line ends of Unicode, what turns the direction of text around, and halves of characters.
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # No credential is ever handed to a logger. Should one slip into the text of an error, it stops here.
 _CREDENTIAL: Final = re.compile(r"(?i)\b(bearer|fujie-grant|basic)(\s+)[\w.~+/=-]{8,}")
+_TOKEN: Final = re.compile(r"(fj[ks]_[0-9a-f]{16}_)[0-9a-f]{1,64}")  # an API key or a session; its number may be told
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -154,8 +157,21 @@ def text_of(entry: Entry) -> str:
 
 
 class _LogFile(logging.handlers.RotatingFileHandler):
+    _lost = 0  # records since one was written last
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lost = self._lost
+        super().emit(record)
+        if lost and self._lost == lost:
+            self._lost = 0
+            text = "the log could not be written for a while, on a full disk say; up to %s missing above"
+            said = {"name": OWN, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
+            are = f"{count(lost, 'record')} {'is' if lost == 1 else 'are'}"
+            super().emit(logging.makeLogRecord({**said, "args": (are,)}))
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of logging
         """Go on: a log that cannot be written, on a full disk say, is no reason to print tracebacks to the operator."""
+        self._lost += 1
 
 
 def _thread_failed(failed: threading.ExceptHookArgs) -> None:
@@ -184,7 +200,7 @@ def _traceback(record: logging.LogRecord) -> tuple[str, ...]:
 
 def _safe(text: str) -> str:
     cut = text if len(text) <= MESSAGE_CHARACTERS_MAX else f"{text[:MESSAGE_CHARACTERS_MAX]}… (cut)"
-    return _CREDENTIAL.sub(r"\1\2(not logged)", escaped(cut))
+    return _CREDENTIAL.sub(r"\1\2(not logged)", _TOKEN.sub(r"\1(not logged)", escaped(cut)))
 
 
 def _plain(value: Any) -> Any:
@@ -201,18 +217,26 @@ def _own_loggers() -> set[str]:
     return {name for name in known if name.startswith(f"{OWN}.")}
 
 
+def _is_module(logger: str) -> bool:
+    """Tell whether a logger is named like a module of ours: one that this process has not loaded yet may still be set."""
+    first, *parts = logger.split(".")
+    path = Path(__file__).parents[1].joinpath(*parts)
+    named = first == OWN and all(_MODULE.fullmatch(part) for part in parts)
+    return named and ((path / "__init__.py").is_file() or path.with_suffix(".py").is_file())
+
+
 def _require_level(level: str) -> None:
     if level not in (*LEVELS, INHERITED):
         raise OperationalError(
-            f"There is no level {level[:40]!a}.{nearest(level, LEVELS)}",
+            f"There is no level {quoted(level, 40)}.{nearest(level, LEVELS)}",
             f"Choose one of {', '.join(LEVELS)}, or {INHERITED}.",
         )
 
 
 def _require_logger(logger: str) -> None:
     known = {OWN} | _own_loggers()
-    if logger not in known:
+    if logger not in known and not _is_module(logger):
         raise OperationalError(
-            f"There is no logger {logger[:80]!a}.{nearest(logger, known)}",
+            f"There is no logger {quoted(logger, 80)}.{nearest(logger, known)}",
             f"Choose {OWN}, or a module below it such as fujie.engine.embedded.",
         )

@@ -12,20 +12,24 @@ the operator is told; from then on nobody, the source included, can put another 
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
 from fujie.client.files import read_bounded
 from fujie.client.replication import ReplicationSource
-from fujie.core.errors import OperationalError, Refused
+from fujie.core.errors import FujieError, OperationalError
+from fujie.core.limits import HEARTBEAT_MS
 from fujie.engine.executor import Executor
 from fujie.engine.link.server import FollowedEngine
 from fujie.engine.mirror import Closing, MirrorEngine, Progress
-from fujie.machine.genesis import Genesis, load
+from fujie.machine.genesis import load
 from fujie.node.config import Config
+from fujie.node.config_keys import is_loopback
 from fujie.node.folder import Folder
 from fujie.node.founding import found_from, is_founded, trust_root
 from fujie.node.mirror_file import keep_evidence, read_source, write_source
@@ -34,7 +38,13 @@ from fujie.proof.trust import TrustRoot
 from fujie.store.opening import StoreKind, open_store
 
 API_KEY_BYTES_MAX: Final = 4_096
+EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 WATCH_S: Final = 0.5  # how often it is looked whether there is news
+SILENT_MS: Final = 3 * HEARTBEAT_MS  # a node that runs makes a block at every heartbeat
+
+
+FirstTrust = Callable[[str, TrustRoot], None]
+"""Gets the URL of the source, and the trust root that is taken from it."""
 
 
 class Told(NamedTuple):
@@ -65,19 +75,23 @@ def run_mirror(
     api_key: str = "",
     kind: StoreKind = "sqlite",
     progress: Progress | None = None,
+    on_first_trust: FirstTrust | None = None,
     on_ready: Callable[[Told], None] | None = None,
     on_news: Callable[[str], None] | None = None,
 ) -> None:
     """Run the mirror of ``folder`` until ``stop`` is set. ``source`` is the URL to follow, by default the one it followed.
 
-    ``on_news`` is told in a sentence when the source cannot be followed, and when it can again. Raises what
-    :func:`open_mirror`, ``MirrorEngine.catch_up`` and ``node.serve.run_processes`` raise, and at the end what stopped the
-    mirror, if anything did.
+    ``on_news`` is told in a sentence when the source cannot be followed or is silent, and when all is well again.
+
+    Raises what :func:`open_mirror`, ``MirrorEngine.catch_up`` and ``node.serve.run_processes`` raise, and at the end what
+    stopped the mirror, if anything did.
     """
     opened: list[Mirroring] = []
 
     def open_ledger() -> tuple[FollowedEngine, None]:
-        mirroring = open_mirror(folder, config, source=source, trust=trust, api_key=api_key, kind=kind)
+        mirroring = open_mirror(
+            folder, config, source=source, trust=trust, api_key=api_key, kind=kind, on_first_trust=on_first_trust
+        )
         try:
             mirroring.engine.catch_up(progress or (lambda _height, _goal: None), stop.is_set)
             mirroring.engine.start()
@@ -111,11 +125,16 @@ def open_mirror(
     api_key: str = "",
     kind: StoreKind = "sqlite",
     worker: bool = True,
+    on_first_trust: FirstTrust | None = None,
 ) -> Mirroring:
     """Open the mirror of ``folder``, founding it from the genesis of its source where it is new. It does not follow yet.
 
-    Raises :class:`OperationalError`: the folder holds a ledger of its own or is in use, no source is named or it cannot
-    be asked, it is of another chain than the trust root; :class:`VerificationError` for a genesis that is none.
+    ``on_first_trust`` is told which source is taken at its word, and for what, before anything is written: a start that
+    is broken off after that has pinned it.
+
+    Raises :class:`OperationalError`: the folder holds a ledger of its own or is in use, no source is named, it is the
+    mirror itself or cannot be asked, it is of another chain than the trust root; :class:`VerificationError` for a genesis
+    that is none.
     """
     described = folder.describe()
     if described is not None and described.world != "mirror":
@@ -124,13 +143,15 @@ def open_mirror(
         )
     followed = ReplicationSource(source or read_source(folder), api_key=api_key, plain_http=not api_key)
     try:
-        first_trust = False
-        if not is_founded(folder):
-            first_trust = _found(folder, followed, trust, kind)
+        _require_another(followed.url, config)
+        new = not is_founded(folder)
+        first_trust = new and _found(folder, followed, trust, kind, on_first_trust)
         pinned = folder.trust()
         if trust is not None and not _same_chain(trust, pinned):
             raise _other_chain(trust.chain_id, f"the folder {folder.home} mirrors {pinned.chain_id}")
         if source is not None:
+            if not new:
+                _require_chain(followed, pinned.chain_id)
             write_source(folder, followed.url)
         engine = _open_engine(folder, config, followed, pinned, worker)
     except BaseException:
@@ -147,30 +168,29 @@ def read_api_key(path: Path) -> str:
     return text
 
 
-def _found(folder: Folder, source: ReplicationSource, trust: TrustRoot | None, kind: StoreKind) -> bool:
+def _found(
+    folder: Folder,
+    source: ReplicationSource,
+    trust: TrustRoot | None,
+    kind: StoreKind,
+    on_first_trust: FirstTrust | None,
+) -> bool:
     """Found the chain of the source in a new folder; tell whether nothing but its word said which one.
 
     A trust root that lies in the folder already, from a start that was broken off or put there, counts as given.
     """
     if trust is None and folder.trust_path.exists():
         trust = folder.trust()
-    genesis = _genesis(source)
+    genesis = load(source.genesis())
     told = trust_root(genesis)
     if trust is not None and not _same_chain(trust, told):
         raise _other_chain(trust.chain_id, f"{source.url} serves {told.chain_id}")
+    if trust is None and on_first_trust is not None:
+        on_first_trust(source.url, told)
     found_from(folder, kind, "mirror", genesis)
     if trust is not None:
         folder.write_trust(trust)  # as it was given, with its own period
     return trust is None
-
-
-def _genesis(source: ReplicationSource) -> Genesis:
-    try:
-        return load(source.genesis())
-    except Refused as refused:
-        raise OperationalError(
-            f"{source.url} refuses: {refused}", "Give the API key of an auditor, with --api-key-file."
-        ) from None
 
 
 def _same_chain(one: TrustRoot, other: TrustRoot) -> bool:
@@ -187,6 +207,31 @@ def _other_chain(wanted: str, instead: str) -> OperationalError:
         f"The trust root is of the chain {wanted}, but {instead}.",
         "Check the URL and the trust root; one folder mirrors one chain.",
     )
+
+
+def _require_another(url: str, config: Config) -> None:
+    """Raise :class:`OperationalError` where ``url`` is the mirror's own: it would wait for itself, and miss nothing."""
+    place, own = urlsplit(url), config.http
+    listens = is_loopback(own.host) or own.host in EVERYWHERE
+    if place.port == own.port and listens and is_loopback(place.hostname or ""):
+        raise OperationalError(
+            f"The mirror would follow itself: it is to listen at {config.url}.",
+            "Name the node to mirror, or another port for the mirror (--port, FUJIE_PORT).",
+        )
+
+
+def _require_chain(source: ReplicationSource, chain_id: str) -> None:
+    """Raise :class:`OperationalError` where the source itself says that it serves another chain.
+
+    What it says proves nothing, and one that is away may be named: every block is checked. This is for the slip of a pen,
+    which is not to be remembered as what the folder mirrors.
+    """
+    try:
+        told = source.status().chain_id
+    except FujieError:
+        return
+    if told != chain_id:
+        raise _other_chain(chain_id, f"{source.url} serves {told}")
 
 
 def _open_engine(
@@ -207,7 +252,7 @@ def _open_engine(
             executor,
             source,
             validators_hash=bytes.fromhex(pinned.validators_hash),
-            on_fork=lambda fork: keep_evidence(folder, fork),
+            on_evidence=lambda file: keep_evidence(folder, file),
             worker=worker,
         )
     except (msgspec.MsgspecError, UnicodeError) as error:
@@ -225,14 +270,24 @@ def _tell_news(engine: MirrorEngine, stop: threading.Event, tell: Callable[[str]
     """Tell what becomes wrong and right again, until the mirror stops."""
     known = ""
     while not stop.wait(WATCH_S):
-        news = _news(engine)
-        if news != known:
-            tell(news or f"Following {engine.source.url} again, from height {engine.head.height}.")
-        known = news
+        found = news(engine, time.time_ns() // 1_000_000)
+        if found != known:
+            tell(found or f"Following {engine.source.url} again, from height {engine.head.height}.")
+        known = found
 
 
-def _news(engine: MirrorEngine) -> str:
-    """Return what is wrong, in a sentence; nothing while the mirror follows."""
+def news(engine: MirrorEngine, now_ms: int) -> str:
+    """Return what is wrong, in a sentence; nothing while the mirror follows.
+
+    A source that shows nothing new contradicts nothing: only the clock of this machine tells that it may keep blocks back.
+    """
     if engine.failure is not None:
         return f"The mirror has stopped following, and serves what it has verified: {engine.failure}"
-    return "" if engine.trouble is None else f"The source cannot be followed now: {engine.trouble}"
+    if engine.trouble is not None:
+        return f"The source cannot be followed now: {engine.trouble}"
+    if now_ms - engine.head.time_ms > SILENT_MS:
+        return (
+            f"The source shows no block after {engine.head.height}, and that one is old: its chain rests, or it keeps "
+            "newer blocks back. Compare its height with that of another node."
+        )
+    return ""

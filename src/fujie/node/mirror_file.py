@@ -1,4 +1,4 @@
-"""What a mirror keeps beside its chain: where it mirrors from, and the forks that it met."""
+"""What a mirror keeps beside its chain: where it mirrors from, and the evidence against validators that it met."""
 
 import logging
 
@@ -6,8 +6,8 @@ import msgspec
 
 from fujie.client.http import refuse_userinfo
 from fujie.core.errors import OperationalError
-from fujie.engine.mirror_blocks import Fork
 from fujie.node.folder import Folder, read_file, write_file
+from fujie.proof.evidence import EvidenceFile, ForkFile, encode_evidence
 from fujie.proof.light_block import decode_light_block
 
 log = logging.getLogger(__name__)
@@ -17,15 +17,6 @@ class MirrorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     """What ``mirror.json`` says: the URL of the node that is mirrored."""
 
     source: str
-
-
-class ForkFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="format", tag="fujie-fork-1"):
-    """Evidence of a fork: two light blocks of one height, in hexadecimal, each signed by more than two thirds."""
-
-    chain_id: str
-    height: int
-    ours: str
-    theirs: str
 
 
 def read_source(folder: Folder) -> str:
@@ -52,14 +43,17 @@ def write_source(folder: Folder, url: str) -> None:
     write_file(folder.mirror, msgspec.json.format(msgspec.json.encode(MirrorFile(url)), indent=2) + b"\n")
 
 
-def keep_evidence(folder: Folder, fork: Fork) -> None:
-    """Write both blocks of a fork into the folder. Where that fails the log has them: evidence is not to be lost."""
-    theirs = decode_light_block(fork.theirs).commit.block_id.hash.hex()
-    path = folder.evidence / f"fork-{fork.chain_id}-{fork.height}-{theirs[:16]}.json"
-    file = ForkFile(fork.chain_id, fork.height, fork.ours.hex(), fork.theirs.hex())
+def keep_evidence(folder: Folder, file: EvidenceFile) -> None:
+    """Write evidence into the folder. Where that fails the log has what was signed: it is not to be lost."""
+    if isinstance(file, ForkFile):
+        kind, what, signed = "fork", "the validators signed two blocks", (file.ours, file.theirs)
+    else:
+        kind, what, signed = "result", "the validators signed another result of a block", (file.block, file.next)
+    last = decode_light_block(bytes.fromhex(signed[1])).commit.block_id.hash.hex()
+    path = folder.evidence / f"{kind}-{file.chain_id}-{file.height}-{last[:16]}.json"
     where = f"evidence in {path}"
     try:
-        write_file(path, msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n")
+        write_file(path, encode_evidence(file))
     except OperationalError as error:
-        where = f"{error} Ours {file.ours}, theirs {file.theirs}"
-    log.error("a fork at height %d: the validators signed two blocks; %s", fork.height, where)
+        where = f"{error} They are {signed[0]} and {signed[1]}"
+    log.error("%s at height %d: %s; %s", kind, file.height, what, where)

@@ -1,8 +1,8 @@
 """The processes beside the ledger's: started, watched, started again when they end, stopped with the node.
 
 Plain programs (``python -m …``), not forks: a fork copies the locks of a running ledger. One that ends again and again, or
-cannot be started, is tried less and less often; the log and ``describe`` say so. One that lives and does not follow the
-ledger is killed and started again: stopped or hanging, it would hold on to an old state of the store for ever.
+cannot be started, is tried less and less often; the log and ``describe`` say so. One that lives and gives no sign of life
+over the link is killed and started again: stopped or hanging, it would keep requests and an old state of the store waiting.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ WATCH_S: Final = 0.1
 BACK_OFF_S: Final = (0.0, 0.2, 1.0, 5.0, 15.0, 30.0)  # before a start, by how many lives in a row were short
 LIFE_S: Final = 60.0  # a longer life is not a short one
 HOPELESS_LIVES: Final = 4  # short lives of a process that was never ready, after which the node gives up its start
-SILENT_S: Final = 60.0  # for so long a process may take nothing from the link, or be gone from it
+BEGIN_S: Final = 900.0  # for so long one may take to begin: the largest ledger is read in far less
 STOP_TIMEOUT_S: Final = 15.0  # for requests in hand; uvicorn gives up after 10
 
 _SOURCE: Final = str(Path(fujie.__file__).resolve().parent.parent)
@@ -34,11 +34,21 @@ _SOURCE: Final = str(Path(fujie.__file__).resolve().parent.parent)
 class Child:
     """One process and its successors."""
 
-    def __init__(self, name: str, module: str, arguments: Sequence[str], pass_fds: Sequence[int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        arguments: Sequence[str],
+        pass_fds: Sequence[int],
+        silent_max_s: float,
+    ) -> None:
+        """``silent_max_s``: for so long it may give no sign of life once it has begun, or be gone from the link."""
         self.name = name
         self.ready = threading.Event()  # some life of it has been ready
         self.starts = 0
         self.short_lives = 0
+        self.silences = 0  # lives that were ended because they gave no sign of life
+        self._silent_max_s = silent_max_s
         self._command = [sys.executable, "-P", "-m", module, *arguments]
         self._pass_fds = tuple(pass_fds)
         self._process: subprocess.Popen[bytes] | None = None
@@ -46,7 +56,10 @@ class Child:
         self._due_s = 0.0
         self._last_code: int | None = None
         self._begun = False  # this life of it has been ready
-        self._heard_s = 0.0  # when it followed last, as far as is known
+        # Of the one thread that judges:
+        self._judged: tuple[subprocess.Popen[bytes] | None, bool] = (None, False)  # this life, and whether it had begun
+        self._heard_s = 0.0  # when that one was heard of last, by the clock of `judge`
+        self._given_up: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -98,21 +111,25 @@ class Child:
         self.short_lives = self.short_lives + 1 if now_s - self._began_s < LIFE_S else 1
         self._put_off(now_s, f"ended with code {code}")
 
-    def judge(self, stuck_s: float | None) -> None:
-        """Make an end of it when it lives and has not followed for long.
+    def judge(self, silent_s: float | None, awake_s: float) -> None:
+        """Make an end of it when it lives and has been silent for long.
 
-        ``stuck_s``: for how long it has taken nothing of what waits for it; None when it does not follow.
+        ``silent_s``: for how long the link has heard nothing of it; None when it does not follow. ``awake_s``: the
+        time, by a clock that stands still while this process does.
         """
-        now_s = time.monotonic()
-        process = self._process
-        if process is None or not self._begun:
-            self._heard_s = now_s  # it is still to begin
+        process, begun = self._process, self._begun
+        if process is None or process is self._given_up:
             return
-        if stuck_s is not None:
-            self._heard_s = now_s - stuck_s
-        if now_s - self._heard_s > SILENT_S:
-            log.error("%s has not followed the ledger for %.0f s; it is killed and started again", self.name, SILENT_S)
-            self._heard_s = now_s
+        if self._judged != (process, begun):
+            self._judged, self._heard_s = (process, begun), awake_s
+        if silent_s is not None and begun:
+            self._heard_s = awake_s - silent_s
+        bound_s = self._silent_max_s if begun else BEGIN_S
+        if awake_s - self._heard_s > bound_s:
+            what = "has given no sign of life" if begun else "has not begun its work"
+            log.error("%s %s for %.0f s; it is killed and started again", self.name, what, bound_s)
+            self._given_up = process
+            self.silences += 1
             process.kill()
 
     def terminate(self) -> None:
@@ -142,6 +159,7 @@ class Child:
             "ready": self.ready.is_set(),
             "starts": self.starts,
             "short_lives": self.short_lives,
+            "silences": self.silences,
             "last_code": self._last_code,
         }
 
@@ -168,9 +186,11 @@ class Child:
 
 
 class Children:
-    """All processes beside the ledger's. One thread adds and stops."""
+    """All processes beside the ledger's. One thread adds, judges and stops."""
 
-    def __init__(self) -> None:
+    def __init__(self, silent_max_s: float) -> None:
+        """``silent_max_s``: see :class:`Child`."""
+        self._silent_max_s = silent_max_s
         self._children: tuple[Child, ...] = ()
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="fujie-processes", daemon=True)
@@ -178,7 +198,7 @@ class Children:
 
     def add(self, name: str, module: str, arguments: Sequence[str], pass_fds: Sequence[int] = ()) -> Child:
         """Start a process that runs ``module`` and keep it running. One that cannot be started is tried again."""
-        child = Child(name, module, arguments, pass_fds)
+        child = Child(name, module, arguments, pass_fds, self._silent_max_s)
         child.look_after()
         self._children = (*self._children, child)
         return child
@@ -187,10 +207,10 @@ class Children:
         """Say how each of them is. Any thread."""
         return [child.describe() for child in self._children]
 
-    def judge(self, following: Mapping[str, float]) -> None:
-        """Make an end of those that do not follow; see :meth:`Child.judge`. ``following``: by name, who does."""
+    def judge(self, following: Mapping[str, float], awake_s: float) -> None:
+        """Make an end of those that are silent; see :meth:`Child.judge`. ``following``: by name, who follows."""
         for child in self._children:
-            child.judge(following.get(child.name))
+            child.judge(following.get(child.name), awake_s)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Ask all of them to end and wait for it; kill what has not ended after ``timeout_s``. Idempotent."""

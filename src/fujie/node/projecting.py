@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from fujie.core.errors import OperationalError
+from fujie.core.wording import count
 from fujie.engine.executor import HEAD
 from fujie.node.folder import Folder, write_file
 from fujie.reader.projection.inspection import Inspection, inspect
@@ -84,7 +85,7 @@ def project(home: Path, source: Followed, stop: threading.Event) -> None:
             try:
                 _start_anew_if_asked(home, projection)
                 if projection.advance(source):
-                    log.debug("lists have %d log entries, block %d", projection.log_size, projection.height)
+                    log.debug("lists have %s, block %d", count(projection.log_size, "log entry"), projection.height)
                     telling.tell(source)
                     if source.head.log_size - projection.log_size < TRANSACTIONS_AT_ONCE:
                         stop.wait(PACE_S)
@@ -178,9 +179,9 @@ class _Telling:
         now_s, done, total = self._clock(), self._projection.log_size, source.head.log_size
         if done >= total:
             if self._catching_up:
-                log.info("lists are complete: %d log entries", done)
+                log.info("lists are complete: %s", count(done, "log entry"))
             self._catching_up, self._said_s, self._from = False, now_s, done
         elif now_s - self._said_s >= TOLD_EVERY_S:
             rate = max(done - self._from, 0) / (now_s - self._said_s)
-            log.info("lists have %d of %d log entries, %.0f more each second", done, total, rate)
+            log.info("lists have %d of %s, %.0f more each second", done, count(total, "log entry"), rate)
             self._catching_up, self._said_s, self._from = True, now_s, done

@@ -14,40 +14,46 @@ def main() -> None:
     """Run until told to stop, or until the node is gone."""
     stop = child_stop()
     parser = argparse.ArgumentParser(prog="fujie projector")
-    parser.add_argument("--home", required=True)
-    _run(parser.parse_args().home, stop)
+    for name in ("home", "config"):
+        parser.add_argument(f"--{name}", required=True)
+    given = parser.parse_args()
+    _run(given.home, given.config, stop)
 
 
-def _run(home: str, stop: threading.Event) -> None:
+def _run(home: str, config_json: str, stop: threading.Event) -> None:
     # Imported here and not above, so that signals are in place before the time that this takes.
     import contextlib
     import gc
-    import logging
+    import math
     from pathlib import Path
+
+    import msgspec
 
     from fujie.core.errors import OperationalError
     from fujie.engine.link.levels import LogLevels
-    from fujie.node.config import load_config
+    from fujie.node.config_keys import Config
     from fujie.node.folder import Folder
     from fujie.node.logs import apply_level, levels, start_logging
     from fujie.node.open_files import raise_limit, wanted_files
     from fujie.node.projecting import project
     from fujie.reader.follower import Follower
 
-    log = logging.getLogger(__name__)
     folder = Folder(Path(home))
-    config = load_config(folder)
+    config = msgspec.json.decode(config_json, type=Config)
     start_logging(folder, "projector", config.log)
     raise_limit(wanted_files(config))
-    follower = None
-    while follower is None and not stop.is_set():
-        try:
-            told = LogLevels("projector", apply_level, levels)
-            follower = Follower.open(folder.home, ledger_pid=os.getppid(), timeout_s=5.0, levels=told)
-        except OperationalError as error:
-            log.info("the ledger does not answer yet: %s", error.what)
-    if follower is None:
-        return
+    try:
+        follower = Follower.open(
+            folder.home,
+            ledger_pid=os.getppid(),
+            timeout_s=math.inf,
+            cancelled=stop.is_set,
+            levels=LogLevels("projector", apply_level, levels),
+        )
+    except OperationalError:
+        if stop.is_set():
+            return
+        raise
     with contextlib.closing(follower):
         gc.collect()
         gc.freeze()  # whatever lives now lives until the end

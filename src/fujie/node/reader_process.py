@@ -10,7 +10,7 @@ import os
 import threading
 from typing import Any
 
-from fujie.node.child import child_stop, say_ready
+from fujie.node.child import Turns, child_stop, say_ready
 
 
 def main() -> None:
@@ -47,6 +47,7 @@ def _run(home: str, number: int, descriptor: int, config_json: str, stop: thread
     name = f"reader-{number}"
     start_logging(folder, name, config.log)
     raise_limit(wanted_files(config))
+    turns = Turns(config.processes.silent_s)
     try:
         # However long it takes: the ledger may be filling the demonstration first.
         replica = Replica(
@@ -55,6 +56,7 @@ def _run(home: str, number: int, descriptor: int, config_json: str, stop: thread
             timeout_s=math.inf,
             cancelled=stop.is_set,
             levels=LogLevels(name, apply_level, levels),
+            works=turns.go_on,
         )
     except OperationalError:
         if stop.is_set():
@@ -63,7 +65,7 @@ def _run(home: str, number: int, descriptor: int, config_json: str, stop: thread
     try:
         app = compose(replica, folder, config, number)
         with socket.socket(fileno=descriptor) as listener:
-            serve_on(listener, app, lambda _url: _serving(app), stop)
+            serve_on(listener, app, lambda _url: _serving(app), stop, turns.turned)
     finally:
         replica.close()
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from fujie.api.listening import address_of, listen
+from fujie.api.listening import accept, address_of, listen
 from fujie.core.errors import OperationalError
 from fujie.node.address import published
 from fujie.node.config_keys import Config
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """The node was told to stop while it was still filling the demonstration. What is done is durable."""
+    """The node was told to stop before it served: it waited for others, or filled the demonstration. What is done is durable."""
 
 
 class Started(NamedTuple):
@@ -88,8 +88,10 @@ def run_node(
 
         found()
         description = folder.require()
-        engine = open_engine(folder, validator_signer(folder))
+        engine = open_engine(folder, validator_signer(folder), stopped=stop.is_set)
         try:
+            if stop.is_set():
+                raise Stopped
             keys = load_demo_keys(folder) if description.world == "demo" else None
             return engine, None if keys is None else fill(engine, DemoWorld(keys), _Stoppable(stop, progress))
         except BaseException:
@@ -121,13 +123,14 @@ def run_processes(
                         config.http.host)  # fmt: skip
         raise_limit(wanted_files(config))
         _ensure_log_key(folder)
-        children = Children()
+        children = Children(config.processes.silent_s)
         try:
             readers = [
                 _start_reader(children, folder, config, listener, number + 1) for number in range(config.http.readers)
             ]
             engine, filled = open_ledger()
             try:
+                accept(listener)  # now, so that who is served soon waits, and who must wait for long is told at once
                 # Whatever lives now lives until the end: the collector need not look at a million objects again and again.
                 gc.collect()
                 gc.freeze()
@@ -143,14 +146,14 @@ def run_processes(
 
 def _start_reader(children: Children, folder: Folder, config: Config, listener: socket.socket, number: int) -> Child:
     descriptor = listener.fileno()
-    arguments = {
-        "home": str(folder.home.absolute()),
-        "number": str(number),
-        "listener": str(descriptor),
-        "config": msgspec.json.encode(config).decode(),
-    }
-    given = [f"--{name}={value}" for name, value in arguments.items()]
+    given = _given(folder, config, number=number, listener=descriptor)
     return children.add(f"reader-{number}", READER_MODULE, given, (descriptor,))
+
+
+def _given(folder: Folder, config: Config, **more: int) -> list[str]:
+    """Return what a process beside the ledger is started with. The configuration is the one that this node read."""
+    given = {"home": str(folder.home.absolute()), "config": msgspec.json.encode(config).decode(), **more}
+    return [f"--{name}={value}" for name, value in given.items()]
 
 
 def _require_unused(folder: Folder) -> None:
@@ -160,11 +163,13 @@ def _require_unused(folder: Folder) -> None:
 
 
 def _ensure_log_key(folder: Folder) -> None:
-    """Make the key that signs checkpoints of the log, here, so that no two readers make it at once."""
-    if not folder.log_key.exists():
-        from fujie.node.keyring import ensure_key
+    """Make the key that signs checkpoints of the log, here, so that no two readers make it at once.
 
-        ensure_key(folder.log_key, "log")
+    Raises :class:`OperationalError` for one that does not open: here it is said once, and not by every reader.
+    """
+    from fujie.node.keyring import log_key
+
+    log_key(folder)
 
 
 def _started(
@@ -232,6 +237,7 @@ class _Node:
             while not all(reader.ready.is_set() for reader in readers):
                 if self._ended(READY_POLL_S):
                     return
+                self._children.judge(link.following, link.awake_s)
                 if time.monotonic() > slow_from_s:
                     slow_from_s = math.inf
                     names = ", ".join(reader.name for reader in readers if not reader.ready.is_set())
@@ -244,10 +250,15 @@ class _Node:
                     )
             on_ready()
             if self._config.projection.enabled and importlib.util.find_spec(PROJECTOR_MODULE) is not None:
-                self._children.add("projector", PROJECTOR_MODULE, [f"--home={self._folder.home.absolute()}"])
+                self._children.add("projector", PROJECTOR_MODULE, _given(self._folder, self._config))
             while not self._ended(WATCH_S):
+                if link.failed:
+                    raise OperationalError(
+                        "The ledger lost the link to the processes that answer requests.",
+                        "See the log; what was acknowledged is safe.",
+                    )
                 self._bound_log(link)
-                self._children.judge(link.following)
+                self._children.judge(link.following, link.awake_s)
         finally:
             self._children.stop()
             link.close()

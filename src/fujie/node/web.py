@@ -10,7 +10,6 @@ from fujie.engine.base import Served
 from fujie.node.config_keys import Config
 from fujie.node.folder import Folder
 from fujie.node.keyring import log_signer
-from fujie.node.mirror_file import read_source
 from fujie.proof.trust import encode_trust
 from fujie.reader.access import Access
 from fujie.reader.projection.lists import Lists
@@ -31,12 +30,21 @@ def compose(engine: Served, folder: Folder, config: Config, number: int = 0) -> 
             streams_max=config.streams.connections_max,
             metrics_access=config.metrics.access,
             reader_number=number,
-            mirror_of=read_source(folder) if folder.require().world == "mirror" else "",
+            mirror_of=_source(folder),
         ),
     )
     if config.console.enabled:
         app.console = LateConsole(app, folder, config)
     return app
+
+
+def _source(folder: Folder) -> str:
+    """Return what a mirror mirrors; nothing for another node."""
+    if folder.require().world != "mirror":
+        return ""
+    from fujie.node.mirror_file import read_source  # for mirrors alone: it loads a client, a tenth of a reader's start
+
+    return read_source(folder)
 
 
 class LateConsole:

@@ -4,6 +4,7 @@ It comes from whoever founded the chain, by a channel that the holder trusts; ne
 used to check. It is JSON, so that people can read and compare it.
 """
 
+import re
 from typing import Annotated, Final
 
 import msgspec
@@ -19,6 +20,8 @@ Hex32 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 TRUST_PERIOD_MS_DEFAULT: Final = 14 * 86_400_000  # two weeks, as light clients commonly choose
 FRESHNESS_MS_DEFAULT: Final = 300_000  # five heartbeats: an honest node's newest header is at most one of them old
 CLOCK_DRIFT_MS: Final = 10_000  # how far the clock of a verifier may lag behind that of the validators
+
+_PLACE: Final = re.compile(r"`(?:\$\.)?([a-z_]+)`\Z")  # the field at fault, which ends what a decoder says
 
 
 class TrustRoot(
@@ -44,9 +47,15 @@ def encode_trust(root: TrustRoot) -> bytes:
 def decode_trust(data: bytes) -> TrustRoot:
     """Return the trust root in a file's text. Raises :class:`VerificationError` (step ``trust-root``)."""
     try:
-        # A tag may be missing where a type stands alone, so it is asked for first.
-        if not isinstance(fields := msgspec.json.decode(data), dict) or "format" not in fields:
-            raise VerificationError("trust-root", "not a trust root file: no format is named")
+        fields = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise VerificationError("trust-root", "no trust root: it is no JSON") from None
+    # A tag may be missing where a type stands alone, so it is asked for first.
+    if not isinstance(fields, dict) or "format" not in fields:
+        raise VerificationError("trust-root", "no trust root: no format is named")
+    try:
         return msgspec.json.decode(data, type=TrustRoot)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise VerificationError("trust-root", f"not a trust root file: {error}") from None
+    except msgspec.MsgspecError as error:
+        place = _PLACE.search(str(error))
+        what = f"{place[1]} is missing, unknown or has another form" if place else "a field has another form"
+        raise VerificationError("trust-root", f"no trust root: {what}") from None

@@ -61,14 +61,17 @@ class Follower(NewestReads):
         limits: Limits | None = None,
         levels: LogLevels | None = None,
         watch: Callable[[Picture], None] | None = None,
+        works: Callable[[], bool] = lambda: True,
     ) -> None:
         """Begin to follow, and return. ``watch`` is called with every picture, in the follower's thread, before others
-        see it; when it raises, the follower attaches anew.
+        see it; when it raises, the follower attaches anew. ``works`` tells whether what this process is for goes on: while
+        it does not, the ledger is given no sign of life.
         """
         self._home = home
         self._ledger_pid = ledger_pid
         self._limits = limits or Limits()
         self._watch = watch
+        self._works = works
         self.changed = threading.Condition()
         self._levels = levels or LogLevels()
         self.pulse = messages.Pulse(0, None)
@@ -89,15 +92,20 @@ class Follower(NewestReads):
 
     @classmethod
     def open(
-        cls, home: Path, *, ledger_pid: int | None = None, timeout_s: float = OPEN_TIMEOUT_S, **options: Any
+        cls,
+        home: Path,
+        *,
+        timeout_s: float = OPEN_TIMEOUT_S,
+        cancelled: Callable[[], bool] = lambda: False,
+        **options: Any,
     ) -> "Follower":
         """Follow the ledger of ``home`` and return once there is something to read.
 
-        Raises :class:`OperationalError` when no ledger (of process ``ledger_pid``, if given) is there in time.
+        Raises :class:`OperationalError` when no ledger is there in time, or when ``cancelled`` says so meanwhile.
         """
-        follower = cls(home, ledger_pid=ledger_pid, **options)
+        follower = cls(home, **options)
         try:
-            follower.wait_attached(timeout_s)
+            follower.wait_attached(timeout_s, cancelled)
         except BaseException:
             follower.close()
             raise
@@ -203,7 +211,7 @@ class Follower(NewestReads):
                     return
             self._check(connection.welcome)
             connection.send(messages.Follow(0, self._levels.process))
-            connection.send(messages.TellLogLevels(0, self._levels.levels(), None))
+            connection.send(self._levels.tell())
             self._attach(connection)
             while True:
                 block = self._next_block(connection, TICK_S)
@@ -377,17 +385,15 @@ class Follower(NewestReads):
             case messages.Pulse():
                 self.pulse = message
             case messages.LogLevel():
-                self._set_level(message)
+                self._answer(self._levels.take(message))
             case messages.LetGo():
                 self._let_go()
+            case messages.Probe():
+                if self._works():
+                    self._answer(messages.Alive())
             case _:
                 raise LinkError("The ledger sent what was not asked for.", "It is asked again.")
 
-    def _set_level(self, wanted: messages.LogLevel) -> None:
-        told = None
-        try:
-            self._levels.apply(wanted.logger, wanted.level)
-        except OperationalError as error:
-            told = error.what
+    def _answer(self, message: messages.Request) -> None:
         if self._connection is not None:
-            self._connection.send(messages.TellLogLevels(wanted.number, self._levels.levels(), told))
+            self._connection.send(message)

@@ -64,10 +64,11 @@ class Replica:
         cancelled: Callable[[], bool] = lambda: False,
         limits: Limits | None = None,
         levels: LogLevels | None = None,
+        works: Callable[[], bool] = lambda: True,
         cached_rows: int = CACHED_ROWS_DEFAULT,
         cached_bucket_bytes: int = CACHE_BYTES_DEFAULT,
     ) -> None:
-        """Attach to the ledger and return when there is something to read.
+        """Attach to the ledger and return when there is something to read. ``works``: see ``Follower``.
 
         Raises :class:`OperationalError` when no ledger (of process ``ledger_pid``, if given) answers in time, or when
         ``cancelled`` says so meanwhile.
@@ -83,7 +84,9 @@ class Replica:
         self._unseen: list[tuple[int, Callable[[], None]]] = []  # outcomes of blocks that have not arrived yet
         self._closed = False
         self._requests = Requests(home, ledger_pid)
-        self._follower = Follower(home, ledger_pid=ledger_pid, limits=limits, levels=levels, watch=self._take)
+        self._follower = Follower(
+            home, ledger_pid=ledger_pid, limits=limits, levels=levels, watch=self._take, works=works
+        )
         try:
             self._follower.wait_attached(timeout_s, cancelled)
         except BaseException:

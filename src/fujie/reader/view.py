@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from fujie.engine.feed import Rows
-from fujie.store.following import SCAN_ROWS, Moment
+from fujie.store.following import Moment, scan_by_rows
 from fujie.store.layout import Table
 
 _MISSING: Final[Any] = object()
@@ -110,12 +110,7 @@ class View:
 
     def scan(self, table: Table, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) with ``start <= key < end`` ascending."""
-        while True:
-            rows = self.rows(table, start, end, SCAN_ROWS)
-            yield from rows
-            if len(rows) < SCAN_ROWS:
-                return
-            start = rows[-1][0] + b"\0"
+        return scan_by_rows(self.rows, table, start, end)
 
     def last(self, table: Table) -> tuple[bytes, bytes] | None:
         """Return the entry with the greatest key of ``table``, one to which blocks only add; None when it is empty."""

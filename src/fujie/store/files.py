@@ -14,6 +14,12 @@ class HeldFile:
     def __init__(self, file: int | None) -> None:
         self._file = file
 
+    @property
+    def descriptor(self) -> int:
+        """The open file, for a process that is to hold the lock as well. Only while it is held."""
+        assert self._file is not None, "it is held"
+        return self._file
+
     def release(self) -> None:
         """Give the lock back. Idempotent."""
         if self._file is not None:

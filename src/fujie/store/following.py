@@ -61,12 +61,7 @@ class Moment:
 
     def scan(self, table: Table, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) with ``start <= key < end`` ascending."""
-        while True:
-            rows = self.rows(table, start, end, SCAN_ROWS)
-            yield from rows
-            if len(rows) < SCAN_ROWS:
-                return
-            start = rows[-1][0] + b"\0"
+        return scan_by_rows(self.rows, table, start, end)
 
     def last(self, table: Table) -> tuple[bytes, bytes] | None:
         """Return the entry with the greatest key of ``table``, or None when it is empty."""
@@ -84,6 +79,21 @@ class Moment:
         if self._source is None:
             raise MomentGone
         return self._source
+
+
+def scan_by_rows(
+    rows: Callable[[Table, bytes, bytes | None, int], list[tuple[bytes, bytes]]],
+    table: Table,
+    start: bytes,
+    end: bytes | None,
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (key, value) with ``start <= key < end`` ascending, by ``rows`` of :class:`Moment` or what lies over one."""
+    while True:
+        found = rows(table, start, end, SCAN_ROWS)
+        yield from found
+        if len(found) < SCAN_ROWS:
+            return
+        start = found[-1][0] + b"\0"
 
 
 class Moments:

@@ -99,7 +99,7 @@ class SqliteMoment:
         mode = "mode=ro" if still is None else "mode=ro&immutable=1"
         try:
             self._connection = sqlite3.connect(
-                f"file:{quote(str(path.resolve()))}?{mode}",
+                f"file:{quote(os.fsencode(path.resolve()))}?{mode}",
                 uri=True,
                 isolation_level=None,
                 timeout=30.0,

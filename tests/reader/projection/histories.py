@@ -1,6 +1,7 @@
 """Ledgers with a history of everything, made from a seed; and what a naive reading of all their entries gives."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from fujie.core.identifiers import parent
@@ -11,6 +12,7 @@ from fujie.core.transaction import SIGNED_TRANSACTION
 from fujie.engine.embedded import EmbeddedEngine
 from fujie.modules.catalog import RECEIPT, TRANSACTION, record_at
 from fujie.modules.currency import state_keys as currency_keys
+from fujie.modules.currency.events import postings
 from fujie.modules.currency.operations import (
     CloseWallet,
     Distribute,
@@ -49,6 +51,7 @@ NAMES = (
     'the "Quoted"',
 )
 KINDS = ("city", "market", "department")
+SECONDS_MAX = 60  # after which a test gives up waiting; nothing is measured by it
 
 
 class History:
@@ -65,12 +68,13 @@ class History:
         self.number = 0
 
     def run(self, transactions: int) -> None:
-        """Ask for so many transactions, in blocks of one to twenty."""
+        """Make so many moves, in blocks of one to twenty, and wait for the block that proves the last: nothing follows."""
         while transactions > 0:
             count = min(transactions, self.random.randint(1, 20))
             raws = [raw for _ in range(count) for raw in self.next()]
             self.engine.submit(raws).result()
             transactions -= count
+        assert self.engine.wait_proven(self.engine.head.log_size - 1, SECONDS_MAX)
 
     def next(self) -> list[bytes]:
         """Return the transactions of the next move."""
@@ -188,6 +192,11 @@ def naive_transactions(engine: EmbeddedEngine) -> list[dict[str, Any]]:
         body = TRANSACTION.decode(SIGNED_TRANSACTION.decode(entry.transaction).body)
         receipt = RECEIPT.decode(entry.receipt)
         moved = [operation for operation in body.operations if hasattr(operation, "amount_minor")]
+        lines = [line for event in receipt.events for line in postings(event)]
+        payer, payee = naive_sides(moved[0], institution_of) if moved else (None, None)
+        if lines:  # what was moved is what was asked for
+            assert (payer, payee) == (lines[1].ledger_account, lines[0].ledger_account)
+            assert len(lines) == 2 * len(moved)
         found.append(
             {
                 "index": index,
@@ -199,9 +208,29 @@ def naive_transactions(engine: EmbeddedEngine) -> list[dict[str, Any]]:
                 "parties": parties_of(body, receipt, institution_of),
                 "instrument": moved[0].instrument if moved else None,
                 "amount_minor": moved[0].amount_minor if moved else None,
+                "payer": payer,
+                "payee": payee,
+                "postings": 2 * len(moved),
             }
         )
     return found[::-1]
+
+
+def naive_sides(operation: Any, institution_of: Callable[[bytes], str | None]) -> tuple[str, str | None]:
+    """Return the ledger accounts between which an operation moves money."""
+    match to_json(operation):
+        case {"type": "issue", "institution": vault}:
+            return "issued", f"vault/{vault}"
+        case {"type": "redeem", "institution": vault}:
+            return f"vault/{vault}", "issued"
+        case {"type": "distribute", "institution": vault, "wallet": wallet}:
+            return f"vault/{vault}", f"wallet/{wallet}"
+        case {"type": "return", "wallet": wallet}:
+            serving = institution_of(operation.wallet)
+            return f"wallet/{wallet}", None if serving is None else f"vault/{serving}"
+        case {"payer": payer, "payee": payee}:
+            return f"wallet/{payer}", f"wallet/{payee}"
+    raise AssertionError(operation)
 
 
 def naive_records(engine: EmbeddedEngine, prefix: str) -> dict[str, Any]:

@@ -67,6 +67,9 @@ def facts(row):
         "parties": frozenset(row.parties),
         "instrument": row.instrument,
         "amount_minor": row.amount_minor,
+        "payer": row.payer,
+        "payee": row.payee,
+        "postings": row.postings,
     }
 
 
@@ -75,6 +78,15 @@ def test_transactions_are_those_of_the_log_newest_first(laid_out):
         rows, _ = all_pages(laid_out.lists, limit)
         assert [facts(row) for row in rows] == laid_out.naive
         assert all(row.party_count == len(row.parties) for row in rows)
+
+
+def test_rows_say_who_pays_whom_and_how_many_postings_there_are(laid_out):
+    rows = [facts(row) for row in all_pages(laid_out.lists, 200)[0]]
+    sides = {(row["payer"].partition("/")[0], row["payee"].partition("/")[0]) for row in rows if row["payee"]}
+    assert sides >= {("wallet", "wallet"), ("vault", "wallet")}
+    assert {row["postings"] for row in rows} >= {0, 2, 4}
+    assert any(row["code"] and row["payer"] for row in rows), "a refused one says what was asked for"
+    assert all((row["payer"] is None) == (row["postings"] == 0) for row in rows)
 
 
 def test_every_filter_finds_what_a_naive_reading_finds(laid_out):
@@ -200,6 +212,10 @@ def test_accounts_organisations_wallets_and_proposals_follow_the_records(laid_ou
     accounts = naive_records(engine, membership_keys.ACCOUNT_PREFIX)
     assert any(record.status != "active" for record in accounts.values())
     assert {row.name: row for row in lists.accounts(None, 200)} == {name: lists.account(name) for name in accounts}
+    for name in {record.organisation for record in accounts.values()}:
+        members = sorted(each for each, record in accounts.items() if record.organisation == name)
+        assert [row.name for row in lists.accounts(None, 200, name)] == members
+        assert [row.name for row in lists.accounts(members[0], 1, name)] == members[1:2]
     for name, record in accounts.items():
         row = lists.account(name)
         assert row is not None

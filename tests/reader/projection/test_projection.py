@@ -52,6 +52,18 @@ def test_rebuilding_gives_what_following_gave(tmp_path, seed):
     assert len(content(followed)["segments"]) > 3
 
 
+@pytest.mark.usefixtures("small_segments")
+def test_deleted_and_built_anew_it_is_the_same_file_byte_for_byte(tmp_path):
+    path = tmp_path / "projection.sqlite"
+    with world.running("memory", tmp_path) as engine:
+        History(engine, 13).run(120)
+        catch_up(path, engine, at_once=50)
+        first = path.read_bytes()
+        schema.remove_files(path)
+        catch_up(path, engine, at_once=50)
+    assert path.read_bytes() == first
+
+
 def test_every_operation_and_event_of_the_catalog_is_known():
     assert set(CONCERNED) == set(OPERATIONS)
     assert set(TOUCHED) == set(EVENTS)

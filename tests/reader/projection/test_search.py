@@ -1,12 +1,15 @@
 """Search: what people type, and what they get first."""
 
+from itertools import islice
+
 import pytest
 
 from fujie.core.identifier_forms import to_did, to_http, to_urn, with_check
 from fujie.modules.identity.operations import AllocateMany, BindAlias, NamedItem, Retire
+from fujie.reader.projection import search
 from fujie.reader.projection.lists import Lists
-from fujie.reader.projection.search import CANDIDATES_MAX
-from fujie.reader.projection.text import folded
+from fujie.reader.projection.search import CANDIDATES_MAX, PARTS_ASKED_MAX
+from fujie.reader.projection.text import folded, spread_parts
 from tests import world
 from tests.reader.projection.files import catch_up
 
@@ -34,6 +37,7 @@ def found(tmp_path_factory):
         items = tuple(NamedItem(node, kind, name, (), b"", "", None, None) for node, kind, name, _ in NODES)
         engine.submit([signing.sign(AllocateMany(world.CITY, items), world.ROOT)]).result()
         binds = [BindAlias("ZZ.156.1301", "GBT2260", "130100", b""), BindAlias("ZZ.156.GAS", "MA", "156.8/gas", b"")]
+        binds.append(BindAlias("ZZ.156.L", "OLD", "7", b""))
         retire = Retire("ZZ.156.OLDGAS")
         raws = [signing.sign(operation, world.ROOT) for operation in (*binds, retire)]
         assert {outcome.code for outcome in engine.submit(raws).result()} == {0}
@@ -193,6 +197,50 @@ def test_a_wallet_is_found_by_six_digits_and_by_those_who_may(found):
 def test_nothing_that_is_typed_can_make_it_fail(found, text):
     assert len(found(text)) <= 20
     assert next(key for _, key in found("gas works")) == "ZZ.156.GAS"
+
+
+@pytest.mark.parametrize(("text", "key"), [("OLD:7", "ZZ.156.L"), ("old 7", "ZZ.156.L"), ("old:7", "ZZ.156.L")])
+def test_a_code_of_one_character_is_found_by_its_scheme(found, text, key):
+    assert ("alias", key) in found(text)
+    assert ("alias", key) not in found("7")
+
+
+def test_a_text_is_looked_up_by_few_of_its_parts_and_compared_whole():
+    for length in range(3, 60):
+        text = "".join(chr(0x4E00 + at) for at in range(length))
+        parts = spread_parts(text, PARTS_ASKED_MAX)
+        assert len(parts) == min(length - 2, PARTS_ASKED_MAX)
+        assert (parts[0], parts[-1]) == (text[:3], text[-3:])
+        assert all(part in text for part in parts)
+    assert spread_parts("aaaaaaaa", 4) == ["aaa"]
+
+
+def test_no_text_makes_a_search_compare_every_word(tmp_path, monkeypatch):
+    """Words of the same parts as the text, in another order, are compared with it: a bounded number of them."""
+    with world.running("memory", tmp_path) as engine:
+        signing = world.Signing(engine.chain_id)
+        names = [f"Lamp post lamp {'post' if number == 150 else 'pole'} {number} lamp post" for number in range(300)]
+        items = tuple(
+            NamedItem(f"L{number}", "lamp", name, (), b"", "", None, None) for number, name in enumerate(names)
+        )
+        [outcome] = engine.submit([signing.sign(AllocateMany(world.CITY, items), world.ROOT)]).result()
+        assert outcome.code == 0
+        catch_up(tmp_path / "projection.sqlite", engine)
+        lists = Lists.open(tmp_path / "projection.sqlite")
+        rare = "amp post lamp post 150 lamp"
+        assert [match.key for match in lists.search(rare, 10)] == ["ZZ.156.L150"]
+        compared: list[object] = []
+
+        def counted(rows, most):
+            for row in islice(rows, most):
+                compared.append(row)
+                yield row
+
+        monkeypatch.setattr(search, "COMPARED_MAX", 20)
+        monkeypatch.setattr(search, "islice", counted)
+        assert lists.search("p post lamp post l" * 11, 10) == []
+        assert len(compared) == 20
+        lists.close()
 
 
 def test_many_matches_are_bounded(tmp_path):

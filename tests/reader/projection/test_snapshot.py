@@ -11,6 +11,7 @@ from fujie.node.snapshot import load_snapshot, save_snapshot
 from fujie.reader.projection.lists import Lists
 from fujie.reader.projection.schema import FILE_NAME
 from tests.reader.projection.files import catch_up, content
+from tests.reader.projection.walk import assert_lists_are_the_state
 from tests.unit.node.town import found_town
 
 
@@ -48,6 +49,7 @@ def test_what_a_snapshot_brings_is_listed_and_followed(tmp_path):
             newest = lists.blocks(None, 1)[0]
             assert newest.block_hash != b""
             assert lists.names([later]) == {later: "Later"}
+            assert_lists_are_the_state(lists, ledger.engine.executor.store)
             assert facts(lists.transactions(None, 200).rows[1:]) == facts(found)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from fujie.api.hosts import check_host
+from fujie.api import hosts
+from fujie.api.hosts import HOST_BYTES_MAX, check_host
 from fujie.api.problems import Kind, Problem
 
 
@@ -22,6 +23,16 @@ def test_an_address_and_localhost_are_answered(host):
         b"localhost.rebound.example",
         b"127.0.0.1.rebound.example",
         b"[rebound.example]",
+        b"[127.0.0.1]",
+        b"[::1]rebound.example",
+        b"[::1]rebound.example:8156",
+        b"[::1%rebound.example]",
+        b"127.0.0.1:rebound.example",
+        b"127.0.0.1.",
+        b"localhost.",
+        b"ledger.example.",
+        b"ledger.example@rebound.example",
+        b"l" * 300,
         b"0x7f000001",
         b"2130706433",
         b"\xff",
@@ -38,6 +49,14 @@ def test_names_of_the_configuration_are_answered_in_any_case_and_port():
     for host in (b"ledger.example", b"Ledger.Example:443"):
         check_host([(b"host", host)], ("ledger.Example",))
     check_host([(b"host", b"whatever.example")], ("*",))
+
+
+def test_names_of_any_length_take_no_memory():
+    hosts._is_known.cache_clear()
+    for length in range(HOST_BYTES_MAX + 1, HOST_BYTES_MAX + 20):
+        with pytest.raises(Problem):
+            check_host([(b"host", b"h" * length)], ("*",))
+    assert hosts._is_known.cache_info().currsize == 0
 
 
 @pytest.mark.parametrize("headers", [[], [(b"host", b"localhost"), (b"host", b"rebound.example")]])

@@ -1,13 +1,16 @@
-"""Figures that are counted as blocks come."""
+"""Figures that are counted as blocks come, and those that are read when they are asked for."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
+from fujie.api.app import create_app
 from fujie.api.metrics import Metrics
 from fujie.api.serving import Settings
+from fujie.core.errors import OperationalError
+from tests import world
 
 
 class Ledger:
@@ -44,3 +47,19 @@ def test_time_between_blocks_is_noted_when_there_is_a_block_and_not_when_the_led
     ledger.head = SimpleNamespace(height=4, time_ms=2_500, log_size=0)  # two blocks, told together
     ledger.tell()
     assert (figure("count"), figure("sum")) == (2, 1.0)
+
+
+def test_what_cannot_be_read_is_left_out_and_the_rest_is_told(tmp_path, monkeypatch, caplog):
+    def fails(_height: int) -> None:
+        raise OperationalError("The store does not answer.", "Look at the disk.")
+
+    with world.running("memory", tmp_path) as engine:
+        serving = create_app(engine).serving
+        whole = generate_latest(serving.registry)
+        monkeypatch.setattr(engine, "light_block", fails)
+        told = generate_latest(serving.registry)
+    for name in (b"cometbft_consensus_height", b"cometbft_consensus_block_size_bytes", b"fujie_log_size"):
+        assert b"\n" + name + b"{" in told or b"\n" + name + b" " in told, name
+    assert b"consensus_validators" in whole
+    assert b"consensus_validators" not in told
+    assert "The store does not answer." in caplog.text

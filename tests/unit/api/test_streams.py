@@ -224,7 +224,7 @@ def test_refuses_to_go_on_from_before_a_snapshot(position: Position) -> None:
         hub, _ = hub_on(Ledger(50, first=40))
         with pytest.raises(Problem) as caught:
             await hub.resumed(position)
-        assert caught.value.kind is Kind.BLOCK_ABSENT
+        assert caught.value.kind is Kind.EVENT_ABSENT
         assert await hub.resumed(Position(40, 0)) == (40, 0)
         assert await hub.resumed(Position(50, 0)) == (50, 0)
 

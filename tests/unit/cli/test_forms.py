@@ -1,23 +1,27 @@
 """What people type wrongly, in words that they know; and what strangers wrote, without effect on a terminal."""
 
+import contextlib
+import io
 import json
 import re
 
 import pytest
 import typer
 from msgspec import inspect
-from typer.testing import CliRunner
 
 from fujie.cli import output
 from fujie.cli.app import app
 from fujie.cli.forms import FORMS, check_record, plain
+from fujie.cli.usage import report_usage
 from fujie.client.identity import named
 from fujie.modules.catalog import OPERATION, QUERY
 from fujie.modules.identity.operations import BindAlias
 from fujie.modules.identity.records import Delegation, Rule
 from fujie.modules.membership.records import Action
 
-MACHINERY = re.compile(r"\\A|`str`|matching regex|\$\[|truncated|malformed")
+MACHINERY = re.compile(
+    r"\\A|`str`|matching regex|\$\[|truncated|malformed|Input should|Value error|validation|\\u[0-9a-f]{4}"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -27,13 +31,22 @@ def _for_people(monkeypatch, tmp_path):
 
 
 def said(*arguments):
-    return " ".join(str(CliRunner().invoke(app, arguments).output).split())
+    """What the program says of a command line that does not parse."""
+    with pytest.raises(typer.TyperException) as caught:
+        app(list(arguments), prog_name="fujie", standalone_mode=False)
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told):
+        assert report_usage(caught.value, arguments) == output.EXIT_USAGE
+    return " ".join(told.getvalue().split())
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("read", "foo"), "'foo' is no JSON"),
+        (("read", '{"type": "acount_query"}'), "wallet_query. Did you mean account_query?"),
+        (("read", '{"type": "account_query", "nmae": "a"}'), "has no member 'nmae'. Did you mean name?"),
+        (("read", '{"type": "account_query", "名": "a"}'), "has no member '名'"),
         (("read", ""), "is no JSON"),
         (
             ("read", '{"type": "account_query", "name": "Bank East"}'),
@@ -51,6 +64,19 @@ def said(*arguments):
         (("log", "show", "--level", "warn"), "Did you mean warning?"),
         (("config", "explain", "foo"), "The sections are console, http"),
         (("config", "explain", "htp"), "Did you mean http?"),
+        (("log", "show", "--level", "警告"), "'警告' is no level"),
+        (("proposal", "list", "--limit", "0"), "'0' is not a whole number from 1 to 200."),
+        (("proposal", "list", "--limit", "many"), "'many' is not a whole number from 1 to 200."),
+        (("search", "x", "--limit", "201"), "'201' is not a whole number from 1 to 200."),
+        (("search", "x", "--kind", "city"), "'city' is not one of 'identifier', 'alias', 'name'"),
+        (("search", ""), "write 1 to 200 characters"),
+        (("access", "key", "new", "bank-east", "--days", "0"), "'0' is not a whole number from 1 to 366."),
+        (("access", "key", "new", "bank-east", "--scope", "bad"), "'bad' is not one of 'read', 'metrics'."),
+        (("id", "delegate", "ZZ.000.GAS", "--quota", "some"), "'some' is not a whole number of 0 or more."),
+        (("money", "issue", "石家庄", "1"), "'石家庄' is no name of an account"),
+        (("money", "issue", "bank-east", "1", "--reference", "7"), "'7' is no UUID: write the id of the bank message"),
+        (("wallet", "freeze", "bob", "bank-east", "--basis", ""), "'--basis': it must not be empty"),
+        (("read", '{"type": "parameters_query"}', "--as", "Bank East"), "'Bank East' is no name of an account"),
     ],
 )
 def test_usage_errors_speak_of_what_was_typed(arguments, words):
@@ -110,6 +136,14 @@ def test_what_strangers_wrote_has_no_effect_on_a_terminal(print_it, capsys):
     assert r"\u202e" in shown
     assert r"\x1b" in shown
     assert not set(shown) & set(HOSTILE) - set("BankxJ2[n \n"), ascii(shown)
+
+
+def test_what_strangers_wrote_has_no_effect_in_a_usage_error(capsys):
+    with pytest.raises(typer.TyperException) as caught:
+        app(["resolve", "--nope"], prog_name="fujie", standalone_mode=False)
+    vars(caught.value)["message"] = f"Did you mean {HOSTILE}?"
+    report_usage(caught.value, [])
+    assert not set(capsys.readouterr().err) & set("\u202e\u2066\u200f\u2028\x9b\x1b\x07\r")
 
 
 def test_names_in_many_scripts_are_shown_as_they_are(capsys):

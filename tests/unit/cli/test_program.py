@@ -78,7 +78,16 @@ def test_the_nouns_that_scripts_rely_on_are_there():
         *("wallet new", "wallet list", "wallet show", "wallet balance"),
         *("money issue", "money distribute", "money supply"),
         *("read", "operation submit", "operation list"),
-        *("key new", "key show", "key protect", "snapshot save", "snapshot load", "genesis show", "genesis export"),
+        *(
+            "key new",
+            "key list",
+            "key show",
+            "key protect",
+            "snapshot save",
+            "snapshot load",
+            "genesis show",
+            "genesis export",
+        ),
     }
 
 
@@ -108,7 +117,7 @@ except SystemExit as end:
         (
             VerificationError("trust-root", "cut off"),
             5,
-            "The proof does not verify: trust-root: cut off\nName the file",
+            "The proof does not verify: trust-root: cut off\nName the trust.json",
         ),
     ],
 )

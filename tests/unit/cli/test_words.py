@@ -67,3 +67,25 @@ def test_receipts_never_take_each_others_place(tmp_path, monkeypatch):
     assert (tmp_path / "receipt.fujie").read_bytes() == b"\x00"
     with pytest.raises(OperationalError, match="the payment stands"):
         words.write_receipt(b"x", tmp_path / "receipt.fujie")
+
+
+def test_a_record_is_shown_without_the_marks_of_a_language():
+    form = {
+        "title": "x",
+        "recovery": None,
+        "lineage": {"predecessors": [], "reason": ""},
+        "standing": {"number": 2, "previous": ""},
+        "attributes": [["phone", "1"], ["fax", "2"]],
+        "keys": ["aa", "bb"],
+        "entries": [{"day_max_minor": 5, "count_max": None}],
+        "named": True,
+    }
+    assert dict(words.form_rows(form)) == {
+        "title": "x",
+        "lineage": "",
+        "standing": "number 2",
+        "attributes": "phone 1; fax 2",
+        "keys": "aa, bb",
+        "entries": "day_max_minor 5, count_max none",
+        "named": "true",
+    }

@@ -40,6 +40,12 @@ def test_every_name_is_one_part_of_the_path():
     assert request.url.raw_path == b"/accounts/..%2Fx%3Fy%23z%2F%C3%BC"
 
 
+@pytest.mark.parametrize("dots", [".", ".."])
+def test_dots_are_a_name_and_no_way_up(dots):
+    _, [request] = ask(says({}), lambda explorer: explorer.children(dots))
+    assert request.url.path == f"/ids/{dots}/children"
+
+
 def test_credential_goes_into_the_header_and_only_of_its_own_copy():
     async def use(explorer):
         signed_in = explorer.reading_as("secret")

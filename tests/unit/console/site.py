@@ -70,13 +70,15 @@ class Site:
         self.runner = asyncio.Runner()
 
     def submit(self, operations: Sequence[Operation], *signers: Signer) -> Outcome:
-        """Submit a transaction and wait for its outcome."""
+        """Submit a transaction, and wait for its outcome and the block that proves it: pages show what is proven."""
         public = tuple(sorted(signer.public_key for signer in signers))
         expiry_ms = time.time_ns() // 1_000_000 + 300_000
         body: Transaction[Any] = Transaction(
             self.engine.chain_id, secrets.token_bytes(16), expiry_ms, tuple(operations), public
         )
         [outcome] = self.engine.submit([sign_transaction(body, list(signers))]).result(300)
+        if outcome.log_index is not None:
+            assert self.engine.wait_proven(outcome.log_index, 300)
         return outcome
 
     def project(self) -> None:

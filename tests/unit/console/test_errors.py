@@ -15,14 +15,17 @@ from tests.unit.console.site import CITY, Html, Visitor
     [
         ("/console/no-such-page", 404, "There is no such page."),
         ("/console/ids/ZZ.156/none", 404, "There is no such page."),
-        ("/console/ids/zz.156", 400, "The text is no identifier."),
-        ("/console/ids/zz/children", 400, "That is no identifier."),
+        ("/console/ids/zz.15", 400, "The text is no identifier."),
+        ("/console/ids/zz/children", 400, "The text is no identifier."),
+        ("/console/ids/ZZ.156.1301-X2", 400, "The check characters do not fit this identifier."),
+        ("/console/ids/zz.156.1310-x1/history", 400, "The check characters do not fit this identifier."),
         ("/console/ids/ZZ.156.9999/history", 404, "The identifier was never allocated."),
         ("/console/blocks/999999", 404, "The node has no block of this height."),
         ("/console/blocks/07", 400, "That is no block height."),
         ("/console/blocks/-1", 400, "That is no block height."),
         ("/console/blocks?before=x", 400, "The request is not well formed."),
         ("/console/transactions?before=-5", 400, "The address is not well formed."),
+        ("/console/transactions?code=007", 400, "The request is not well formed."),
         ("/console/transactions?code=x", 400, "The address is not well formed."),
         ("/console/transactions/abc", 400, "That is no transaction id."),
         ("/console/transactions/" + "ab" * 32, 404, "No transaction with this id stands on the ledger."),
@@ -60,6 +63,7 @@ def test_says_it_in_chinese(site):
         ("/console/organisations/nobody", "NOT_FOUND"),
         ("/console/money/XXX", "NOT_FOUND"),
         ("/console/blocks/07", "MALFORMED"),
+        ("/console/ids/ZZ.156.1301-X2", "IDENTIFIER_MALFORMED"),
     ],
 )
 def test_own_problems_have_the_names_of_the_nodes(visitor, path, name):

@@ -127,8 +127,8 @@ def test_values_of_fields_have_words(field, value, english, chinese):
         ("block-old", 200, "The newest block is 200 seconds old.", "最新区块产生于 200 秒之前。"),
         ("queue-long", 1, "1 transaction waits for a block.", "有 1 笔交易正在等待区块。"),
         ("ledger-stopped", None, "The ledger has stopped.", "账本已停止。"),
-        ("block-old", None, "What the node says.", "What the node says."),
-        ("something-new", 4, "What the node says.", "What the node says."),
+        ("block-old", None, "What the node says.", "节点报告：block-old。"),
+        ("something-new", 4, "What the node says.", "节点报告：something-new。"),
     ],
 )
 def test_attention_is_said_once_and_in_words(kind, number, english, chinese):

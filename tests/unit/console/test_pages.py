@@ -1,15 +1,19 @@
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from fujie.client.explorer import Explorer
 from fujie.client.in_process import InProcessTransport
 from fujie.console.app import PAGES, create_console
+from fujie.console.pages import members
 from fujie.console.pages.home import lists_lag
 from fujie.console.settings import ConsoleSettings
-from fujie.modules.membership.operations import Propose
+from fujie.core.policy import single
+from fujie.modules.currency.operations import Pay
+from fujie.modules.membership.operations import OpenAccount, Propose
 from fujie.modules.membership.records import GrantRole, Role
 from fujie.proof.bundle import BUNDLE
 from tests.unit.console.site import CITY, DEPARTMENT, HOSTILE_SHOWN, ORIGIN, Html, Visitor
@@ -171,8 +175,6 @@ def test_a_hostile_name_stays_a_name(site, auditor):
 
 @pytest.mark.parametrize("text", ['"><script>alert(1)</script>', "{{ 7*7 }}", "%00", "\u202e", "a" * 5_000, "'--"])
 def test_hostile_text_in_the_query_is_text(visitor, text):
-    from urllib.parse import quote
-
     for path in ("/console/search?q=", "/console/proof?of=", "/console/sign-in?back=", "/console/transactions?party="):
         answer = visitor.get(path + quote(text))
         assert answer.status_code in (200, 303, 400), path
@@ -314,8 +316,6 @@ def test_identifier_that_was_never_allocated_has_a_page_with_its_proof(visitor):
     ],
 )
 def test_what_means_one_thing_leads_there(visitor, text, place):
-    from urllib.parse import quote
-
     answer = visitor.get(f"/console/search?q={quote(text)}")
     assert (answer.status_code, answer.headers.get("location")) == (303, place)
 
@@ -330,7 +330,7 @@ def test_search_finds_transaction_wallet_and_block(site, auditor):
 
 def test_block_says_who_signed_it(visitor):
     page = visitor.page("/console/blocks/2")
-    assert "1 of 1 validators, 1 of 1 of the power" in page.text
+    assert "1 of 1 validator, 1 of 1 of the power" in page.text
     assert {"/console/blocks/1", "/console/blocks/3", "/blocks/2"} <= set(page.links)
 
 
@@ -426,13 +426,134 @@ def test_instrument_shows_the_limits_of_every_class(site, auditor):
 NO_LIMITS = ("balance_max_minor", "payment_max_minor", "day_max_minor", "payments_per_day_max")
 
 
-def test_organisation_shows_accounts_from_the_end_of_a_long_list(site):
-    class Paged(Explorer):
-        async def accounts(self, after=None, limit=50):
-            return await super().accounts(after, 2)
+def test_organisation_shows_its_accounts_and_leads_to_the_rest(site, visitor, monkeypatch):
+    signer = site.keys.signer("bank-west")
+    opened = site.submit([OpenAccount("bank-west", "bank-west-desk", single(signer.public_key))], signer)
+    assert opened.receipt is not None
+    assert opened.receipt.code == 0
+    site.project()
+    assert "/console/accounts/bank-west-desk" in visitor.page("/console/organisations/bank-west").links
+    monkeypatch.setattr(members, "LISTED", 1)
+    page = visitor.page("/console/organisations/bank-west")
+    assert "/console/accounts/bank-west-desk" not in page.links
+    assert "(2 accounts in all)" in page.text
+    [rest] = [href for href in page.links if "organisation=bank-west" in href]
+    assert "/console/accounts/bank-west-desk" in visitor.page(rest).links
 
-    visitor = Visitor(site, create_console(Paged(InProcessTransport(site.api))))
-    assert "/console/accounts/root-authority" in visitor.page("/console/organisations/root-authority").links
+
+def test_accounts_of_an_organisation_are_listed_alone(visitor):
+    page = visitor.page("/console/accounts?organisation=bank-east")
+    assert [href for href in page.links if href.startswith("/console/accounts/")] == ["/console/accounts/bank-east"]
+    for wrong, status in (("nobody", 404), ("No one", 400)):
+        answer = visitor.get(f"/console/accounts?organisation={quote(wrong)}")
+        assert answer.status_code == status
+        page = Html(answer.text)
+        assert f"No organisation has the name “{wrong}”." in page.text
+        [field] = [each for _, each in page.tags if each.get("id") == "organisation"]
+        assert (field["value"], field["aria-invalid"], field["aria-describedby"]) == (wrong, "true", "problem")
+
+
+@pytest.mark.parametrize(
+    ("written", "rest"),
+    [
+        ("zz.156.1301", ""),
+        ("ZZ.156.1301-X1", ""),
+        (" zz.156. 1301-x1 ", "/children"),
+        ("zz.156.1301", "/history"),
+        ("zz.156.1301", "?format=json"),
+    ],
+)
+def test_an_identifier_as_people_write_it_leads_to_its_one_address(visitor, written, rest):
+    answer = visitor.get(f"/console/ids/{quote(written)}{rest}")
+    assert (answer.status_code, answer.headers["location"]) == (308, f"/console/ids/{CITY}{rest}")
+    assert visitor.get(answer.headers["location"]).status_code == 200
+
+
+def test_check_characters_that_do_not_fit_are_called_that_wherever_they_are_entered(site, visitor):
+    mistaken = f"{CITY}-X2"
+    assert "do not fit" in visitor.page(f"/console/search?q={mistaken}").text
+    assert "do not fit" in visitor.page(f"/console/parts/suggestions?q={mistaken}").text
+    assert visitor.get(f"/console/search?q={mistaken}&format=json").json()["check_mistaken"] is True
+    assert "校验字符" in Visitor(site, language="zh").page(f"/console/search?q={mistaken}").text
+    assert "do not fit" not in visitor.page("/console/search?q=bank-eas").text
+
+
+def test_found_block_shows_its_time_as_everywhere_else(visitor):
+    page = visitor.page("/console/parts/suggestions?q=7")
+    [shown] = [each for tag, each in page.tags if tag == "time"]
+    assert re.search(r"\d transactions? · .* ago", page.text)
+    assert shown["data-ago"]
+    assert not re.search(r"\d{9}", page.text)
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "said"),
+    [
+        ("operation=pey", "operation", "There is no operation “pey”. Did you mean: Pay"),
+        ("operation=allocat&code=0", "operation", "There is no operation “allocat”. Did you mean: Allocate"),
+        ("operation=%3Cb%3E", "operation", "There is no operation “<b>”."),
+        ("party=No%20one", "party", "“No one” is no party"),
+    ],
+)
+def test_a_filter_that_is_wrong_says_so_in_its_form(auditor, query, field, said):
+    answer = auditor.get(f"/console/transactions?{query}")
+    assert answer.status_code == 400
+    page = Html(answer.text)
+    assert said in page.text
+    [wrong] = [each["id"] for _, each in page.tags if "aria-invalid" in each]
+    assert wrong == field
+    assert "No transaction matches" not in page.text
+    twin = auditor.get(f"/console/transactions?{query}&format=json")
+    assert (twin.status_code, twin.headers["content-type"]) == (400, "application/problem+json")
+
+
+def listed(visitor, party):
+    return visitor.get(f"/console/transactions?party={party}&format=json").json()["transactions"]
+
+
+def test_a_party_may_be_named_as_people_write_identifiers(auditor):
+    canonical = listed(auditor, CITY)
+    assert canonical == listed(auditor, f"{CITY.lower()}-x1")
+    assert canonical
+
+
+def test_lists_say_who_pays_whom(site, auditor):
+    payer, payee = (site.keys.wallet_id(name).hex() for name in ("alice", "shop"))
+    [row] = [row for row in listed(auditor, payer) if row["transaction_id"] == site.paid.transaction_id.hex()]
+    assert (row["payer"], row["payee"], row["postings"]) == (f"wallet/{payer}", f"wallet/{payee}", 2)
+    arrow = f"{payer[:8]}… →to {payee[:8]}…"
+    assert arrow in auditor.page(f"/console/transactions?party={payer}").text
+    sent = auditor.page(f"/console/wallets/{payer}").text
+    received = auditor.page(f"/console/wallets/{payee}").text
+    assert f"Pay −12.50 CNY to {payee[:8]}…" in sent
+    assert f"Pay +12.50 CNY from {payer[:8]}…" in received
+    assert "+9,999.99" not in received, "what was refused did not come in"
+    assert "−9,999.99" not in sent
+
+
+def test_a_transaction_with_several_payments_says_how_many_postings_it_has(site, auditor):
+    alice, shop, carol = (site.keys.wallet_id(name) for name in ("alice", "shop", "carol"))
+    outcome = site.submit([Pay(alice, shop, "CNY", 100), Pay(alice, carol, "CNY", 200)], site.keys.signer("alice"))
+    assert outcome.receipt is not None
+    assert outcome.receipt.code == 0
+    site.project()
+    page = auditor.page(f"/console/blocks/{outcome.receipt.height}")
+    assert "4 postings" in page.text
+    assert "+1" in page.text
+    assert "1.00 CNY" not in page.text, "the first amount is not the whole"
+    assert "4 postings" in auditor.page(f"/console/wallets/{alice.hex()}").text
+
+
+def test_home_tells_of_the_newest_transactions_what_they_are(site, auditor):
+    alice, shop = (site.keys.wallet_id(name) for name in ("alice", "shop"))
+    site.submit([Pay(alice, shop, "CNY", 333)], site.keys.signer("alice"))
+    refused = site.submit([Pay(alice, shop, "CNY", 999_999)], site.keys.signer("alice"))
+    assert refused.receipt is not None
+    site.project()
+    page = auditor.page("/console/")
+    flow = f"{alice.hex()[:8]}… →to {shop.hex()[:8]}…"
+    assert re.search(rf"Pay 3.33 CNY \S.* {re.escape(flow)} Block \d+", page.text)
+    assert f"Pay 9,999.99 CNY refused {refused.receipt.code} " in page.text
 
 
 def test_everything_that_has_a_proof_offers_to_verify_it_here(site, auditor):
@@ -525,8 +646,6 @@ def test_switch_of_language_comes_back_and_stays(visitor):
     "back", ["https://evil.example/", "//evil.example/", "/console//evil.example", "/ids", "\\\\x", ""]
 )
 def test_nobody_is_sent_elsewhere(visitor, back):
-    from urllib.parse import quote
-
     answer = visitor.get(f"/console/language/en?back={quote(back, safe='')}")
     assert answer.headers["location"] == "/console/"
 

@@ -68,12 +68,21 @@ def test_signing_out_ends_the_session_at_the_node_too(site, visitor):
 
 @pytest.mark.parametrize("code", ["wrongest", "AAAA-BBBB-CCCC", "x" * 10_000, "<script>", "\u0000"])
 def test_refuses_a_wrong_code_and_does_not_repeat_it(visitor, code):
-    answer = visitor.post("/console/sign-in", {"code": code})
-    assert answer.status_code == 403
-    page = Html(answer.text)
+    answer = visitor.post("/console/sign-in", {"code": code, "back": "/console/blocks?before=9"})
+    assert (answer.status_code, answer.content) == (303, b"")
+    place = answer.headers["location"]
+    assert place == "/console/sign-in?problem=refused&back=%2Fconsole%2Fblocks%3Fbefore%3D9"
+    page = visitor.page(place)
     assert "The code is wrong, used, or too old." in page.text
-    assert code not in answer.text or code == "\u0000"
+    [back] = [each["value"] for _, each in page.tags if each.get("name") == "back"]
+    assert back == "/console/blocks?before=9"
+    assert code not in page.source or code == "\u0000"
     assert visitor.cookies == {}
+
+
+def test_an_address_makes_the_form_say_nothing_of_its_own(visitor):
+    for problem in ("You have won", "missing%00", "session.title"):
+        assert 'id="problem"' not in visitor.page(f"/console/sign-in?problem={problem}").source
 
 
 def test_too_many_guesses_are_called_that(site, visitor, monkeypatch):
@@ -82,9 +91,10 @@ def test_too_many_guesses_are_called_that(site, visitor, monkeypatch):
 
     monkeypatch.setattr(type(site.access.credentials), "redeem", exhausted)
     answer = visitor.post("/console/sign-in", {"code": "AAAA-BBBB-CCCC"})
-    assert answer.status_code == 429
-    assert "Too many wrong codes were sent to the node." in Html(answer.text).text
-    assert "used, or too old" not in answer.text
+    assert answer.status_code == 303
+    page = visitor.page(answer.headers["location"])
+    assert "Too many wrong codes were sent to this node." in page.text
+    assert "used, or too old" not in page.text
 
 
 def test_documented_proxy_makes_the_cookie_secure(site, visitor):
@@ -104,13 +114,15 @@ def test_documented_proxy_makes_the_cookie_secure(site, visitor):
 def test_refuses_a_code_that_was_used(site, visitor):
     code = new_code(site)
     assert visitor.post("/console/sign-in", {"code": code}).status_code == 303
-    assert Visitor(site).post("/console/sign-in", {"code": code}).status_code == 403
+    again = Visitor(site).post("/console/sign-in", {"code": code})
+    assert again.headers["location"].startswith("/console/sign-in?problem=refused&")
+    assert not again.cookies
 
 
 def test_asks_for_the_code_where_none_was_entered(visitor):
     answer = visitor.post("/console/sign-in", {"code": "  "})
-    assert answer.status_code == 400
-    assert "Enter the code." in answer.text
+    assert answer.status_code == 303
+    assert "Enter the code." in visitor.page(answer.headers["location"]).text
 
 
 @pytest.mark.parametrize(

@@ -342,6 +342,43 @@ def test_people_form_round_trips(identifier):
     assert identifier_forms.parse_people_form(identifier_forms.with_check(identifier)) == identifier
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ZZ.156.1301",
+        "zz.156.1301",
+        " ZZ.156. 1301\n",
+        "ZZ.156.1301-X1",
+        "zz.156.1301-x1",
+        "zz.156.1301 - x1",
+        "ZZ . 156 . 1301",
+    ],
+)
+def test_what_a_person_means_is_understood(text):
+    assert identifier_forms.as_meant(text) == "ZZ.156.1301"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("ZZ.156.1301-X2", Fault.CHECK),
+        ("zz.156.1310-x1", Fault.CHECK),
+        ("zz.156.1301-", Fault.CHECK_MISSING),
+        ("zz.156.1301-X", Fault.CHECK_MISSING),
+        ("zz.156.130!", Fault.FOREIGN_CHARACTER),
+        ("ZZ.156.\u0131", Fault.NOT_ASCII),
+        ("ZZ.156.ß", Fault.NOT_ASCII),
+        ("", Fault.EMPTY),
+        ("ZZ." + "1" * 10_000, Fault.TOO_LONG),
+        ("ZZ.156" + " " * 10_000 + "1301", Fault.TOO_LONG),
+    ],
+)
+def test_what_nobody_can_mean_is_refused(text, fault):
+    with pytest.raises(IdentifierError) as caught:
+        identifier_forms.as_meant(text)
+    assert caught.value.fault is fault
+
+
 @given(chain_ids, valid)
 def test_did_and_urn_round_trip(chain_id, identifier):
     assert identifier_forms.parse_did(identifier_forms.to_did(chain_id, identifier)) == (chain_id, identifier)

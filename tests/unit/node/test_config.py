@@ -139,6 +139,28 @@ def test_names_file_line_and_what_was_probably_meant(folder, text, said):
     assert str(folder.home / "fujie.toml") in shown
 
 
+def test_tells_everything_that_is_wrong_at_once(folder):
+    text = '[htp]\nport = 1\n\n[http]\nprot = 1\nport = 0\nreaders = 2\n\n[log]\nlevel = "infoo"\n'
+    shown = refusal(folder, text, {"FUJIE_HTPP_PORT": "1", "FUJIE_CONSOLE_ENABLED": "yes"})
+    assert shown.startswith("The configuration has 6 faults:\n")
+    for said in (
+        "line 1: there is no section 'htp'. Did you mean [http]?",
+        "line 5: the section [http] has no key 'prot'. Did you mean port?",
+        "line 6: http.port is 0;",
+        'line 10: log.level is "infoo";',
+        "FUJIE_HTPP_PORT' is none of this program. Did you mean FUJIE_HTTP_PORT?",
+        'The variable FUJIE_CONSOLE_ENABLED is "yes"; it must be true or false',
+    ):
+        assert said in shown
+    assert "port = 1" not in shown, "what stands in a section that does not exist is no second fault"
+
+
+def test_a_file_that_is_no_toml_does_not_hide_what_is_wrong_in_the_environment(folder):
+    shown = refusal(folder, "[http\n", {"FUJIE_HTTP_PORT": "soon"})
+    assert "is no TOML" in shown
+    assert "FUJIE_HTTP_PORT is" in shown
+
+
 def test_refuses_a_file_that_is_too_long_no_text_or_not_to_be_read(folder):
     write(folder, "#" * (CONFIG_BYTES_MAX + 1))
     with pytest.raises(OperationalError, match="longer than"):

@@ -7,28 +7,33 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from fujie.client.keys import create_key
 from fujie.core.encoding import encode
 from fujie.engine.executor import HEAD
 from fujie.engine.stored_block import STORED_BLOCK
 from fujie.node.config_keys import keys
 from fujie.node.doctor import examine_folder
 from fujie.node.doctor.files import CHECKS as FILE_CHECKS
-from fujie.node.doctor.machine import file_system_of, listener_of, package_findings
+from fujie.node.doctor.machine import file_system_of, listener_of, no_listening, package_findings
 from fujie.node.doctor.report import Check, Verdict, examine, ok
 from fujie.node.doctor.scene import Scene
 from fujie.node.folder import Folder
+from fujie.node.keyring import log_key
 from fujie.node.ledger import open_ledger
 from fujie.reader.projection.schema import FILE_NAME, SCHEMA, connect_to_write, create_tables
 from fujie.store.layout import META_FORMAT, META_HEAD, Table, number_key
 from tests.unit.node.town import found_town, put, row
 
 OLD_S = 3_600
+LOW_PORT = 80
+UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +136,24 @@ def test_a_mirror_without_news_is_told_to_look_at_its_source(home):
     assert "source" in waiting.found
 
 
+def test_a_mirror_needs_no_key_also_when_it_forgot_its_source(home):
+    described = home / "node.json"
+    described.write_text(described.read_text().replace('"plain"', '"mirror"'))
+    (home / "keys" / "validator.key").unlink()
+    assert "mirrors nothing yet" in failure(home, "mirror")
+
+
+def test_names_the_evidence_that_a_mirror_met_and_how_it_is_checked(home):
+    (home / "mirror.json").write_text('{"format": "fujie-mirror-1", "source": "http://127.0.0.1:1"}')
+    (home / "evidence").mkdir()
+    for name in ("fork-x-7-0.json", "fork-x-8-0.json", "result-x-9-0.json"):
+        (home / "evidence" / name).write_text("{}")
+    forks, result = look(home, Verdict.FAIL)["mirror"]
+    assert "two blocks of one height: evidence/fork-x-7-0.json, evidence/fork-x-8-0.json." in forks.found
+    assert "another result of a block than it has here: evidence/result-x-9-0.json." in result.found
+    assert f"fujie verify {home / 'evidence' / 'result-x-9-0.json'}" in result.do
+
+
 def test_a_projection_that_has_moved_on_beside_a_busy_node_is_no_fault(home):
     from fujie.node.doctor import processes
 
@@ -189,18 +212,24 @@ def test_names_files_of_another_user(home):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 def test_names_a_folder_that_this_user_may_not_read(tmp_path):
     tmp_path.chmod(0o700)
+    assert "may not be read by this user" in as_another_user(lambda: look(tmp_path, Verdict.FAIL))
+
+
+def as_another_user(ask: Callable[[], object]) -> str:
+    """What ``ask`` returns in a process of a user without rights, as text."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:  # another user for a moment; nothing else may run in here
         try:
             os.setuid(65_534)
-            os.write(writing, str(look(tmp_path, Verdict.FAIL)).encode()[:4_000])
+            os.write(writing, str(ask()).encode()[:4_000])
         finally:
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, "rb") as said:
-        assert b"may not be read by this user" in said.read()
+    with os.fdopen(reading, "r") as said:
+        text = said.read()
     os.waitpid(child, 0)
+    return text
 
 
 def test_names_secrets_that_others_may_read(home):
@@ -357,6 +386,18 @@ def test_names_a_validator_key_that_is_missing_or_another(home, tmp_path):
     assert "There is no keys/validator.key" in failure(home, "validator key")
 
 
+def test_names_a_log_key_that_does_not_open(home):
+    assert "none yet" in look(home)["log key"][0].found
+    log_key(Folder(home))
+    assert "signs checkpoints" in look(home)["log key"][0].found
+    path = home / "keys" / "log.key"
+    path.write_text(path.read_text()[:100])
+    assert "move it away" in failure(home, "log key")
+    path.unlink()
+    create_key(path, "a passphrase that nobody types at a node", label="log")
+    assert "move it away" in failure(home, "log key")
+
+
 def test_names_a_clock_that_is_behind_the_chain(home):
     scene = Scene(Folder(home), now_ms=1_000_000_000_000)
     from fujie.node.doctor import chain
@@ -453,6 +494,23 @@ def test_names_a_port_that_another_program_uses(home, monkeypatch):
         monkeypatch.setenv("FUJIE_PORT", str(port))
         assert f"process {os.getpid()}" in listener_of(port)
         assert f"in use by process {os.getpid()}" in failure(home, "port")
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
+def test_names_a_host_that_is_not_this_machine(host, home):
+    (home / "fujie.toml").write_text(f'[http]\nhost = "{host}"\n')
+    [finding] = look(home, Verdict.FAIL)["port"]
+    assert f"{host} is no address of this machine" in finding.found
+    assert "http.host" in finding.do
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or int(UNPRIVILEGED.read_text()) <= LOW_PORT, reason="anyone may listen at low ports here"
+)
+def test_names_a_port_that_this_user_may_not_listen_at():
+    assert no_listening("127.0.0.1", 0) is None
+    said = as_another_user(lambda: no_listening("127.0.0.1", LOW_PORT))
+    assert f"may not listen at port {LOW_PORT}" in said
 
 
 def test_names_a_folder_in_memory():

@@ -15,6 +15,7 @@ from fujie.core.encoding import encode
 from fujie.modules.membership.queries import ParametersQuery
 from fujie.node.doctor import examine_connection
 from fujie.node.doctor.connection_checks import proxy_finding
+from fujie.node.doctor.mirroring import BEHIND_BLOCKS, distance
 from fujie.node.doctor.report import Verdict
 from fujie.node.folder import Folder
 from fujie.node.transport import LocalTransport
@@ -252,3 +253,18 @@ def test_names_a_proxy_that_stands_between(host, scheme, environment, verdict, s
     found = proxy_finding(host, scheme, environment)
     assert (found.verdict, said in found.found) == (verdict, True), found
     assert "secret" not in found.found + found.do
+
+
+def test_says_how_far_a_mirror_is_behind_its_source(node):
+    height = node.engine.head.height
+    near, far, alone = (
+        distance(node.url, height),
+        distance(node.url, height - BEHIND_BLOCKS - 1),
+        distance("http://127.0.0.1:1", height),
+    )
+    assert near.verdict is Verdict.OK
+    assert "0 blocks behind" in near.found
+    assert far.verdict is Verdict.WARN
+    assert f"{BEHIND_BLOCKS + 1} blocks behind" in far.found
+    assert alone.verdict is Verdict.WARN
+    assert "does not answer" in alone.found

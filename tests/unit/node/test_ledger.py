@@ -140,6 +140,6 @@ def test_keys_are_found_by_the_policy_they_satisfy(tmp_path):
         policy = owner.policy
         assert [signer.public_key for signer in keyring.for_policy(policy, "The owner")] == list(policy.keys)
         (tmp_path / "keys" / "owner.key").unlink()
-        with pytest.raises(OperationalError, match="1 of 1 keys; 0 of them are here"):
+        with pytest.raises(OperationalError, match="1 of 1 key; here are none of them"):
             keyring.for_policy(policy, "The owner")
         assert validator_signer(ledger.folder).public_key != policy.keys[0]

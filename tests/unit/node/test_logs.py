@@ -1,5 +1,6 @@
 import json
 import logging
+import resource
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from fujie.node.config_keys import Log
 from fujie.node.folder import Folder
 from fujie.node.log_files import Follower, Selection, newest_entries
 from fujie.node.logs import Entry, TextLines, apply_level, escaped, levels, start_logging, text_of
+from fujie.reader.credentials import Credentials, Scope
 
 HOSTILE = 'ann\n2026-01-01T00:00:00.000Z ERROR   node fujie.x: forged\r\x1b[2J\u202e\u2028\x85"end'
 
@@ -101,6 +103,43 @@ def test_a_credential_in_an_error_is_not_written(folder):
     assert shown.count("(not logged)") == 4  # the message, the field, the line of source and the error
 
 
+def test_a_key_or_session_is_not_written_wherever_it_stands_and_its_number_is(folder, tmp_path):
+    credentials = Credentials(tmp_path / "access")
+    key = credentials.new_key("auditor", (Scope.READ,), 1)
+    session = credentials.redeem(credentials.new_code("auditor").code)
+    start_logging(folder, "node", Log(level="debug"))
+    log = logging.getLogger("fujie.test")
+    log.error("asked with %s", {"cookie": f"session={session.token}; x"}, extra={"path": f"/me/{key.token}"})
+    try:
+        raise ValueError(f"{key.token}{session.token}")
+    except ValueError:
+        log.exception("sent")
+    shown = written(folder)
+    for issued in (key, session):
+        secret = issued.token.rpartition("_")[2]
+        assert not any(secret[at : at + 8] in shown for at in range(0, len(secret), 8))
+        assert issued.credential.id in shown
+
+
+def test_a_full_disk_stops_nothing_and_the_log_says_later_that_records_are_missing(folder, capsys):
+    start_logging(folder, "node", Log())
+    log = logging.getLogger("fujie.test")
+    log.info("before")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(written(folder)), hard))  # what is longer cannot be written
+    try:
+        for _ in range(3):
+            log.info("lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.info("after")
+    log.info("later")
+    shown = written(folder)
+    assert shown.count("up to 3 records are missing above") == 1
+    assert shown.index("before") < shown.index("after") < shown.index("are missing") < shown.index("later")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_libraries_are_held_at_warning_whatever_is_set(folder):
     start_logging(folder, "node", Log(level="debug"))
     logging.getLogger("httpcore.http11").debug("headers")
@@ -132,6 +171,8 @@ def test_levels_change_and_are_taken_back_while_the_program_runs(folder):
         ("fujie", "debgu", "no level 'debgu'. Did you mean debug?"),
         ("fujie", "inherit", "nothing above fujie"),
         ("fujie.node.logz", "debug", "no logger 'fujie.node.logz'"),
+        ("fujie.node/logs", "debug", "no logger 'fujie.node/logs'"),
+        ("fujie..node", "debug", "no logger 'fujie..node'"),
         ("httpx", "debug", "no logger 'httpx'"),
         ("", "debug", "no logger ''"),
     ],
@@ -142,6 +183,18 @@ def test_refuses_a_logger_or_level_that_does_not_exist(logger, level, said):
         apply_level(logger, level)
     assert said in str(caught.value)
     assert levels() == before
+
+
+def test_a_module_that_is_not_loaded_yet_takes_a_level(folder):
+    start_logging(folder, "node", Log())
+    name = "fujie.proof.wire"  # which logs nothing, so that no logger of its name is made
+    assert name not in logging.getLogger().manager.loggerDict
+    try:
+        apply_level(name, "debug")
+        assert levels() == {"fujie": "info", name: "debug"}
+    finally:
+        apply_level(name, "inherit")
+    assert levels() == {"fujie": "info"}
 
 
 def test_a_thread_that_ends_by_an_error_is_logged_and_not_printed(folder, capsys):

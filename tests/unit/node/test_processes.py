@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from fujie.node import processes
-from fujie.node.processes import HOPELESS_LIVES, Child, Children
+from fujie.node.child import Turns
+from fujie.node.processes import BEGIN_S, HOPELESS_LIVES, Child, Children
 
+SILENT_S = 30.0
 GIVE_UP_S = 60.0  # after which a test gives up waiting; nothing is measured by it
 ENDS = "raise SystemExit(3)"
 WORKS = """
@@ -21,12 +24,17 @@ stop = child_stop()
 say_ready()
 stop.wait()
 """
+NEVER_READY = """
+from fujie.node.child import child_stop
+child_stop().wait()
+"""
 ENDS_AFTER_READY = "from fujie.node.child import say_ready\nsay_ready()\nraise SystemExit(4)"
 
 
 @pytest.fixture(autouse=True)
 def _modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    for name, text in (("ends", ENDS), ("works", WORKS), ("ends_after_ready", ENDS_AFTER_READY)):
+    programs = {"ends": ENDS, "works": WORKS, "never_ready": NEVER_READY, "ends_after_ready": ENDS_AFTER_READY}
+    for name, text in programs.items():
         (tmp_path / f"{name}_for_tests.py").write_text(text, "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     caplog.set_level(logging.INFO, "fujie.node.processes")
@@ -34,7 +42,7 @@ def _modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
 
 @pytest.fixture
 def children() -> Iterator[Children]:
-    children = Children()
+    children = Children(SILENT_S)
     yield children
     children.stop()
 
@@ -66,6 +74,7 @@ def test_what_ends_at_once_is_started_again_until_its_pause_is_long(
         "ready": False,
         "starts": 6,
         "short_lives": 6,
+        "silences": 0,
         "last_code": 3,
     }
     assert len(texts(caplog, logging.WARNING)) == HOPELESS_LIVES - 1
@@ -77,7 +86,7 @@ def test_what_ends_at_once_is_started_again_until_its_pause_is_long(
 def test_the_pauses_grow_and_stay_at_the_longest() -> None:
     assert list(processes.BACK_OFF_S) == sorted(processes.BACK_OFF_S)
     assert processes.BACK_OFF_S[0] == 0, "one that was killed is replaced at once"
-    child = Child("projector", "ends_for_tests", [], ())
+    child = Child("projector", "ends_for_tests", [], (), SILENT_S)
     pauses = []
     for lives in range(1, 9):
         child.short_lives = lives
@@ -113,47 +122,74 @@ def test_a_process_that_works_stays_and_ends_with_the_node(children: Children) -
     child = children.add("reader-1", "works_for_tests", [])
     until(child.ready.is_set, "being ready")
     pid = child.pid
-    children.judge({"reader-1": 0.0})
+    children.judge({"reader-1": 0.0}, 0.0)
+    children.judge({"reader-1": 1.0}, 1_000.0)
     children.stop()
     assert pid is not None
     assert child.describe()["starts"] == 1
     assert not child.describe()["running"]
 
 
-@pytest.mark.parametrize("following", [{}, {"reader-1": 3_600.0}], ids=["gone from the link", "takes nothing"])
-def test_one_that_stands_still_is_killed_and_replaced(
-    following: dict[str, float],
-    children: Children,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("follows", [False, True], ids=["gone from the link", "says nothing"])
+def test_one_that_stands_still_is_killed_once_and_replaced(
+    follows: bool, children: Children, caplog: pytest.LogCaptureFixture
 ) -> None:
     child = children.add("reader-1", "works_for_tests", [])
     until(lambda: child._begun, "being ready")
-    children.judge({"reader-1": 0.0})
     pid = child.pid
     assert pid is not None
+
+    def judge(silent_s: float) -> None:
+        children.judge({"reader-1": silent_s} if follows else {}, 1_000.0 + silent_s)
+
+    judge(0.0)
     os.kill(pid, signal.SIGSTOP)
-    children.judge({"reader-1": processes.SILENT_S / 2})
+    judge(SILENT_S)
     assert child.pid == pid, "it may be slow for a while"
-    monkeypatch.setattr(child, "_heard_s", child._heard_s - processes.SILENT_S)
-    children.judge(following)
+    for _ in range(3):
+        judge(SILENT_S + 1)
     until(lambda: child.pid not in (None, pid) and child._begun, "its successor")
-    assert any("has not followed the ledger" in text for text in texts(caplog, logging.ERROR))
+    told = [text for text in texts(caplog, logging.ERROR) if "has given no sign of life for 30 s" in text]
+    assert len(told) == 1
     assert child._last_code == -signal.SIGKILL
-    children.judge({})
+    children.judge({}, 5_000.0)
+    children.judge({}, 5_000.0 + SILENT_S)
     assert child.describe()["starts"] == 2, "the successor has its own time"
+    assert child.describe()["silences"] == 1
 
 
-def test_one_that_has_not_begun_is_left_to_begin(children: Children, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "SILENT_S", -1.0)
-    child = Child("reader-1", "works_for_tests", [], ())
-    child.look_after()
-    try:
-        pid = child.pid
-        child._begun = False
-        child.judge(None)
-        until(child.ready.is_set, "being ready")
-        assert (child.pid, child.starts) == (pid, 1)
-    finally:
-        child.terminate()
-        child.wait(time.monotonic() + GIVE_UP_S)
+def test_one_that_has_not_begun_has_longer_and_its_time_starts_anew_when_it_has(children: Children) -> None:
+    child = children.add("reader-1", "never_ready_for_tests", [])
+    pid = child.pid
+    children.judge({}, 0.0)
+    children.judge({"reader-1": BEGIN_S}, BEGIN_S)  # it attaches, and has no time for questions
+    assert (child.pid, child.silences) == (pid, 0)
+    child._begun = True
+    children.judge({}, BEGIN_S + 1)
+    assert child.silences == 0
+    child._begun = False
+    children.judge({}, BEGIN_S + 2)
+    children.judge({}, 2 * BEGIN_S + 3)
+    assert child.silences == 1
+    until(lambda: child.pid not in (None, pid), "its successor")
+    assert child._last_code == -signal.SIGKILL
+
+
+def test_turns_that_go_on_are_a_sign_of_life_and_none_is_owed_before_the_first() -> None:
+    now_s = 100.0
+    turns = Turns(30.0, lambda: now_s)
+    now_s = 1_000.0
+    assert turns.go_on()
+    turns.turned()
+    now_s += 29.0
+    assert turns.go_on()
+    now_s += 2.0
+    assert not turns.go_on()
+    turns.turned()
+    assert turns.go_on()
+
+
+def test_a_reader_loads_no_client_before_it_serves() -> None:
+    loaded = "import sys, fujie.node.web, fujie.api.server, fujie.reader.replica; print('httpx' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False", "it takes a tenth of a reader's start"

@@ -5,9 +5,10 @@ from typing import Any
 
 from fujie.client.explorer import Answer, ProblemError
 from fujie.console.errors import BadVisitError
-from fujie.console.visit import Page, Part, Visit
+from fujie.console.spelling import as_identifier, check_is_mistaken
+from fujie.console.visit import Page, Part, Redirect, Visit
 from fujie.core.identifier_forms import with_check
-from fujie.core.identifiers import ancestors, is_identifier, parent
+from fujie.core.identifiers import ancestors, parent
 
 PAGE = 100
 PATH_MAX = 12  # as many steps as an identifier can have nodes
@@ -25,9 +26,11 @@ async def top(visit: Visit) -> Page:
     return Page("identifiers.html", data, visit.words("ids.title"))
 
 
-async def identifier(visit: Visit) -> Page:
+async def identifier(visit: Visit) -> Page | Redirect:
     """Show an identifier, or the page that proves that it was never allocated."""
     written = visit.path_parameter("identifier")
+    if (meant := meant_by(written)) != written:
+        return visit.instead_of(written, meant)
     try:
         found = await visit.explorer.identifier(written)
     except ProblemError as error:
@@ -54,9 +57,11 @@ async def identifier(visit: Visit) -> Page:
     return Page("identifier.html", data, f"{record['name']} · {written}")
 
 
-async def children(visit: Visit) -> Page | Part:
+async def children(visit: Visit) -> Page | Part | Redirect:
     """Show what stands under an identifier: a page, or for htmx a branch of the tree."""
-    written = _identifier(visit)
+    written = visit.path_parameter("identifier")
+    if (meant := meant_by(written)) != written:
+        return visit.instead_of(written, meant)
     listed = await _children(visit, written)
     if visit.is_part:
         return Part("parts/branch.html", {"identifier": written, "children": listed})
@@ -70,9 +75,11 @@ async def children(visit: Visit) -> Page | Part:
     return Page("children.html", data, visit.words("id.children_of", name=found["record"]["name"]))
 
 
-async def history(visit: Visit) -> Page:
+async def history(visit: Visit) -> Page | Redirect:
     """Show every version of a record, and what changed from one to the next."""
-    written = _identifier(visit)
+    written = visit.path_parameter("identifier")
+    if (meant := meant_by(written)) != written:
+        return visit.instead_of(written, meant)
     found, versions = await asyncio.gather(visit.explorer.identifier(written), visit.explorer.history(written))
     data = {
         "identifier": written,
@@ -83,11 +90,14 @@ async def history(visit: Visit) -> Page:
     return Page("history.html", data, visit.words("id.history_of", name=found["record"]["name"]))
 
 
-def _identifier(visit: Visit) -> str:
-    written = visit.path_parameter("identifier")
-    if not is_identifier(written):
-        raise BadVisitError(400, "no_identifier")
-    return written
+def meant_by(written: str) -> str:
+    """Return the identifier that a text means; the text itself where it is none, and the node says what is wrong.
+
+    Raises :class:`BadVisitError` for check characters that do not fit.
+    """
+    if check_is_mistaken(written):
+        raise BadVisitError(400, "check_mistaken", "IDENTIFIER_MALFORMED")
+    return as_identifier(written) or written
 
 
 async def _absent(visit: Visit, written: str, error: ProblemError) -> Page:

@@ -9,14 +9,22 @@ from fujie.console.visit import Page, Visit
 
 PAGE = 100
 ACTIVITY = 10
-LISTED = 200  # the most that the node lists at once
-PAGES_MAX = 50
+LISTED = 50  # accounts on the page of an organisation; a link leads to the rest
+NOTHING: Answer = {"accounts": [], "next": None}
 
 
 async def accounts(visit: Visit) -> Page:
-    """List accounts by name."""
-    answer = await visit.explorer.accounts(visit.parameter("after", 80) or None, PAGE)
-    return Page("accounts.html", {**answer, "after": visit.parameter("after", 80)}, visit.words("accounts.title"))
+    """List accounts by name; those of one organisation where it is asked for."""
+    after, organisation = visit.parameter("after", 80), visit.parameter("organisation", 80)
+    answer, status, document = NOTHING, 200, None
+    try:
+        answer = await visit.explorer.accounts(after or None, PAGE, organisation or None)
+    except ProblemError as error:
+        if not organisation or error.status not in (400, 404):
+            raise
+        status, document = error.status, error.document
+    data = {**answer, "after": after, "organisation": organisation, "is_unknown": document is not None}
+    return Page("accounts.html", data, visit.words("accounts.title"), status, document)
 
 
 async def account(visit: Visit) -> Page:
@@ -33,23 +41,9 @@ async def organisation(visit: Visit) -> Page:
     [record] = await visit.explorer.read({"type": "organisation_query", "name": name})
     if record is None:
         raise BadVisitError(404, "no_organisation")
-    members = await _members(visit, name, int(record["accounts"]))
-    return Page("organisation.html", {"organisation": record, "accounts": members}, record["title"])
-
-
-async def _members(visit: Visit, organisation: str, count: int) -> list[Answer]:
-    """Return the accounts of an organisation, which the record counts. The node lists accounts by name alone, so its
-    pages are followed until they are all found; in a very long list the last ones may stay out.
-    """
-    found: list[Answer] = []
-    after = None
-    for _ in range(PAGES_MAX):
-        listed = await visit.explorer.accounts(after, LISTED)
-        found += [each for each in listed["accounts"] if each["organisation"] == organisation]
-        after = listed["next"]
-        if len(found) >= count or after is None:
-            break
-    return found
+    listed = await visit.explorer.accounts(None, LISTED, name)
+    data = {"organisation": record, "accounts": listed["accounts"], "next": listed["next"]}
+    return Page("organisation.html", data, record["title"])
 
 
 async def validators(visit: Visit) -> Page:

@@ -5,10 +5,8 @@ from typing import Any
 
 from fujie.client.explorer import Answer, ProblemError
 from fujie.console.links import page_of
+from fujie.console.spelling import as_identifier, check_is_mistaken
 from fujie.console.visit import Page, Part, Redirect, Visit
-from fujie.core.errors import VerificationError
-from fujie.core.identifier_forms import parse_people_form
-from fujie.core.identifiers import is_identifier
 
 SUGGESTIONS = 8
 RESULTS = 50
@@ -31,7 +29,7 @@ async def search(visit: Visit) -> Page | Redirect:
         target = only_meaning(text, matches, off)
         if target is not None and not visit.wants_json:
             return Redirect(target)
-    data = {"query": text, "matches": matches, "off": off}
+    data = {"query": text, "matches": matches, "off": off, "check_mistaken": check_is_mistaken(text)}
     return Page("search.html", data, visit.words("search.title"))
 
 
@@ -44,7 +42,8 @@ async def suggestions(visit: Visit) -> Part:
             matches = (await visit.explorer.search(text, SUGGESTIONS))["matches"]
         except ProblemError:
             matches = []  # the page behind the form says what is wrong
-    return Part("parts/suggestions.html", {"query": text, "matches": matches})
+    data = {"query": text, "matches": matches, "check_mistaken": check_is_mistaken(text)}
+    return Part("parts/suggestions.html", data)
 
 
 def only_meaning(text: str, matches: list[Answer], off: bool) -> str | None:
@@ -70,15 +69,6 @@ def only_meaning(text: str, matches: list[Answer], off: bool) -> str | None:
     if off and re.fullmatch(r"[1-9][0-9]{0,15}", text):
         return page_of("block", text)
     return None
-
-
-def as_identifier(text: str) -> str | None:
-    """Return the identifier that a text spells, in capitals or not, with or without check characters; or None."""
-    written = text.upper()
-    try:
-        return parse_people_form(written) if "-" in written else (written if is_identifier(written) else None)
-    except VerificationError:
-        return None
 
 
 def _is_written(text: str, match: Answer) -> bool:

@@ -1,40 +1,55 @@
 """Signing in and out with a one-time code, and the language."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
 from fujie.client.explorer import ProblemError
 from fujie.console.errors import BadVisitError
 from fujie.console.formatting import now_ms
 from fujie.console.language import LANGUAGES
-from fujie.console.links import ROOT
+from fujie.console.links import ROOT, with_parameters
 from fujie.console.visit import LANGUAGE_COOKIE, SESSION_COOKIE, Page, Redirect, Visit, way_back
 
 CODE_CHARACTERS_MAX = 40  # as many as the node reads; a longer text is no code
 _YEAR_S = 31_536_000
 
+# What was wrong with a code, as the address of the form says it: never the code.
+MISSING, REFUSED, GUESSES = "missing", "refused", "guesses"
+_REFUSALS: Final[Mapping[str, str]] = {"CODE_UNKNOWN": REFUSED, "GUESSES_EXHAUSTED": GUESSES}
+
 
 async def form(visit: Visit) -> Page:
-    """Show the form for a one-time code."""
-    return _form(visit, "")
+    """Show the form for a one-time code, and what was wrong with the one that was sent before."""
+    problems = {
+        MISSING: visit.words("session.code_missing"),
+        REFUSED: visit.words("session.code_refused"),
+        GUESSES: visit.words("session.too_many_guesses"),
+    }
+    problem = problems.get(visit.parameter("problem"), "")
+    data = {"problem": problem, "back": way_back(visit.parameter("back", 2_000))}
+    return Page("sign_in.html", data, visit.words("session.title"))
 
 
-async def sign_in(visit: Visit) -> Page | Redirect:
-    """Exchange the code for a session, whose token the browser keeps where no script can read it."""
+async def sign_in(visit: Visit) -> Redirect:
+    """Exchange the code for a session, whose token the browser keeps where no script can read it.
+
+    Whatever comes of it is shown by a page of its own, so that going back or loading it again sends no code.
+    """
     require_own_page(visit)
     fields = await visit.request.form()
     code = str(fields.get("code") or "").strip()
     back = way_back(str(fields.get("back") or ""))
     if not code:
-        return _form(visit, visit.words("session.code_missing"), 400, back)
+        return _again(MISSING, back)
     if len(code) > CODE_CHARACTERS_MAX:
-        return _form(visit, visit.words("session.code_refused"), 403, back)
+        return _again(REFUSED, back)
     try:
         session = await visit.stranger.sign_in(code)
     except ProblemError as error:
-        if error.name != "CODE_UNKNOWN":
-            raise  # too many guesses, for example: another code would not help
-        return _form(visit, visit.words("session.code_refused"), 403, back)
+        if error.name not in _REFUSALS:
+            raise
+        return _again(_REFUSALS[error.name], back)
     seconds = max(0, (int(session["expires_at_ms"]) - now_ms()) // 1000)
     return Redirect(back, (_cookie(visit, SESSION_COOKIE, str(session["token"]), seconds),))
 
@@ -72,9 +87,9 @@ def require_own_page(visit: Visit) -> None:
         raise BadVisitError(403, "foreign_form")
 
 
-def _form(visit: Visit, problem: str, status: int = 200, back: str = "") -> Page:
-    data: dict[str, Any] = {"problem": problem, "back": back or way_back(visit.parameter("back", 2_000))}
-    return Page("sign_in.html", data, visit.words("session.title"), status)
+def _again(problem: str, back: str) -> Redirect:
+    """Return the way to the form, which says what was wrong. The code itself stands in no address."""
+    return Redirect(with_parameters(f"{ROOT}/sign-in", problem=problem, back=back))
 
 
 def _cookie(visit: Visit, name: str, value: str, seconds: int, same_site: str = "Strict") -> str:

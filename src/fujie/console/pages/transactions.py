@@ -7,14 +7,16 @@ from typing import Any
 from fujie.client.explorer import Answer, Parameters, ProblemError
 from fujie.console.advice import advice_of
 from fujie.console.errors import BadVisitError
+from fujie.console.spelling import as_identifier
 from fujie.console.visit import Page, Visit
 from fujie.core.json_form import type_name
 from fujie.modules.catalog import OPERATIONS, REASONS, reason
 
 PAGE = 25
+NOTHING: Answer = {"transactions": [], "next": None, "hidden": False}
 LIVE_ROWS = 25
 _ID = re.compile(r"[0-9a-f]{64}")
-_CURSOR = re.compile(r"[0-9]{1,16}")
+_CURSOR = re.compile(r"[0-9]{1,15}")  # as many as the node takes at least
 
 
 async def transactions(visit: Visit) -> Page:
@@ -30,15 +32,24 @@ async def transactions(visit: Visit) -> Page:
         "code": code,
         "limit": PAGE,
     }
-    answer = await visit.explorer.transactions(asked)
+    answer, status, problem, document = NOTHING, 200, None, None
+    try:
+        answer = await visit.explorer.transactions(asked)
+    except ProblemError as error:
+        wrong = "operation" if error.name == "OPERATION_UNKNOWN" else "party"
+        if error.status != 400 or not (operation if wrong == "operation" else party):
+            raise
+        status, document = error.status, error.document
+        problem = {"field": wrong, "nearest": document.get("nearest") or []}
     data = {
         **answer,
+        "problem": problem,
         "filters": {"operation": operation, "code": code, "party": party},
         "before": before,
         "known_operations": [type_name(kind) for kind in OPERATIONS],
         "known_reasons": [(str(number), each.name) for number, each in REASONS.items() if not _is_of_reading(number)],
     }
-    return Page("transactions.html", data, visit.words("transactions.title"))
+    return Page("transactions.html", data, visit.words("transactions.title"), status, document)
 
 
 async def transaction(visit: Visit) -> Page:
@@ -90,7 +101,8 @@ def as_party(text: str) -> str:
         return text
     if re.fullmatch(r"[0-9a-f]{32}", text):
         return f"wallet/{text}"
-    return f"id/{text}" if re.fullmatch(r"[A-Z]{2}\.[0-9A-Z.]+", text) else f"account/{text}"
+    identifier = as_identifier(text)
+    return f"account/{text}" if identifier is None else f"id/{identifier}"
 
 
 def _is_of_reading(number: int) -> bool:

@@ -6,6 +6,7 @@ temporary files where there is no ``/proc``.
 """
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -22,6 +23,7 @@ SOCKET_NAME: Final = "node.sock"
 PATH_BYTES_MAX: Final = 100  # macOS has room for 104 with the zero, Linux for 108
 BACKLOG: Final = 64
 
+_NONE_LISTENS: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED})
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
 
 
@@ -59,14 +61,21 @@ def remove(home: Path) -> None:
 def connect(home: Path, timeout_s: float) -> socket.socket:
     """Return a socket connected to the ledger of ``home``. Raises :class:`LinkError` where none listens."""
     folder = home / RUN_NAME
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(timeout_s)
-    try:
-        with _short(folder) as name:
-            connection.connect(f"{name}/{SOCKET_NAME}")
-    except OSError as error:
-        connection.close()
-        raise LinkError(f"No node runs in {home} ({error.strerror or error}).", "Start one with `fujie up`.") from error
+    with contextlib.ExitStack() as undo:
+        try:
+            connection = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            connection.settimeout(timeout_s)
+            with _short(folder) as name:
+                connection.connect(f"{name}/{SOCKET_NAME}")
+        except TimeoutError as error:
+            raise LinkError(f"The node in {home} takes no connection.", "See its log; it may be stopped.") from error
+        except OSError as error:
+            if error.errno in _NONE_LISTENS:
+                raise LinkError(f"No node runs in {home} ({error.strerror}).", "Start one with `fujie up`.") from error
+            raise LinkError(
+                f"The node in {home} cannot be reached: {error.strerror or error}.", "Put that right and try again."
+            ) from error
+        undo.pop_all()
     return connection
 
 

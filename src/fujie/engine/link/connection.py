@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import queue
 import select
 import socket
@@ -9,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fujie.core.errors import OperationalError
 from fujie.core.limits import PENDING_BYTES_MAX, PENDING_TRANSACTIONS_MAX
@@ -17,11 +18,12 @@ from fujie.core.reasons import TransactionReason
 from fujie.engine.base import Outcome
 from fujie.engine.feed import Rows
 from fujie.engine.intake import turned_away
-from fujie.engine.link import messages
+from fujie.engine.link import messages, outcomes
 from fujie.engine.link.address import connect, same_user
 from fujie.engine.link.messages import LENGTH_BYTES, PROTOCOL, LinkError, Welcome
-from fujie.modules.catalog import RECEIPT
 from fujie.store.layout import Table
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 
@@ -42,6 +44,8 @@ class Connection:
                 raise LinkError("The socket of the node belongs to another user.", "Run this as the user of the node.")
             self.send(messages.Hello(PROTOCOL))
             welcome = self.receive(timeout_s)
+            if welcome is None:
+                raise LinkError("The node did not answer in time.", "See its log; it may be stopped.")
             if not isinstance(welcome, Welcome) or welcome.protocol != PROTOCOL:
                 raise LinkError("The node speaks another protocol.", "Use the release that runs there.")
             if ledger_pid is not None and welcome.pid != ledger_pid:
@@ -105,6 +109,19 @@ class Connection:
             target = target[count:]
 
 
+class _Asked:
+    """A request that was sent or soon will be: how many transactions and bytes, and what has come of the answer."""
+
+    __slots__ = ("bytes", "count", "future", "outcomes")
+
+    def __init__(self, count: int, size: int) -> None:
+        self.count = count
+        self.bytes = size
+        self.outcomes: list[Outcome] = []
+        self.future: Future[list[Outcome]] = Future()
+        self.future.set_running_or_notify_cancel()  # what is sent cannot be called back
+
+
 class Requests:
     """Requests to the ledger from any thread, over one connection that is made when it is needed, and made again.
 
@@ -116,7 +133,7 @@ class Requests:
         self._home = home
         self._ledger_pid = ledger_pid
         self._lock = threading.Lock()
-        self._waiting: dict[int, tuple[Future[Any], int, int]] = {}  # number → future, transactions, bytes
+        self._waiting: dict[int, _Asked] = {}
         self._count = self._bytes = 0
         self._outgoing: queue.SimpleQueue[messages.Request | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
@@ -127,20 +144,17 @@ class Requests:
 
     def submit(self, transactions: Sequence[bytes]) -> "Future[list[Outcome]]":
         """See ``Engine.submit``."""
-        size = sum(map(len, transactions))
-        with self._lock:
-            full = self._count + len(transactions) > PENDING_TRANSACTIONS_MAX or self._bytes + size > PENDING_BYTES_MAX
-        if full or not transactions:
-            future: Future[list[Outcome]] = Future()
-            future.set_result([turned_away(TransactionReason.ADMISSION_QUEUE_FULL) for _ in transactions])
-            return future
+        if not transactions:
+            nothing: Future[list[Outcome]] = Future()
+            nothing.set_result([])
+            return nothing
         number = next(_numbers)
-        return self._ask(number, messages.Submit(number, list(transactions)), len(transactions), size)
+        size = sum(map(len, transactions))
+        return self._ask(messages.Submit(number, list(transactions)), _Asked(len(transactions), size))
 
     def dry_run(self, transaction: bytes) -> "Future[list[Outcome]]":
         """See ``Engine.dry_run``; the future holds one outcome."""
-        number = next(_numbers)
-        return self._ask(number, messages.DryRun(number, transaction), 1, len(transaction))
+        return self._ask(messages.DryRun(next(_numbers), transaction), _Asked(1, len(transaction)))
 
     def close(self) -> None:
         """Fail what waits and stop. Idempotent."""
@@ -153,17 +167,19 @@ class Requests:
         self._sender.join()
         self._fail(LinkError("The reader was closed.", "Submit the same bytes again."))
 
-    def _ask(self, number: int, message: messages.Request, count: int, size: int) -> "Future[Any]":
-        future: Future[Any] = Future()
-        future.set_running_or_notify_cancel()  # what is sent cannot be called back
+    def _ask(self, message: messages.Submit | messages.DryRun, asked: _Asked) -> "Future[list[Outcome]]":
         with self._lock:
             if self._closed:
                 raise LinkError("The reader is closed.", "Open it again.")
-            self._waiting[number] = (future, count, size)
-            self._count += count
-            self._bytes += size
-        self._outgoing.put(message)
-        return future
+            full = self._count + asked.count > PENDING_TRANSACTIONS_MAX or self._bytes + asked.bytes > PENDING_BYTES_MAX
+            if not full:
+                self._waiting[message.number] = asked
+                self._count += asked.count
+                self._bytes += asked.bytes
+                self._outgoing.put(message)
+                return asked.future
+        asked.future.set_result([turned_away(TransactionReason.ADMISSION_QUEUE_FULL)] * asked.count)
+        return asked.future
 
     def _send_all(self) -> None:
         """Send what is asked, connecting where there is no connection."""
@@ -173,9 +189,12 @@ class Requests:
                 if connection is None:
                     connection = self._connect()
                 connection.send(message)
-            except LinkError as error:
+            except Exception as error:
+                lost = error if isinstance(error, LinkError) else _lost(error)
+                if lost is not error:
+                    log.exception("the ledger could not be asked")  # whoever asks next is answered all the same
                 if connection is None:
-                    self._fail(error)
+                    self._fail(lost)
                 else:
                     connection.shut()  # its receiver fails what waits, this as well
         if self._receiver is not None:
@@ -215,32 +234,30 @@ class Requests:
 
     def _settle(self, answer: messages.Outcomes | messages.Failed) -> None:
         with self._lock:
-            future, count, size = self._waiting.pop(answer.number, (None, 0, 0))
-            self._count -= count
-            self._bytes -= size
-        if future is None or future.done():
+            asked = self._waiting.get(answer.number)
+        if asked is None:
             return
+        if isinstance(answer, messages.Outcomes):
+            asked.outcomes += outcomes.read(answer)
+            if answer.more:
+                return
+        with self._lock:
+            if self._waiting.pop(answer.number, None) is None:
+                return  # it has failed meanwhile
+            self._count -= asked.count
+            self._bytes -= asked.bytes
         if isinstance(answer, messages.Failed):
-            future.set_exception(OperationalError(answer.what, answer.do))
-            return
-        decode = RECEIPT.decode_trusted
-        future.set_result(
-            [
-                Outcome(
-                    row.transaction_id, row.code, None if row.receipt is None else decode(row.receipt), row.log_index
-                )
-                for row in answer.rows
-            ]
-        )
+            asked.future.set_exception(OperationalError(answer.what, answer.do))
+        else:
+            asked.future.set_result(asked.outcomes)
 
     def _fail(self, error: LinkError) -> None:
         with self._lock:
             waiting = list(self._waiting.values())
             self._waiting.clear()
             self._count = self._bytes = 0
-        for future, _, _ in waiting:
-            if not future.done():
-                future.set_exception(error)
+        for asked in waiting:
+            asked.future.set_exception(error)
 
 
 def ask(home: Path, request: messages.Request, timeout_s: float = CONNECT_TIMEOUT_S) -> messages.Answer:

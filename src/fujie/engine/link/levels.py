@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, Protocol
 
 from fujie.core.errors import OperationalError
+from fujie.core.wording import quoted
 from fujie.engine.link import messages
 
 TELL_TIMEOUT_S: Final = 1.0  # for followers to say what became of a level; who is slow is told of later
@@ -16,7 +17,7 @@ def _apply(logger: str, level: str) -> None:
     try:
         logging.getLogger(logger).setLevel(level.upper())
     except ValueError as error:
-        raise OperationalError(f"{level[:40]!a} is no level.", "Name one: info.") from error
+        raise OperationalError(f"{quoted(level, 40)} is no level.", "Name one: info.") from error
 
 
 class LogLevels(NamedTuple):
@@ -25,6 +26,18 @@ class LogLevels(NamedTuple):
     process: str = "process"
     apply: Callable[[str, str], None] = _apply
     levels: Callable[[], dict[str, str]] = dict
+
+    def tell(self, number: int = 0, error: str | None = None) -> messages.TellLogLevels:
+        """Return what this process tells the ledger of its levels."""
+        return messages.TellLogLevels(number, self.levels(), error)
+
+    def take(self, wanted: messages.LogLevel) -> messages.TellLogLevels:
+        """Set a level that the ledger wants, and return what to tell it."""
+        try:
+            self.apply(wanted.logger, wanted.level)
+        except OperationalError as error:
+            return self.tell(wanted.number, error.what)
+        return self.tell(wanted.number)
 
 
 class Peer(Protocol):

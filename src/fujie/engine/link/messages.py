@@ -4,7 +4,8 @@
     message   an array whose first element names its kind, as below
 
 A connection begins with ``Hello`` and ``Welcome``. Requests carry a number that their answer repeats, so several may be
-under way. After ``Follow`` the ledger also sends, unasked: ``Block`` with its ``Rows``, ``Pulse``, ``LogLevel``, ``LetGo``.
+under way; one that is long comes in pieces. After ``Follow`` the ledger also sends, unasked: ``Block`` with its ``Rows``,
+``Pulse``, ``LogLevel``, ``LetGo``, ``Probe``.
 Both ends run the same release: the number of the protocol is compared and nothing is negotiated.
 """
 
@@ -100,6 +101,10 @@ class TellLogLevels(_Message, tag="tell-log-levels"):
     error: str | None
 
 
+class Alive(_Message, tag="alive"):
+    """A follower's answer to ``Probe``: it takes what it is sent, and its own work goes on."""
+
+
 class OutcomeRow(_Message):
     """An ``engine.base.Outcome``; the receipt in canonical bytes."""
 
@@ -110,10 +115,11 @@ class OutcomeRow(_Message):
 
 
 class Outcomes(_Message, tag="outcomes"):
-    """What became of each transaction, in order."""
+    """What became of each transaction, in order; with ``more``, another message of this number goes on with the rest."""
 
     number: int
     rows: list[OutcomeRow]
+    more: bool = False
 
 
 class Failed(_Message, tag="failed"):
@@ -185,9 +191,13 @@ class LetGo(_Message, tag="let-go"):
     """Sent to followers: hold no read transaction on the store until a few blocks on, so that its log can begin anew."""
 
 
-Request = Hello | Submit | DryRun | Follow | AskStatus | AskLogLevels | SetLogLevel | TellLogLevels
+class Probe(_Message, tag="probe"):
+    """Sent to followers now and then: answer with ``Alive``."""
+
+
+Request = Hello | Submit | DryRun | Follow | AskStatus | AskLogLevels | SetLogLevel | TellLogLevels | Alive
 Answer = Outcomes | Failed | Following | LedgerStatus | LogLevels
-News = Block | Rows | Pulse | LogLevel | LetGo
+News = Block | Rows | Pulse | LogLevel | LetGo | Probe
 Reply = Welcome | Answer | News
 
 _encoder = msgspec.msgpack.Encoder()

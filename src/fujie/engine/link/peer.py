@@ -6,9 +6,8 @@ A peer that takes nothing is cut off when its queue is full; nobody waits for it
 import asyncio
 import contextlib
 import logging
-import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from fujie.engine.link import messages
@@ -18,6 +17,7 @@ log = logging.getLogger(__name__)
 
 QUEUE_BLOCKS_MAX: Final = 1_024
 QUEUE_FRAMES_MAX: Final = 65_536  # of any kind: small ones cost memory as well
+PIECES_BYTES_AHEAD: Final = 4_194_304  # of an answer in pieces: encoded and not taken yet
 
 
 class PeerConnection:
@@ -31,20 +31,19 @@ class PeerConnection:
         self._queued_bytes = 0
         self._queued_blocks = 0
         self._gone = asyncio.Event()
-        self._moved_s = time.monotonic()  # when it last took something, or nothing waited for it
         self._news = asyncio.Event()
+        self._taken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.process = ""
-
-    @property
-    def stuck_s(self) -> float:
-        """For how many seconds it has taken nothing of what waits for it."""
-        return time.monotonic() - self._moved_s if self._queue else 0.0
+        self.owed = 0  # transactions submitted over it whose outcomes are still to be sent
+        self.silent_s = 0.0  # since it sent something; whoever watches it counts
 
     async def receive(self) -> bytes:
         """Return the body of the next frame. Raises ``LinkError`` for one that is too long."""
         length = messages.body_length(await self._reader.readexactly(LENGTH_BYTES))
-        return await self._reader.readexactly(length)
+        body = await self._reader.readexactly(length)
+        self.silent_s = 0.0
+        return body
 
     def keep(self, task: "asyncio.Task[None]") -> None:
         """Hold a task until it is done, or the connection is cut."""
@@ -55,6 +54,14 @@ class PeerConnection:
         """Queue a frame, or cut the peer off when too much waits already. One that has nothing queued takes any."""
         if self._has_room(len(data)):
             self._put(data, ends_block=False)
+
+    async def send_pieces(self, frames: Iterator[bytes]) -> None:
+        """Queue one frame after the other, each when it has taken most of those before."""
+        for data in frames:
+            while self._queued_bytes > PIECES_BYTES_AHEAD:
+                self._taken.clear()
+                await self._taken.wait()
+            self.send(data)
 
     def queue_block(self, frames: Sequence[bytes]) -> None:
         """Queue a block, or cut the peer off, as :meth:`send`; so also when too many blocks wait."""
@@ -78,7 +85,7 @@ class PeerConnection:
                     self._queue.popleft()
                     self._queued_bytes -= len(data)
                     self._queued_blocks -= ends_block
-                    self._moved_s = time.monotonic()
+                    self._taken.set()
                 self._news.clear()
 
     def cut(self) -> None:
@@ -89,6 +96,7 @@ class PeerConnection:
         self._queue.clear()
         self._queued_bytes = self._queued_blocks = 0
         self._news.set()
+        self._taken.set()
         self._writer.transport.abort()
 
     def _has_room(self, size: int, blocks: int = 0) -> bool:
@@ -107,8 +115,6 @@ class PeerConnection:
         return True
 
     def _put(self, data: bytes, *, ends_block: bool) -> None:
-        if not self._queue:
-            self._moved_s = time.monotonic()
         self._queue.append((data, ends_block))
         self._queued_bytes += len(data)
         self._news.set()

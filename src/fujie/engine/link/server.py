@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from fujie.core.encoding import encode
-from fujie.core.errors import OperationalError
+from fujie.core.errors import FujieError, OperationalError
 from fujie.core.hashing import TAG_GENESIS, digest
+from fujie.core.limits import PENDING_TRANSACTIONS_MAX
 from fujie.engine.base import Outcome, Served
 from fujie.engine.feed import Feed, PublishedBlock
-from fujie.engine.link import messages
+from fujie.engine.link import messages, outcomes
 from fujie.engine.link.address import listen, remove, same_user
+from fujie.engine.link.awake import AwakeClock
 from fujie.engine.link.levels import LevelKeeper, LogLevels
 from fujie.engine.link.messages import PROTOCOL, ROWS_PER_FRAME, LinkError
 from fujie.engine.link.peer import PeerConnection
@@ -35,6 +37,7 @@ CONNECTIONS_MAX: Final = 64  # readers, projector, and commands that ask
 QUEUE_BYTES_MAX: Final = 67_108_864  # for one follower: a few seconds of the heaviest load
 BACKLOG_BLOCKS_MAX: Final = 256  # not yet encoded; more of them, and this thread does not keep up itself
 PULSE_S: Final = 0.25
+PROBE_S: Final = 2.0  # between two questions whether a follower lives; far less than one may be silent
 HELLO_TIMEOUT_S: Final = 5.0
 DRY_RUNS_MAX: Final = 4  # at a time; each computes on the state in a thread
 
@@ -75,6 +78,8 @@ class LinkServer:
         self._backlog: deque[PublishedBlock] = deque()
         self._woken = False
         self._pulse = messages.Pulse(0, None)
+        self._clock = AwakeClock()
+        self._closing = False
         self._dry_runs = asyncio.Semaphore(DRY_RUNS_MAX)
         self._listener = listen(home)
         self._listener.setblocking(False)
@@ -91,8 +96,18 @@ class LinkServer:
 
     @property
     def following(self) -> dict[str, float]:
-        """For each process that follows, for how many seconds it has taken nothing of what waits for it. Any thread."""
-        return {follower.process: follower.stuck_s for follower in self._followers}
+        """For each process that follows, for how many seconds of :attr:`awake_s` it has been silent. Any thread."""
+        return {follower.process: follower.silent_s for follower in self._followers}
+
+    @property
+    def awake_s(self) -> float:
+        """Seconds of its time that this process has lived through. Any thread."""
+        return self._clock.now_s
+
+    @property
+    def failed(self) -> bool:
+        """Whether the link has ended by itself. Any thread."""
+        return not self._closing and not self._thread.is_alive()
 
     def let_go(self) -> None:
         """Ask every follower to hold no read transaction until a few blocks on. Any thread."""
@@ -100,12 +115,14 @@ class LinkServer:
 
     def close(self) -> None:
         """Stop listening and cut every connection. Idempotent."""
-        if self._thread.is_alive():
-            self._unsubscribe()
-            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-                self._loop.call_soon_threadsafe(self._main.cancel)
-            self._thread.join()
-            remove(self._home)
+        if self._closing:
+            return
+        self._closing = True
+        self._unsubscribe()
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            self._loop.call_soon_threadsafe(self._main.cancel)
+        self._thread.join()
+        remove(self._home)
 
     # -- the thread
 
@@ -127,8 +144,13 @@ class LinkServer:
             self._loop.close()
 
     async def _accept(self) -> None:
-        """Take connections until the server closes."""
-        tasks = {self._loop.create_task(self._send_pulses())}
+        """Take connections, and look after followers, until the server closes."""
+        async with asyncio.TaskGroup() as both:  # the end of one is the end of both
+            both.create_task(self._look_after_followers())
+            both.create_task(self._take_connections())
+
+    async def _take_connections(self) -> None:
+        tasks: set[asyncio.Task[None]] = set()
         while True:
             try:
                 connection, _ = await self._loop.sock_accept(self._listener)
@@ -212,46 +234,57 @@ class LinkServer:
                 connection.keep(self._loop.create_task(self._set_level(connection, number, logger, level)))
             case messages.TellLogLevels():
                 self._levels.told(connection, request)
+            case messages.Alive():
+                pass  # that it came is what it says
             case messages.Hello():
                 raise LinkError("A second greeting.", "Let both ends be of one release.")
 
     def _submit(self, connection: PeerConnection, number: int, transactions: list[bytes]) -> None:
         try:
+            if connection.owed + len(transactions) > PENDING_TRANSACTIONS_MAX:
+                raise OperationalError("Too many outcomes wait to be taken.", "Take them, then submit more.")
             future = self._engine.submit(transactions)
         except OperationalError as error:
-            connection.send(messages.frame(messages.Failed(number, error.what, error.do)))
+            connection.send(messages.frame(_failed(number, error)))
             return
+        connection.owed += len(transactions)
 
         def settled(done: "Future[list[Outcome]]") -> None:
             # In the engine's thread: hand over and return.
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._send_outcomes, connection, number, done)
+                self._loop.call_soon_threadsafe(self._send_outcomes, connection, number, len(transactions), done)
 
         future.add_done_callback(settled)
 
-    def _send_outcomes(self, connection: PeerConnection, number: int, done: "Future[list[Outcome]]") -> None:
+    def _send_outcomes(
+        self, connection: PeerConnection, number: int, count: int, done: "Future[list[Outcome]]"
+    ) -> None:
         error = done.exception()
         if error is None:
-            answer: messages.Answer = messages.Outcomes(number, [_row(outcome) for outcome in done.result()])
+            connection.keep(self._loop.create_task(self._send_pieces(connection, number, done.result())))
         else:
-            answer = _failed(number, error)
+            connection.owed -= count
+            connection.send(messages.frame(_failed(number, error)))
+
+    async def _send_pieces(self, connection: PeerConnection, number: int, answer: list[Outcome]) -> None:
         try:
-            data = messages.frame(answer)
-        except LinkError as too_long:  # receipts may be longer than what they are for; whoever asked must be told
-            do = "They are carried out: submit the same bytes again, fewer at a time, and each has its first receipt."
-            data = messages.frame(messages.Failed(number, too_long.what, do))
-        connection.send(data)
+            await connection.send_pieces(outcomes.frames_of(number, answer))
+        except Exception as error:
+            log.exception("outcomes could not be sent")
+            connection.send(messages.frame(_failed(number, error)))
+        finally:
+            connection.owed -= len(answer)
 
     async def _dry_run(self, connection: PeerConnection, number: int, transaction: bytes) -> None:
         async with self._dry_runs:
             try:
                 outcome = await asyncio.to_thread(self._engine.dry_run, transaction)
-                answer: messages.Answer = messages.Outcomes(number, [_row(outcome)])
             except Exception as error:
                 if not isinstance(error, OperationalError):
                     log.exception("a dry run failed")
-                answer = _failed(number, error)
-        connection.send(messages.frame(answer))
+                connection.send(messages.frame(_failed(number, error)))
+                return
+        await connection.send_pieces(outcomes.frames_of(number, [outcome]))
 
     def _status(self, number: int) -> messages.LedgerStatus:
         engine = self._engine
@@ -304,13 +337,20 @@ class LinkServer:
         for follower in self._followers:
             follower.send(data)
 
-    async def _send_pulses(self) -> None:
-        """Tell followers when what waits, or the ledger's health, has changed."""
+    async def _look_after_followers(self) -> None:
+        """Tell them when what waits, or the ledger's health, has changed; ask whether they live, and count their silence."""
+        probed_s = 0.0
         while True:
             pulse = messages.Pulse(self._engine.pending, _failure_text(self._engine))
             if pulse != self._pulse:
                 self._pulse = pulse
                 self._broadcast(pulse)
+            step_s = self._clock.advance()
+            for follower in self._followers:
+                follower.silent_s += step_s
+            if self._clock.now_s - probed_s >= PROBE_S:
+                probed_s = self._clock.now_s
+                self._broadcast(messages.Probe())
             await asyncio.sleep(PULSE_S)
 
 
@@ -327,11 +367,6 @@ def _frames(block: PublishedBlock) -> "list[bytes]":
     return [messages.frame(messages.Block(encode(block.head), block.light_block, len(rows))), *rows]
 
 
-def _row(outcome: Outcome) -> messages.OutcomeRow:
-    receipt = None if outcome.receipt is None else encode(outcome.receipt)
-    return messages.OutcomeRow(outcome.transaction_id, outcome.code, receipt, outcome.log_index)
-
-
 def _failed(number: int, error: BaseException) -> messages.Failed:
     if isinstance(error, OperationalError):
         return messages.Failed(number, error.what, error.do)
@@ -342,4 +377,4 @@ def _failure_text(engine: Served) -> str | None:
     failure = engine.failure
     if failure is None:
         return None
-    return str(failure) if isinstance(failure, OperationalError) else repr(failure)
+    return str(failure) if isinstance(failure, FujieError) else repr(failure)

@@ -133,6 +133,9 @@ class Posting(NamedTuple):
     credit_minor: int
 
 
+VAULT: Final = "vault/"
+"""How the name of a vault's ledger account begins; the name of its institution follows."""
+
 ISSUED: Final = "issued"
 """The ledger account that all money comes from and goes back to."""
 
@@ -161,7 +164,7 @@ def wallet_account(wallet: bytes) -> str:
 
 def vault_account(institution: str) -> str:
     """Return the ledger account of an institution's vault."""
-    return f"vault/{institution}"
+    return f"{VAULT}{institution}"
 
 
 def _move(credited: str, debited: str, instrument: str, amount_minor: int) -> tuple[Posting, ...]:

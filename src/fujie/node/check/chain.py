@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from fujie.core.errors import DecodeError, VerificationError
 from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, transaction_id
+from fujie.core.wording import count
 from fujie.engine.executor import LOG_ENTRY, Head, log_commitment, log_salt
 from fujie.engine.stored_block import STORED_BLOCK, StoredBlock
 from fujie.modules.catalog import RECEIPT, TRANSACTION
@@ -209,7 +210,9 @@ class ChainCheck:
         """Whatever no block claims: entries up to the head's size that have no block, and entries beyond."""
         missing = self._head.log_size - self._index
         if missing > 0:
-            self._report.find("log-entry-is-kept", f"log/{self._index}", f"{missing} entries belong to no block")
+            self._report.find(
+                "log-entry-is-kept", f"log/{self._index}", f"{count(missing, 'entry')} of the log without a block"
+            )
         for key, _ in self._store.scan(Table.LOG_ENTRIES, number_key(self._head.log_size)):
             self._report.find("log-entry-is-kept", f"log/{int.from_bytes(key, 'big')}", "it lies beyond the head")
 

@@ -11,6 +11,7 @@ from fujie.client.keys import load_key
 from fujie.core.errors import FujieError, OperationalError, VerificationError
 from fujie.core.hashing import app_hash
 from fujie.core.limits import HEARTBEAT_MS
+from fujie.core.wording import count
 from fujie.engine.executor import FOLDER_FORMAT
 from fujie.machine import genesis as genesis_form
 from fujie.machine.genesis import founding_record
@@ -18,6 +19,7 @@ from fujie.modules.membership.state_keys import VALIDATORS_KEY
 from fujie.node.doctor.report import Check, Said, fail, ok, skip, warn
 from fujie.node.doctor.scene import Scene, alive, process_name
 from fujie.node.founding import trust_root
+from fujie.node.keyring import log_key
 from fujie.proof.commit import verify_commit
 from fujie.proof.trust import CLOCK_DRIFT_MS
 from fujie.proof.validators import decode_validator_set
@@ -43,7 +45,7 @@ def _trust(scene: Scene) -> Iterable[Said]:
     except VerificationError as error:
         return [
             fail(
-                f"{scene.folder.trust_path} is no trust root: {error.detail}",
+                f"{error.detail}.",
                 "Restore the file that was written when the chain was founded.",
             )
         ]
@@ -86,7 +88,7 @@ def _store(scene: Scene) -> Iterable[Said]:
                 "Open it with the version that wrote it.",
             )
         ]
-    return [ok(f"opens; height {stored.head.height:,}, {stored.head.log_size:,} log entries")]
+    return [ok(f"opens; height {stored.head.height:,}, {count(stored.head.log_size, 'log entry')}")]
 
 
 def _genesis(scene: Scene) -> Iterable[Said]:
@@ -118,7 +120,7 @@ def _genesis(scene: Scene) -> Iterable[Said]:
 def _validator_key(scene: Scene) -> Iterable[Said]:
     if scene.description is None:
         return [skip("the folder does not say what it is")]
-    if (scene.folder.home / "mirror.json").exists():
+    if scene.mirrors:
         return [ok("a mirror signs no blocks and needs none")]
     path = scene.folder.validator_key
     if not path.exists():
@@ -143,6 +145,14 @@ def _validator_key(scene: Scene) -> Iterable[Said]:
             warn("The validator key is sealed under a passphrase.", "A node needs it in FUJIE_PASSPHRASE to start.")
         ]
     return [ok(f"{key.public_key.hex()[:16]}… signs the blocks of this chain")]
+
+
+def _log_key(scene: Scene) -> Iterable[Said]:
+    if scene.description is None:
+        return [skip("the folder does not say what it is")]
+    if not scene.folder.log_key.exists():
+        return [ok("none yet; a node makes one when it starts")]
+    return [ok(f"{log_key(scene.folder).public_key.hex()[:16]}… signs checkpoints of the log")]
 
 
 def _newest(scene: Scene) -> Iterable[Said]:
@@ -230,6 +240,7 @@ CHECKS: Final = (
     Check("store", "whether the store opens", _store),
     Check("genesis", "whether trust root and chain belong together", _genesis),
     Check("validator key", "whether the key that signs blocks is there", _validator_key),
+    Check("log key", "whether the key that signs checkpoints of the log opens", _log_key),
     Check("newest block", "whether the head hangs together and is signed", _newest),
     Check("clock", "block time against this machine's clock", _clock),
     Check("lock", "who uses the folder", _lock),

@@ -14,6 +14,7 @@ from fujie.client.http import PROBLEM_TYPE
 from fujie.client.verifier import VerifiedRecord
 from fujie.core.errors import VerificationError
 from fujie.core.limits import HEARTBEAT_MS
+from fujie.core.wording import count, quoted
 from fujie.node.config_keys import is_loopback
 from fujie.node.doctor.connection import STREAM_TIMEOUT_S, Answer, Connection
 from fujie.node.doctor.report import Check, Said, fail, ok, skip, warn
@@ -28,7 +29,7 @@ def _url(scene: Connection) -> Iterable[Said]:
     if scene.holds_secret:
         return [fail("The URL has a user name or password in it, and is not shown.", "Write it without them.")]
     if scene.parsed is None:
-        return [fail(f"{scene.url[:200]!a} is not a URL of a node.", "Write one such as http://127.0.0.1:8156.")]
+        return [fail(f"{quoted(scene.url, 200)} is not a URL of a node.", "Write one such as http://127.0.0.1:8156.")]
     if scene.parsed.scheme == "http" and not is_loopback(scene.parsed.host):
         return [
             warn(
@@ -100,7 +101,10 @@ def _http(scene: Connection) -> Iterable[Said]:
         return [ok("it is a Fujie node")]
     if 300 <= answer.status < 400:
         return [
-            fail(f"It sends elsewhere: {answer.headers.get('location', '')[:200]!a}.", "Use that URL, if you know it.")
+            fail(
+                f"It sends elsewhere: {quoted(answer.headers.get('location', ''), 200)}.",
+                "Use that URL, if you know it.",
+            )
         ]
     if answer.type == PROBLEM_TYPE:
         said = answer.json()
@@ -268,7 +272,7 @@ def _projection(scene: Connection) -> Iterable[Said]:
     if isinstance(behind, int) and behind > LAG_ENTRIES:
         return [
             warn(
-                f"Lists and search are {behind:,} log entries behind.",
+                f"Lists and search are {count(behind, 'log entry')} behind.",
                 "They catch up; if not, see `fujie log show --process projector`.",
             )
         ]

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from fujie.core.errors import FujieError
+from fujie.core.wording import count
 from fujie.node.config_file import CONFIG_NAME
 from fujie.node.doctor.report import Check, Said, fail, failed, ok, skip, warn
-from fujie.node.doctor.scene import Scene
+from fujie.node.doctor.scene import NAMED_MAX, Scene
 
 INODES_LEAST: Final = 1_000
 FREE_COMFORTABLE: Final = 16  # times what is needed least; below it, a word of warning
@@ -20,7 +20,6 @@ LEFTOVER_AGE_S: Final = 600  # younger ones may be writes in hand
 SNAPSHOT_MAGIC: Final = b"fujie-snapshot-1\n"
 SNAPSHOT_OLD_DAYS: Final = 30
 FILES_MAX: Final = 10_000  # looked at in one folder
-NAMED_MAX: Final = 5  # of one kind, in a finding
 
 # What write_atomically, write_private and the loading of a snapshot leave when they are cut off.
 _LEFTOVER: Final = re.compile(r"\..+\.[0-9a-f]{16}|\.chain\.[0-9a-f]{8}")
@@ -68,7 +67,7 @@ def _ownership(scene: Scene) -> Iterable[Said]:
     if strange:
         return [
             fail(
-                f"The folder belongs to {_owner(scene.folder.home)}, but {_named(scene, strange)} does not.",
+                f"The folder belongs to {_owner(scene.folder.home)}, but {scene.named(strange)} does not.",
                 f"chown -R {owner} {scene.folder.home}",
             )
         ]
@@ -83,12 +82,12 @@ def _secrets(scene: Scene) -> Iterable[Said]:
     open_files = [path for path in files if path.is_file() and path.stat().st_mode & 0o077]
     if open_files:
         do = f"chmod 600 {' '.join(str(path) for path in open_files[:NAMED_MAX])}; if others use this machine, rotate these keys"
-        said.append(fail(f"Others may read secrets: {_named(scene, open_files)}.", do))
+        said.append(fail(f"Others may read secrets: {scene.named(open_files)}.", do))
     open_private = [path for path in _matching(scene, PRIVATE) if path.stat().st_mode & 0o077]
     if open_private:
         said.append(
             warn(
-                f"Others may read whom one deals with: {_named(scene, open_private)}.",
+                f"Others may read whom one deals with: {scene.named(open_private)}.",
                 f"chmod 600 {' '.join(str(path) for path in open_private[:NAMED_MAX])}",
             )
         )
@@ -96,7 +95,7 @@ def _secrets(scene: Scene) -> Iterable[Said]:
     open_folders = [path for path in folders if path.is_dir() and path.stat().st_mode & 0o077]
     if open_folders:
         names = " ".join(str(path) for path in open_folders)
-        said.append(warn(f"Others may look into {_named(scene, open_folders)}.", f"chmod 700 {names}"))
+        said.append(warn(f"Others may look into {scene.named(open_folders)}.", f"chmod 700 {names}"))
     home = scene.folder.home
     if scene.restricted and home.stat().st_mode & 0o077:
         said.append(
@@ -105,16 +104,16 @@ def _secrets(scene: Scene) -> Iterable[Said]:
                 f"chmod 700 {home}; new folders are made so",
             )
         )
-    return said or [ok(f"{len(files)} files with secrets are closed to others")]
+    return said or [ok(f"{count(len(files), 'file')} with secrets: closed to others")]
 
 
 def _configuration(scene: Scene) -> Iterable[Said]:
-    from fujie.node.config import resolve_config
+    from fujie.node.config import ConfigError, resolve_config
 
     try:
         resolved = resolve_config(scene.folder)
-    except FujieError as error:
-        return [failed(error)]
+    except ConfigError as error:
+        return [failed(fault) for fault in error.faults]
     path = scene.folder.home / CONFIG_NAME
     changed = sum(value.source != "default" for value in resolved.values.values())
     if resolved.config.exposed:
@@ -141,7 +140,8 @@ def _space(scene: Scene) -> Iterable[Said]:
         yield ok(text)
     if found.f_files and found.f_favail < INODES_LEAST:
         yield fail(
-            f"Only {found.f_favail} files can be made on this disk (inodes).", "Remove small files, or move the folder."
+            f"Only {count(found.f_favail, 'file')} can be made on this disk (inodes).",
+            "Remove small files, or move the folder.",
         )
 
 
@@ -157,7 +157,7 @@ def _leftovers(scene: Scene) -> Iterable[Said]:
     if left:
         return [
             warn(
-                f"Writes that were cut off left {_named(scene, left)}; nothing reads them.",
+                f"Writes that were cut off left {scene.named(left)}; nothing reads them.",
                 f"Stop the node and remove them: {' '.join(str(path) for path in left[:NAMED_MAX])}",
             )
         ]
@@ -180,7 +180,7 @@ def _logs(scene: Scene) -> Iterable[Said]:
         return [
             fail(f"{folder} may not be written by this user; the node does not start.", "Check its owner and rights.")
         ]
-    return [ok(f"{len(files)} files, {_size(size)}; `fujie log show` reads them")]
+    return [ok(f"{count(len(files), 'file')}, {_size(size)}; `fujie log show` reads them")]
 
 
 def _snapshots(scene: Scene) -> Iterable[Said]:
@@ -233,11 +233,6 @@ def _matching(scene: Scene, patterns: Iterable[str]) -> list[Path]:
     return sorted({path for pattern in patterns for path in scene.folder.home.glob(pattern)})
 
 
-def _named(scene: Scene, paths: list[Path]) -> str:
-    names = ", ".join(scene.within(path) for path in paths[:NAMED_MAX])
-    return names if len(paths) <= NAMED_MAX else f"{names} and {len(paths) - NAMED_MAX} more"
-
-
 def _owner(path: Path) -> str:
     try:
         return path.owner()
@@ -245,8 +240,8 @@ def _owner(path: Path) -> str:
         return f"user {path.stat().st_uid}"
 
 
-def _size(count: int) -> str:
+def _size(number: int) -> str:
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if count >= factor:
-            return f"{count / factor:,.1f} {unit}"
-    return f"{count} bytes"
+        if number >= factor:
+            return f"{number / factor:,.1f} {unit}"
+    return count(number, "byte")

@@ -1,5 +1,6 @@
 """The machine and the installation: versions, file system, limits, the port."""
 
+import errno
 import platform
 import re
 import resource
@@ -110,6 +111,8 @@ def _port(scene: Scene) -> Iterable[Said]:
     if scene.config is None:
         return [skip("the configuration does not read")]
     host, port = scene.config.http.host, scene.config.http.port
+    if (obstacle := no_listening(host, port)) is not None and not scene.running:
+        return [obstacle]
     taken = port_taken(host, port)
     who = f" by {found}" if taken and (found := listener_of(port)) else ""
     if scene.running:
@@ -142,16 +145,32 @@ def _own_port(url: str) -> Iterable[Said]:
     return [ok(f"{url} is the node's{f' ({who})' if who else ''}")]
 
 
+def no_listening(host: str, port: int) -> Said | None:
+    """Return why nobody could listen at ``port`` of ``host``, free or not; None where a node may."""
+    error = _bind_error(host, port)
+    if error in (None, errno.EADDRINUSE):
+        return None
+    if error in (errno.EACCES, errno.EPERM):
+        do = "Choose a port from 1024 on (FUJIE_PORT, http.port), with a proxy before it where a low one is wanted."
+        return fail(f"This user may not listen at port {port}.", do)
+    return fail(f"{host} is no address of this machine.", "Write 127.0.0.1, or one of its own, in http.host.")
+
+
 def port_taken(host: str, port: int) -> bool:
-    """Tell whether ``port`` of ``host`` is in use; also where the address is not one of this machine."""
+    """Tell whether ``port`` of ``host`` is in use."""
+    return _bind_error(host, port) == errno.EADDRINUSE
+
+
+def _bind_error(host: str, port: int) -> int | None:
+    """Return the number of the error that listening there would give, or None."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return True
-    return False
+        except OSError as error:
+            return error.errno
+    return None
 
 
 def listener_of(port: int) -> str:

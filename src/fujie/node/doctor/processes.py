@@ -4,6 +4,7 @@ import stat
 from collections.abc import Iterable
 from typing import Final
 
+from fujie.core.wording import count
 from fujie.engine.link.address import RUN_NAME, SOCKET_NAME, connect
 from fujie.engine.link.messages import LinkError
 from fujie.node.doctor.report import Check, Said, fail, ok, skip, warn
@@ -75,10 +76,12 @@ def _projection(scene: Scene) -> Iterable[Said]:
     if behind < 0 and scene.running:  # the store was read before the projection, and both move on
         behind = max(scene.read_stored().head.log_size - found.log_size, behind)
     if behind < 0:
-        return [fail(f"{path.name} is {-behind:,} log entries ahead of the chain: the chain was set back.", rebuild)]
+        return [
+            fail(f"{path.name} is {count(-behind, 'log entry')} ahead of the chain: the chain was set back.", rebuild)
+        ]
     if behind > LAG_ENTRIES:
         do = "See `fujie log show --process projector`." if scene.running else "The node catches up when it runs."
-        return [warn(f"{path.name} is {behind:,} log entries behind.", do)]
+        return [warn(f"{path.name} is {count(behind, 'log entry')} behind.", do)]
     return [ok(f"at log entry {found.log_size:,}, {behind:,} behind")]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -24,6 +25,7 @@ from fujie.store.state_tree import unpack_leaf
 
 PID_BYTES_MAX: Final = 32
 STARTING_S: Final = 60.0  # for the first block, the socket and the projection of a node that begins
+NAMED_MAX: Final = 5  # paths of one kind, in a finding
 PUBLIC: Final = Visibility.PUBLIC
 
 
@@ -179,6 +181,11 @@ class Scene:
     def within(self, path: Path) -> str:
         """Return ``path`` as it is told to people: from the data folder, where it lies there."""
         return str(path.relative_to(self.folder.home)) if path.is_relative_to(self.folder.home) else str(path)
+
+    def named(self, paths: Sequence[Path]) -> str:
+        """Return the first of ``paths`` as they are told to people, and how many more there are."""
+        names = ", ".join(self.within(path) for path in paths[:NAMED_MAX])
+        return names if len(paths) <= NAMED_MAX else f"{names} and {len(paths) - NAMED_MAX} more"
 
 
 def alive(process: int) -> bool:

@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple
 
 from fujie.core.json_form import type_name
 from fujie.modules.catalog import OPERATIONS
+from fujie.modules.currency.events import ISSUED, vault_account
 from fujie.reader.projection import postings
 from fujie.reader.projection.rows import TransactionPage, TransactionRow
 from fujie.reader.projection.schema import SEGMENT, in_list, padded
-from fujie.reader.projection.transactions import kind_bytes
+from fujie.reader.projection.transactions import NO_PARTY, kind_bytes
 
 PARTIES_SHOWN_MAX: Final = 16
 PARTIES_ASKED_MAX: Final = 64  # names in one set of what a reader may see
@@ -30,8 +31,8 @@ ROWS_AT_ONCE: Final = 64
 _OPERATION_NAMES: Final = {kind_bytes(kind): type_name(kind) for kind in OPERATIONS}
 
 _ROWS: Final = (
-    "SELECT t.log_index, t.height, b.time_ms, t.transaction_id, t.code, t.operations, t.parties, t.instrument, t.amount_minor"
-    " FROM transactions t JOIN blocks b ON b.height = t.height WHERE t.log_index IN (these)"
+    "SELECT t.log_index, t.height, b.time_ms, t.transaction_id, t.code, t.operations, t.parties, t.instrument, t.amount_minor,"
+    " t.payer, t.payee, t.postings FROM transactions t JOIN blocks b ON b.height = t.height WHERE t.log_index IN (these)"
 )
 _RANGE: Final = (
     "SELECT log_index, code FROM transactions WHERE log_index >= ? AND log_index < ? ORDER BY log_index DESC"
@@ -226,9 +227,12 @@ def _rows(connection: sqlite3.Connection, names: dict[int, str], wanted: list[in
         chunk = padded(wanted[start : start + ROWS_AT_ONCE])
         found.update((row[0], row) for row in connection.execute(in_list(_ROWS, len(chunk)), chunk))
     numbers = {index: _unpacked(row[6]) for index, row in found.items()}
-    _learn(connection, names, {number for all_of in numbers.values() for number in all_of[:PARTIES_SHOWN_MAX]})
+    shown = {number for all_of in numbers.values() for number in all_of[:PARTIES_SHOWN_MAX]}
+    shown.update(number for row in found.values() for number in row[9:11] if number)
+    _learn(connection, names, shown)
     for index in wanted:
-        _, height, time_ms, transaction_id, code, operations, _, instrument, amount_minor = found[index]
+        _, height, time_ms, transaction_id, code, operations, _, instrument, amount_minor, *money = found[index]
+        payer, payee, lines = money
         parties = numbers[index]
         yield TransactionRow(
             index=index,
@@ -241,7 +245,20 @@ def _rows(connection: sqlite3.Connection, names: dict[int, str], wanted: list[in
             party_count=len(parties),
             instrument=instrument,
             amount_minor=amount_minor,
+            payer=_ledger_account(names, payer),
+            payee=_ledger_account(names, payee),
+            postings=lines,
         )
+
+
+def _ledger_account(names: dict[int, str], number: int | None) -> str | None:
+    """Return the ledger account of a payer or payee: that of a wallet, of an institution's vault, or of nobody."""
+    if number is None:
+        return None
+    if number == NO_PARTY:
+        return ISSUED
+    name = names[number]
+    return name if name.startswith("wallet/") else vault_account(name.removeprefix("account/"))
 
 
 def _learn(connection: sqlite3.Connection, names: dict[int, str], wanted: set[int]) -> None:

@@ -175,9 +175,12 @@ class Lists:
 
     # -- members and money
 
-    def accounts(self, after: str | None, limit: int) -> list[AccountRow]:
-        """Return accounts by name, after ``after``."""
-        return self._accounts("WHERE a.name > ? ORDER BY a.name LIMIT ?", (after or "", _limit(limit)))
+    def accounts(self, after: str | None, limit: int, organisation: str | None = None) -> list[AccountRow]:
+        """Return accounts by name, after ``after``; of one organisation or all."""
+        if organisation is None:
+            return self._accounts("WHERE a.name > ? ORDER BY a.name LIMIT ?", (after or "", _limit(limit)))
+        where = "WHERE a.organisation = ? AND a.name > ? ORDER BY a.name LIMIT ?"
+        return self._accounts(where, (organisation, after or "", _limit(limit)))
 
     def account(self, name: str) -> AccountRow | None:
         """Return one account, or None."""

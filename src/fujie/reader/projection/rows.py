@@ -40,9 +40,11 @@ class BlockRow(Row):
 
 
 class TransactionRow(Row):
-    """A transaction of the log. ``instrument`` and ``amount_minor`` are those of its first operation that moves money, as
-    asked for: where ``code`` is not 0, nothing moved. Both are None where no operation does.
+    """A transaction of the log. ``instrument``, ``amount_minor``, ``payer`` and ``payee`` are those of its first operation
+    that moves money, as asked for: where ``code`` is not 0, nothing moved. All are None where no operation does.
 
+    ``payer`` and ``payee`` are ledger accounts: ``wallet/<hex>``, ``vault/<account>`` or ``issued``; a payee that nobody
+    knows is None. ``postings``: how many lines of double entry all its operations make, two for each that moves money.
     ``parties`` are reader names, at most ``PARTIES_SHOWN_MAX`` of ``party_count``.
     """
 
@@ -56,6 +58,9 @@ class TransactionRow(Row):
     party_count: int
     instrument: str | None
     amount_minor: int | None
+    payer: str | None
+    payee: str | None
+    postings: int
 
 
 class TransactionPage(Row):
@@ -144,13 +149,15 @@ class ProposalRow(Row):
 class Match(Row):
     """What a search found. ``kind``: identifier, alias, name, wallet, transaction, block, account, organisation or
     instrument. ``key`` leads there: an identifier (for identifier, alias and name), a wallet or transaction id in
-    hexadecimal, a height, a name, a code.
+    hexadecimal, a height, a name, a code. ``time_ms`` and ``transactions`` are those of a block, None for all else.
     """
 
     kind: str
     title: str
     detail: str
     key: str
+    time_ms: int | None = None
+    transactions: int | None = None
 
 
 class Statistics(Row):

@@ -10,6 +10,7 @@ ledger. What costs in such a file are keys in random order, so the large tables 
 * ids of transactions have no index: the ledger's own answers that question.
 """
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from urllib.parse import quote
 from fujie.core.errors import OperationalError
 from fujie.store.files import FileLock
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 FILE_NAME: Final = "projection.sqlite"
 LOCK_NAME: Final = "projection.lock"
 REBUILD_NAME: Final = "projection.rebuild"
@@ -40,10 +41,12 @@ TABLES: Final = (
         height INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, transactions INTEGER NOT NULL, first_index INTEGER NOT NULL,
         app_hash BLOB NOT NULL, block_hash BLOB NOT NULL, proposer BLOB NOT NULL)""",
     """CREATE TABLE minutes (minute INTEGER PRIMARY KEY, transactions INTEGER NOT NULL)""",
-    # operations: kind numbers, two bytes each; parties: numbers, four bytes each, ascending. Little endian.
+    # operations: kind numbers, two bytes each; parties: numbers, four bytes each, ascending. Little endian. payer and payee
+    # are those of the first operation that moves money: a wallet, the institution of a vault, or 0 for `issued`.
     """CREATE TABLE transactions (
         log_index INTEGER PRIMARY KEY, height INTEGER NOT NULL, code INTEGER NOT NULL, transaction_id BLOB NOT NULL,
-        operations BLOB NOT NULL, instrument TEXT, amount_minor INTEGER, parties BLOB NOT NULL)""",
+        operations BLOB NOT NULL, instrument TEXT, amount_minor INTEGER, payer INTEGER, payee INTEGER,
+        postings INTEGER NOT NULL, parties BLOB NOT NULL)""",
     # Numbers are given once, to parties and wallets alike: a wallet is the party wallet/<hex>.
     """CREATE TABLE parties (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)""",
     """CREATE TABLE wallets (
@@ -73,6 +76,7 @@ TABLES: Final = (
     """CREATE TABLE accounts (
         name TEXT PRIMARY KEY NOT NULL, organisation TEXT NOT NULL, roles TEXT NOT NULL, suspended INTEGER NOT NULL)
         WITHOUT ROWID""",
+    """CREATE INDEX accounts_of ON accounts (organisation, name)""",
     """CREATE TABLE instruments (
         instrument TEXT PRIMARY KEY NOT NULL, title TEXT NOT NULL, decimals INTEGER NOT NULL, issuer TEXT NOT NULL)
         WITHOUT ROWID""",
@@ -144,7 +148,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """Open an existing file for reading only. Raises :class:`sqlite3.Error`."""
-    location = f"file:{quote(str(path.resolve()))}?mode=ro"
+    location = f"file:{quote(os.fsencode(path.resolve()))}?mode=ro"
     connection = sqlite3.connect(
         location, uri=True, isolation_level=None, timeout=1.0, check_same_thread=False, cached_statements=256
     )

@@ -3,18 +3,21 @@
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from fujie.core import identifiers
 from fujie.core.identifier_forms import check_characters
 from fujie.reader.projection.rows import Match
-from fujie.reader.projection.text import after_all, folded
+from fujie.reader.projection.text import after_all, folded, spread_parts
 
 QUERY_CHARACTERS_MAX: Final = 200
 CANDIDATES_MAX: Final = 400  # of one way of reading: more are neither ranked nor shown
 WALLET_DIGITS_MIN: Final = 6  # of a prefix: fewer would list wallets
-CODE_CHARACTERS_MIN: Final = 2  # of a prefix of an outside code
+CODE_CHARACTERS_MIN: Final = 2  # of a prefix of an outside code, where its scheme is not named
 HEIGHT_DIGITS_MAX: Final = 16
+PARTS_ASKED_MAX: Final = 8  # parts of three characters by which a text is looked up
+COMPARED_MAX: Final = 10_000  # words that have all of these parts: some 20 ms
 
 _HEX: Final = re.compile(r"[0-9a-f]+")
 _DIGITS: Final = re.compile(r"[0-9]+")
@@ -36,6 +39,7 @@ _ALIAS: Final = (
 _ALIAS_ANYWHERE: Final = _ALIAS + "WHERE a.code >= ? AND a.code < ? ORDER BY a.code LIMIT ?"
 _ALIAS_OF_SCHEME: Final = _ALIAS + "WHERE a.scheme = ? AND a.code >= ? AND a.code < ? ORDER BY a.code LIMIT ?"
 _WORD: Final = "SELECT w.kind, w.key, w.folded, w.retired FROM words w "
+_HOLDING_PARTS: Final = "SELECT w.kind, w.key, w.folded, w.retired FROM word_parts f JOIN words w ON w.number = f.rowid WHERE word_parts MATCH ?"
 _WALLET: Final = (
     "SELECT w.wallet, substr(p.name, 9) FROM wallets w JOIN parties p ON p.number = w.institution"
     " WHERE w.wallet >= ? AND w.wallet <= ? AND (? IS NULL OR p.name = 'account/' || ?) LIMIT ?"
@@ -61,7 +65,7 @@ class _Found(NamedTuple):
 
 def find(connection: sqlite3.Connection, text: str, limit: int, scope: Scope) -> list[Match]:
     """Return the best matches of ``text``. See ``Lists.search``."""
-    query = folded(text[:QUERY_CHARACTERS_MAX])
+    query = folded(text[:QUERY_CHARACTERS_MAX])[:QUERY_CHARACTERS_MAX]  # one character may unfold into eighteen
     if not query or not limit:
         return []
     found: list[_Found] = []
@@ -97,7 +101,10 @@ def _blocks(connection: sqlite3.Connection, query: str, _scope: Scope) -> Iterat
     for transactions, time_ms in connection.execute(
         "SELECT transactions, time_ms FROM blocks WHERE height = ?", (height,)
     ):
-        yield _found(_EXACT, False, "block", str(height), f"{transactions} · {time_ms}", str(height))
+        block = Match(
+            kind="block", title=str(height), detail="", key=str(height), time_ms=time_ms, transactions=transactions
+        )
+        yield _Found(_EXACT, False, len(query), block)
 
 
 def _wallets(connection: sqlite3.Connection, query: str, scope: Scope) -> Iterator[_Found]:
@@ -152,7 +159,7 @@ def _aliases(connection: sqlite3.Connection, query: str) -> Iterator[_Found]:
     seen: set[tuple[str, str]] = set()
     for asked_scheme, written in (*codes, (None, query)):
         for code in dict.fromkeys((written.upper(), written)):
-            if len(code) < CODE_CHARACTERS_MIN or not code.isascii():
+            if not code.isascii() or (asked_scheme is None and len(code) < CODE_CHARACTERS_MIN):
                 continue
             sql = _ALIAS_ANYWHERE if asked_scheme is None else _ALIAS_OF_SCHEME
             asked = () if asked_scheme is None else (asked_scheme,)
@@ -192,19 +199,30 @@ def _words(connection: sqlite3.Connection, query: str) -> Iterator[_Found]:
 def _holding(connection: sqlite3.Connection, query: str) -> Iterator[tuple[str, str, str, int]]:
     """Yield words that hold ``query`` anywhere."""
     if len(query) > 2:
-        # Within quotes, and with quotes doubled, nothing in the text is an operator of the full-text search.
-        quoted = '"' + query.replace('"', '""') + '"'
-        yield from connection.execute(
-            "SELECT w.kind, w.key, w.folded, w.retired FROM word_parts f JOIN words w ON w.number = f.rowid"
-            " WHERE word_parts MATCH ? LIMIT ?",
-            (quoted, CANDIDATES_MAX),
-        )
+        yield from _holding_parts(connection, query)
     elif not query.isascii():
         yield from connection.execute(
             "SELECT w.kind, w.key, w.folded, w.retired FROM word_pairs p JOIN words w ON w.number = p.number"
             " WHERE p.pair >= ? AND p.pair < ? LIMIT ?",
             (query, after_all(query), CANDIDATES_MAX),
         )
+
+
+def _holding_parts(connection: sqlite3.Connection, query: str) -> Iterator[tuple[str, str, str, int]]:
+    """Yield words that hold ``query``, of three characters or more.
+
+    The index finds words that have some of its parts, and each is compared here: asked for a phrase, the index would look for
+    it in every word that has those parts, and nobody could break that off.
+    """
+    # Within quotes, and with quotes doubled, nothing in the text is an operator of the full-text search.
+    quoted = " AND ".join('"' + part.replace('"', '""') + '"' for part in spread_parts(query, PARTS_ASKED_MAX))
+    left = CANDIDATES_MAX
+    for kind, key, word, retired in islice(connection.execute(_HOLDING_PARTS, (quoted,)), COMPARED_MAX):
+        if query in word:
+            yield kind, key, word, retired
+            left -= 1
+            if not left:
+                return
 
 
 def _places(connection: sqlite3.Connection, keys: list[str]) -> dict[str, tuple[str, str]]:

@@ -25,6 +25,15 @@ def pairs(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def spread_parts(text: str, count: int) -> list[str]:
+    """Return at most ``count`` (two or more) different parts of three characters of a longer text: its first, its last, and
+    those that lie evenly between them.
+    """
+    newest = len(text) - 3
+    places = range(newest + 1) if newest < count else (newest * step // (count - 1) for step in range(count))
+    return list(dict.fromkeys(text[at : at + 3] for at in places))
+
+
 def after_all(text: str) -> str:
     """Return a text that sorts behind everything that begins with ``text``."""
     return text + "\U0010ffff"

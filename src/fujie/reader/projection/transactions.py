@@ -10,8 +10,9 @@ from fujie.core.json_form import type_name
 from fujie.core.room import Operation
 from fujie.core.state import Key
 from fujie.modules.catalog import OPERATIONS
-from fujie.modules.currency.events import WalletOpened
+from fujie.modules.currency.events import ISSUED, VAULT, WalletOpened
 from fujie.modules.currency.operations import Pay
+from fujie.reader.movements import MOVING, POSTINGS_EACH, moving
 from fujie.reader.parties import concerned_by, told_by
 from fujie.reader.projection import postings
 from fujie.reader.projection.batch import Batch, Entry
@@ -29,8 +30,11 @@ def kind_bytes(operation: type[Operation]) -> bytes:
 _KINDS: Final = {kind: (kind_bytes(kind), f"operation/{type_name(kind)}") for kind in OPERATIONS}
 """Operation → its kind number as it stands in a row, and the name of the party that all its transactions have."""
 
-_MOVING: Final = frozenset(kind for kind in OPERATIONS if "amount_minor" in kind.__struct_fields__)
-"""Operations that move money."""
+NO_PARTY: Final = 0  # stands for ``issued``, which is nobody's
+_WITHOUT_MONEY: Final = (None, None, None, None, 0)
+
+_Money = tuple[str | None, int | None, int | None, int | None, int]
+"""Of a row: instrument, amount, numbers of payer and payee, and how many postings there are."""
 
 
 def write_transactions(
@@ -50,16 +54,16 @@ def write_transactions(
         operations = entry.body.operations
         first = operations[0]
         if type(first) is Pay and len(operations) == 1:
-            found = _parties_of_payment(numbers, first)
+            found, payer, payee = _parties_of_payment(numbers, first)
             kinds, name = _KINDS[Pay]
             named = [numbers.name(name)]
-            money: tuple[str | None, int | None] = (first.instrument, first.amount_minor)
+            money: _Money = (first.instrument, first.amount_minor, payer, payee, POSTINGS_EACH)
         else:
             found = _parties(numbers, entry)
             names = dict.fromkeys(_KINDS[type(operation)] for operation in operations)
             named = [numbers.name(name) for _, name in names]
             kinds = b"".join(_KINDS[type(operation)][0] for operation in operations)
-            money = _money(operations)
+            money = _money(numbers, operations)
             for operation, event in zip(operations, receipt.events, strict=False):
                 touched.update((key.path, key) for key in touched_by(operation, event))
         if receipt.code:
@@ -75,7 +79,7 @@ def write_transactions(
         row = (index, entry.height, receipt.code, receipt.transaction_id, kinds, *money, _packed(found))
         rows.append(row)
     numbers.write()
-    connection.executemany("INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.executemany("INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     postings.write(connection, links, begin, batch.end)
     return refused, touched
 
@@ -91,13 +95,13 @@ def _wallets_of(entries: Iterable[Entry]) -> Iterable[bytes]:
                 yield from concerned_by(operation).wallets
 
 
-def _parties_of_payment(numbers: Numbers, payment: Pay) -> list[int]:
-    """Return the numbers of the parties of a plain payment: the same as :func:`_parties`, and quicker."""
+def _parties_of_payment(numbers: Numbers, payment: Pay) -> tuple[list[int], int, int]:
+    """Return the numbers of the parties of a plain payment, the same as :func:`_parties` and quicker, of payer and of payee."""
     payer, payer_serves = numbers.wallet(payment.payer)
     payee, payee_serves = numbers.wallet(payment.payee)
     found = {payer, payer_serves, payee, payee_serves}
     found.discard(0)
-    return sorted(found)
+    return sorted(found), payer, payee
 
 
 def _parties(numbers: Numbers, entry: Entry) -> list[int]:
@@ -116,13 +120,26 @@ def _parties(numbers: Numbers, entry: Entry) -> list[int]:
     return sorted(found)
 
 
-def _money(operations: Iterable[Operation]) -> tuple[str | None, int | None]:
-    """Return instrument and amount of the first operation that moves money."""
-    for operation in operations:
-        if type(operation) in _MOVING:
-            moving: Any = operation
-            return moving.instrument, moving.amount_minor
-    return None, None
+def _money(numbers: Numbers, operations: Iterable[Operation]) -> _Money:
+    """Return what a row says of the first operation that moves money, and how many postings all of them make."""
+    found = moving(operations)
+    if not found:
+        return _WITHOUT_MONEY
+    first = found[0]
+    payer, payee = MOVING[type(first)](first)
+    if payee is None:
+        assert isinstance(payer, bytes), "a wallet pays what goes to the vault of its institution"
+        paid: int | None = numbers.wallet(payer)[1] or None  # no such wallet: refused
+    else:
+        paid = _number_of(numbers, payee)
+    return first.instrument, first.amount_minor, _number_of(numbers, payer), paid, POSTINGS_EACH * len(found)
+
+
+def _number_of(numbers: Numbers, side: bytes | str) -> int:
+    """Return the number of whom a ledger account belongs to."""
+    if isinstance(side, bytes):
+        return numbers.wallet(side)[0]
+    return NO_PARTY if side == ISSUED else numbers.name(f"account/{side.removeprefix(VAULT)}")
 
 
 def _packed(numbers: list[int]) -> bytes:

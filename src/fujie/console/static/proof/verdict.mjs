@@ -2,6 +2,7 @@
 
 import { toHex } from "../verifier/bytes.mjs";
 import { timeText } from "./steps.mjs";
+import { faultOf } from "./words.mjs";
 
 /**
  * @typedef {{ verdict: "proven" | "not-proven" | "cannot-tell" | "none", sentences: string[], }} Verdict
@@ -30,7 +31,7 @@ export function verdictOn({ failed, answers, verified }, steps, pin, question, w
 function failure(failed, steps, words) {
   const bad = steps.find(({ state }) => state === "bad");
   const title = bad === undefined ? "" : words(`step-${bad.id}`);
-  const places = { step: bad?.number ?? "?", title, detail: failed.detail, name: failed.step };
+  const places = { step: bad?.number ?? "?", title, detail: faultOf(failed.step, words) ?? failed.detail, name: failed.step };
   return [words("failed-at", places), ...(failed.step === "freshness" ? [words("stale")] : [])];
 }
 

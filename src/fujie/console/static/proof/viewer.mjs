@@ -13,7 +13,7 @@ import { questionOf } from "./question.mjs";
 import { stepsOf, timeText } from "./steps.mjs";
 import { flip, placesOf } from "./tamper.mjs";
 import { byteText, rootPairs, verdictOn } from "./verdict.mjs";
-import { wordsOf } from "./words.mjs";
+import { faultOf, wordsOf } from "./words.mjs";
 
 const FILE_BYTES_MAX = 64 * 2 ** 20;
 const BUNDLE_ACCEPT = "application/vnd.fujie.bundle, application/json;q=0.5"; // a problem says more as JSON
@@ -362,6 +362,12 @@ class Viewer {
     this.steps.replaceChildren(...shown);
   }
 
+  /** What is wrong in words, and what the verifier says of the very place, which is English. @param {VerificationError} failed */
+  reasonElement({ step, detail }) {
+    const said = element("small", { lang: "en" }, element("code", {}, `${step}: ${detail}`));
+    return element("p", { class: "proof-reason" }, faultOf(step, this.words) ?? "", said);
+  }
+
   /** @param {import("./steps.mjs").Step} step @param {VerificationError | null} failed */
   stepElement({ id, item, count, number, state, isAbsence, brief, values }, failed) {
     const { words } = this;
@@ -370,7 +376,7 @@ class Viewer {
     const why = id === "leaf" && isAbsence ? "why-leaf-absent" : `why-${id}`;
     // What fails, and the answer itself, is what people came for.
     const isOpen = state === "bad" || (failed === null && (id === "record" || id === "receipt"));
-    const reason = state === "bad" && failed ? `${failed.step}${words("colon")}${failed.detail}` : null;
+    const isFailed = state === "bad" && failed !== null;
     return element(
       "li",
       { "data-step": id, "data-state": state },
@@ -382,7 +388,7 @@ class Viewer {
         element("span", { class: "proof-hidden" }, `${words("colon")}${words(`state-${state}`)}`),
       ),
       element("p", {}, words(why)),
-      reason === null ? null : element("p", { class: "proof-reason" }, reason),
+      isFailed ? this.reasonElement(failed) : null,
       values === null
         ? null
         : element("details", { open: isOpen }, element("summary", {}, words("show-values"), element("code", {}, brief)), values),

@@ -1,4 +1,7 @@
-/** Every sentence of the proof viewer, in the languages of the console. A place in braces is filled in. */
+/**
+ * Every sentence of the proof viewer, in the languages of the console. A place in braces is filled in; of two forms with a bar
+ * between them the first is for a count of one.
+ */
 
 const EN = {
   colon: ": ",
@@ -36,7 +39,7 @@ const EN = {
   "state-unreached": "not reached",
   "show-values": "What is computed",
   "of-item": "answer {number} of {count}",
-  "more-items": "{count} more answers were checked in the same way and hold.",
+  "more-items": "{count} more answer was checked in the same way and holds.|{count} more answers were checked in the same way and hold.",
   "step-decode": "Read the file",
   "why-decode": "The bytes are one proof bundle, written in the only way in which it can be written.",
   "step-trust": "Compare with your trust root",
@@ -68,9 +71,55 @@ const EN = {
   "why-receipt": "The receipt names this transaction and an earlier block.",
   "step-signers": "Who signed the transaction",
   "why-signers": "Each key that the transaction names signed its id.",
+  // What is wrong where a step fails, by the name that the specification gives it.
+  "fail-decode": "the bytes are not written as a proof has to be",
+  "fail-chain-id": "it is about another chain",
+  "fail-validators": "the validators in it are not those whom you trust",
+  "fail-header-form": "the block header has another form",
+  "fail-header-chain": "the block header is of another chain",
+  "fail-validator-set": "the block header names other validators",
+  "fail-commit-form": "the votes have another form",
+  "fail-commit-height": "the votes are for another height",
+  "fail-header-hash": "the validators voted for another header",
+  "fail-commit-validator": "a vote is not of the validator in whose place it stands",
+  "fail-commit-power": "too little voting power is for this block",
+  "fail-commit-signature": "too little voting power has signed",
+  "fail-app-hash": "the header stands for another state or log",
+  "fail-state-depth": "the tree has another depth",
+  "fail-state-bucket": "the bucket is not in order, or does not belong here",
+  "fail-state-salt": "the salt has another length than it may have",
+  "fail-state-leaf": "the leaf says something else",
+  "fail-state-path": "the path up the tree is not well formed",
+  "fail-state-root": "the path leads to another state root",
+  "fail-log-entry": "the entry of the log cannot be read",
+  "fail-log-size": "the log has another size",
+  "fail-log-index": "the log has no such place",
+  "fail-log-path": "the path up the log is not well formed",
+  "fail-log-root": "the path leads to another log root",
+  "fail-answer-count": "it holds another number of answers than was asked for",
+  "fail-answer-kind": "it answers another kind of question",
+  "fail-answer-path": "it is about something else than was asked for",
+  "fail-answer-transaction": "the receipt is of another transaction",
+  "fail-freshness": "the block header is too old, or ahead of this clock",
+  "fail-answer-record": "no such record ever stands there",
+  "fail-answer-versions": "it holds older versions, which were not asked for",
+  "fail-answer-time": "the proof does not know that time",
+  "fail-past-length": "it holds more older versions than it may",
+  "fail-past-standing": "this record has no history",
+  "fail-past-needless": "an older version more than is needed",
+  "fail-past-link": "no link leads to an older version",
+  "fail-past-decode": "an older version cannot be read",
+  "fail-past-number": "an older version has another number",
+  "fail-past-created": "an older version is of another creation",
+  "fail-past-time": "an older version stands since after the one that followed it",
+  "fail-past-subject": "an older version is about something else",
+  "fail-past-incomplete": "the older versions do not reach back to that time",
+  "fail-answer-receipt": "the receipt does not fit the transaction or the block",
+  "fail-transaction-keys": "the transaction does not name its keys as it has to",
+  "fail-transaction-signature": "a key that the transaction names did not sign it",
   // Values.
-  "bytes": "{count} bytes",
-  "cut": "{count} more bytes are left out here.",
+  "bytes": "{count} byte|{count} bytes",
+  "cut": "{count} more byte is left out here.|{count} more bytes are left out here.",
   "size": "size",
   "chain": "chain",
   "height": "block height",
@@ -107,8 +156,8 @@ const EN = {
   "leaf-found": "the bucket holds",
   "nothing-found": "nothing",
   "bucket-hash": "hash of the bucket",
-  "siblings": "{count} siblings on the way up, {empty} of them empty",
-  "log-siblings": "{count} nodes on the way up",
+  "siblings": "{count} sibling on the way up, {empty} of them empty|{count} siblings on the way up, {empty} of them empty",
+  "log-siblings": "{count} node on the way up|{count} nodes on the way up",
   "side": "side",
   "left": "left",
   "right": "right",
@@ -129,7 +178,7 @@ const EN = {
   "record-type": "kind of record",
   "in-force": "what it says",
   "nothing-there": "Nothing stands there.",
-  "versions-unused": "{count} older versions are in the file; it was not asked about an earlier time.",
+  "versions-unused": "{count} older version is in the file; it was not asked about an earlier time.|{count} older versions are in the file; it was not asked about an earlier time.",
   "receipt-says": "what the receipt says",
   "operations": "what the transaction asks for",
   // Trust.
@@ -245,6 +294,51 @@ const ZH = {
   "why-receipt": "收据指明此交易以及一个更早的区块。",
   "step-signers": "谁签署了交易",
   "why-signers": "交易中列出的每个密钥都签署了它的交易号。",
+  "fail-decode": "字节的写法不符合证明的规定",
+  "fail-chain-id": "它属于另一条链",
+  "fail-validators": "其中的验证者不是您所信任的",
+  "fail-header-form": "区块头的形式不符",
+  "fail-header-chain": "区块头属于另一条链",
+  "fail-validator-set": "区块头指明的是另一组验证者",
+  "fail-commit-form": "投票的形式不符",
+  "fail-commit-height": "投票针对的是另一高度",
+  "fail-header-hash": "验证者投票的是另一个区块头",
+  "fail-commit-validator": "有一票不属于其位置上的验证者",
+  "fail-commit-power": "支持此区块的投票权不足",
+  "fail-commit-signature": "有效签名的投票权不足",
+  "fail-app-hash": "区块头对应的是另一个状态或日志",
+  "fail-state-depth": "树的深度不符",
+  "fail-state-bucket": "桶的内容无序，或不属于此处",
+  "fail-state-salt": "盐的长度不符合规定",
+  "fail-state-leaf": "叶中的内容与此不符",
+  "fail-state-path": "沿树向上的路径格式不正确",
+  "fail-state-root": "路径通向另一个状态根",
+  "fail-log-entry": "无法读取日志条目",
+  "fail-log-size": "日志的大小不符",
+  "fail-log-index": "日志中没有这个位置",
+  "fail-log-path": "沿日志向上的路径格式不正确",
+  "fail-log-root": "路径通向另一个日志根",
+  "fail-answer-count": "答案的数量与所问不符",
+  "fail-answer-kind": "它回答的是另一类问题",
+  "fail-answer-path": "它针对的不是所问的内容",
+  "fail-answer-transaction": "收据属于另一笔交易",
+  "fail-freshness": "区块头太旧，或超前于本设备的时钟",
+  "fail-answer-record": "该处从来不会有这样的记录",
+  "fail-answer-versions": "其中含有没有询问的旧版本",
+  "fail-answer-time": "证明不涉及那个时间",
+  "fail-past-length": "旧版本的数量超出规定",
+  "fail-past-standing": "此记录没有历史",
+  "fail-past-needless": "有一个多余的旧版本",
+  "fail-past-link": "没有链接通向某个旧版本",
+  "fail-past-decode": "无法读取某个旧版本",
+  "fail-past-number": "某个旧版本的编号不符",
+  "fail-past-created": "某个旧版本属于另一次创建",
+  "fail-past-time": "某个旧版本的起始时间晚于其后的版本",
+  "fail-past-subject": "某个旧版本针对的是别的内容",
+  "fail-past-incomplete": "旧版本没有追溯到那个时间",
+  "fail-answer-receipt": "收据与交易或区块不符",
+  "fail-transaction-keys": "交易列出密钥的方式不符合规定",
+  "fail-transaction-signature": "交易列出的某个密钥没有签署它",
   "bytes": "{count} 字节",
   "cut": "此处略去其余 {count} 字节。",
   "size": "大小",
@@ -355,6 +449,9 @@ const ZH = {
 
 export const LANGUAGES = Object.freeze({ en: EN, zh: ZH });
 
+/** What is wrong, in words, or null for a step that has none. @param {string} step @param {(key: string) => string} words */
+export const faultOf = (step, words) => (`fail-${step}` in EN ? words(`fail-${step}`) : null);
+
 /**
  * Returns the words of a language.
  *
@@ -365,6 +462,7 @@ export function wordsOf(language) {
   const words = /** @type {Record<string, string>} */ (language.toLowerCase().startsWith("zh") ? ZH : EN);
   return (key, places = {}) => {
     if (words[key] === undefined) throw new TypeError(`no word ${key}`);
-    return words[key].replace(/\{([a-z]+)\}/g, (_, name) => String(places[name]));
+    const [one, other = one] = words[key].split("|");
+    return (places.count === 1 ? one : other).replace(/\{([a-z]+)\}/g, (_, name) => String(places[name]));
   };
 }

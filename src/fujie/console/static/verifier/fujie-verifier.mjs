@@ -3,7 +3,7 @@
  * asking anybody. Written from docs/spec and from nothing else.
  */
 
-export { CLOCK_DRIFT_MS, proveAll, proveReceipt, proveRecord } from "./answers.mjs";
+export { CLOCK_DRIFT_MS, proveAll, proveReceipt, proveRecord, proveRecords } from "./answers.mjs";
 export { verifyBundle } from "./bundle.mjs";
 export { fromHex, toHex } from "./bytes.mjs";
 export { checkCodebookEntry, codebookIdentifier, codebookLeaf, verifyCodebookEntries } from "./codebook.mjs";
