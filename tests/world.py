@@ -16,6 +16,7 @@ import msgspec
 
 from fujie.core.encoding import Record, encode
 from fujie.core.finding import Finding, InvariantChecker
+from fujie.core.misbehaviour import Misbehaviour, MisbehaviourKind
 from fujie.core.policy import single, threshold
 from fujie.core.room import Operation
 from fujie.core.signing import Signer
@@ -44,6 +45,7 @@ from fujie.modules.membership import invariants as membership_invariants
 from fujie.modules.membership.operations import Propose, Vote
 from fujie.modules.membership.records import Action, ParameterValues, Role, SetQuota, Validator, Visibility
 from fujie.proof.trust import TrustRoot
+from fujie.proof.validators import validator_address
 from fujie.store.base import Store
 from fujie.store.layout import Table
 from fujie.store.opening import open_store
@@ -112,6 +114,12 @@ def allocate(node: str) -> Allocate:
 def membership_action() -> Action:
     """Return an action that rewrites a record with a history, and changes no other rule."""
     return SetQuota("institution", 1_000_000)
+
+
+def misbehaviour(height: int, public_key: bytes = VALIDATOR.public_key) -> Misbehaviour:
+    """Return two votes of a validator, which contradict each other, at a height."""
+    address = validator_address(public_key)
+    return Misbehaviour(MisbehaviourKind.DUPLICATE_VOTE, address, height, START_MS + height, 10)
 
 
 class Signing:

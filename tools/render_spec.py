@@ -305,6 +305,7 @@ def _query(cls: type[Any]) -> str:
 
 _BYTES_SAMPLE: Final = bytes(range(0xA0, 0xB0))
 _NUMBER_SAMPLE: Final = 77
+_DIGITS: Final = {"address": 40}  # of byte strings in a path that have not 16 bytes
 
 
 def _sample(name: str, annotation: Any) -> Any:
@@ -316,7 +317,7 @@ def _sample(name: str, annotation: Any) -> Any:
 
 def _with_placeholders(path: str, names: Iterable[str]) -> str:
     first = next(iter(names), "")
-    path = path.replace(_BYTES_SAMPLE.hex(), f"<{first} in 32 hexadecimal digits>")
+    path = path.replace(_BYTES_SAMPLE.hex(), f"<{first} in {_DIGITS.get(first, 32)} hexadecimal digits>")
     return path.replace(str(_NUMBER_SAMPLE), "<wallet_class in two digits>")
 
 

@@ -44,6 +44,29 @@ def verify(chain_id: str, light_blocks: Sequence[bytes], *, now_ms: int, trustin
     return counts
 
 
+def steps(
+    pairs: Sequence[tuple[bytes, bytes, int]], *, trusting_period_ms: int, numerator: int = 1, denominator: int = 3
+) -> list[tuple[str, str]]:
+    """Return what CometBFT's ``light.Verify`` says of each pair of encoded light blocks, and why.
+
+    A pair is a believed block, another one, and the time in milliseconds. It says SUCCESS, NOT_ENOUGH_TRUST, EXPIRED or
+    INVALID.
+    """
+    content = {
+        "trusting_period_ms": trusting_period_ms,
+        "numerator": numerator,
+        "denominator": denominator,
+        "steps": [
+            {"trusted": trusted.hex(), "untrusted": untrusted.hex(), "now_ms": now_ms}
+            for trusted, untrusted, now_ms in pairs
+        ],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "steps.json"
+        path.write_text(json.dumps(content))
+        return [(said["verdict"], said["reason"]) for said in json.loads(_run("steps", str(path)))]
+
+
 def vectors(seed: int) -> dict[str, Any]:
     """Return hashes and signed bytes that CometBFT computes for inputs drawn from ``seed``."""
     made: dict[str, Any] = json.loads(_run("vectors", str(seed)))

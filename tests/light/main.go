@@ -1,6 +1,7 @@
 // Command light asks CometBFT's own code about what Fujie made.
 //
 //	light verify FILE    verify a chain of light blocks; FILE is JSON, see chainFile
+//	light steps FILE     print what is said of each pair of light blocks; FILE is JSON, see stepsFile
 //	light vectors SEED   print hashes and signed bytes for inputs drawn from SEED, as JSON
 //
 // verify exits with 0 and prints a count of each kind of verification, or with 1 and the reason on standard error.
@@ -22,7 +23,7 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) != 2 {
-		return fmt.Errorf("usage: light verify FILE | light vectors SEED")
+		return fmt.Errorf("usage: light verify FILE | light steps FILE | light vectors SEED")
 	}
 	switch arguments[0] {
 	case "verify":
@@ -31,6 +32,12 @@ func run(arguments []string) error {
 			return err
 		}
 		return printJSON(counts)
+	case "steps":
+		verdicts, err := verifySteps(arguments[1])
+		if err != nil {
+			return err
+		}
+		return printJSON(verdicts)
 	case "vectors":
 		seed, err := strconv.ParseInt(arguments[1], 10, 64)
 		if err != nil {

@@ -29,7 +29,8 @@ def show(
     context: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added, until Ctrl-C")] = False,
     process: Annotated[
-        str | None, typer.Option(help="One process: node, projector, reader-1, … [default: all]", show_default=False)
+        str | None,
+        typer.Option(help="One process: node, projector, reader-1, cometbft, … [default: all]", show_default=False),
     ] = None,
     level: Annotated[str, typer.Option(help="Least severity: debug, info, warning or error")] = "debug",
     lines: Annotated[
@@ -41,13 +42,10 @@ def show(
 
     With --json the records are one object; with --follow as well, one object a line.
     """
-    from fujie.node.log_files import Selection, newest_entries
-    from fujie.node.logs import LEVELS
+    from fujie.node.log_files import newest_entries
 
-    if level not in LEVELS:
-        raise typer.BadParameter(f"{quoted(level, 20)} is no level: {', '.join(LEVELS)}.{nearest(level, LEVELS)}")
     folder = settings_of(context).folder
-    selection = Selection(process, level)
+    selection = selected(process, level)
     if follow:
         _follow(folder, selection, lines)
         return
@@ -56,7 +54,7 @@ def show(
         output.write_json({"records": [_data(entry) for entry in entries]})
         return
     for entry in entries:
-        _say(entry)
+        say_entry(entry)
     if not entries:
         output.say("Nothing of that kind was written; `fujie log show` shows every process and level.")
 
@@ -114,12 +112,23 @@ def _follow(folder: "Folder", selection: "Selection", lines: int) -> None:
                 if output.json_wanted():
                     output.write_json_line(_data(entry))
                 else:
-                    _say(entry)
+                    say_entry(entry)
             time.sleep(POLL_S)
             entries = follower.poll()
 
 
-def _say(entry: "Entry") -> None:
+def selected(process: str | None, level: str) -> "Selection":
+    """Return what the options of a command select. A usage error for a level that is none."""
+    from fujie.node.log_files import Selection
+    from fujie.node.logs import LEVELS
+
+    if level not in LEVELS:
+        raise typer.BadParameter(f"{quoted(level, 20)} is no level: {', '.join(LEVELS)}.{nearest(level, LEVELS)}")
+    return Selection(process, level)
+
+
+def say_entry(entry: "Entry") -> None:
+    """Print a record of a log for people."""
     from fujie.node.logs import text_of
 
     output.say(text_of(entry), STYLES.get(entry.level))

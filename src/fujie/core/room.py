@@ -1,10 +1,11 @@
 """What a room hands to the machine: for every operation who may ask for it, what it costs in quota, and what it does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fujie.core.context import Context
 from fujie.core.encoding import Record
+from fujie.core.misbehaviour import Misbehaviour
 from fujie.core.state import Key, State
 
 
@@ -32,9 +33,14 @@ class Handler(NamedTuple):
 
 
 class Room(NamedTuple):
-    """One version of a room's rules."""
+    """One version of a room's rules.
+
+    ``begin_block`` is called before the transactions of a block that tells of misbehaviour of validators. No nonce belongs
+    to what it writes, so it writes no salted leaf; it may not refuse.
+    """
 
     name: str
     version: int
     handlers: Mapping[type[Operation], Handler]
     genesis: Callable[[State, Context, Any], None]
+    begin_block: Callable[[State, Sequence[Misbehaviour]], None] | None = None

@@ -18,6 +18,7 @@ from fujie.core.encoding import Codec, Record, encode
 from fujie.core.errors import VerificationError
 from fujie.core.hashing import TAG_SIGNED_TRANSACTION, TAG_TRANSACTION_ID
 from fujie.core.limits import CHAIN_ID_BYTES_MAX, KEYS_MAX, OPERATIONS_MAX, TRANSACTION_BYTES_MAX
+from fujie.core.misbehaviour import Misbehaviour
 from fujie.core.room import Event, Operation
 from fujie.core.signing import Signer, verify
 from fujie.core.units import Count, Digest, Height, Nonce, PublicKey, Signature, TimeMs
@@ -77,7 +78,7 @@ class VerifiedBlock(NamedTuple):
     height: int
     time_ms: int
     transactions: tuple[VerifiedTransaction, ...]
-    misbehaviour: tuple[bytes, ...] = ()  # addresses (20 bytes) of validators proven to have signed twice
+    misbehaviour: tuple[Misbehaviour, ...] = ()  # of validators, as told and proven in this block
 
 
 SIGNED_TRANSACTION: Codec[SignedTransaction] = Codec(SignedTransaction)

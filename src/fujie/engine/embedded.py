@@ -8,7 +8,7 @@ by the empty block that proves it. Headers and commits have CometBFT's form, so 
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -33,6 +33,8 @@ from fujie.engine.stored_block import StoredBlock, block_at
 from fujie.machine.genesis import founding_record
 from fujie.machine.schedule import UnknownRules
 from fujie.machine.transition import BlockResult
+from fujie.modules.membership import queries as membership
+from fujie.modules.membership.records import Validator as Member
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
 from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
 from fujie.proof.commit import sign_commit
@@ -46,7 +48,8 @@ from fujie.proof.header import (
 from fujie.proof.light_block import LightBlock, encode_light_block
 from fujie.proof.validators import Validator, ValidatorSet, encode_validator_set, validator_address, validator_set_hash
 from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash, encode_commit
-from fujie.store.layout import Table, number_key
+from fujie.store.base import Store
+from fujie.store.layout import META_HANDED_OVER, Table, number_key
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +76,10 @@ class EmbeddedEngine(LocalReads):
     ) -> None:
         """Go on where the store stands. ``signer`` is the validator's key. ``worker=False`` verifies in this process.
 
-        Raises :class:`OperationalError` when the chain was founded with another validator key.
+        Raises :class:`OperationalError` when the chain was founded with another validator key, or was handed over.
         """
         super().__init__()
+        require_not_handed_over(executor.store)
         self.executor = executor
         self.chain_id = executor.chain_id
         self._signer = signer
@@ -88,6 +92,7 @@ class EmbeddedEngine(LocalReads):
                 "Restore the key file from your backup.",
             )
         self._validators_hash = validator_set_hash(self._validators)
+        self._next_validators_hash: bytes | None = None  # in the last block, when others go on from here
         self._address = validator_address(signer.public_key)
         self._consensus_hash = consensus_params_hash(BLOCK_BYTES_MAX, -1)
         self._intake = Intake(use_worker=worker, prepare=executor.read_ahead)
@@ -137,16 +142,39 @@ class EmbeddedEngine(LocalReads):
 
     def close(self) -> None:
         """See ``Engine``."""
+        if self._end():
+            self.executor.store.close()
+
+    def hand_over(self) -> Head:
+        """Close, after one last block: empty, and naming as the next validators those that the state has.
+
+        So whoever believes this block may believe the next one, which those validators sign (CometBFT 0.38 specification,
+        "Light client"). Returns the head after it; no embedded engine opens this store again. Raises
+        :class:`OperationalError` when the engine is closed or has failed.
+        """
+        if self.failure is not None or not self._end():
+            raise OperationalError("The ledger has stopped.", "Start it again, then hand it over.")
+        try:
+            if self._unproven:
+                self._make_block(())
+            self._next_validators_hash = validator_set_hash(_set_of(membership.validators(self.executor.live).members))
+            self._make_block(())
+            return self.executor.head
+        finally:
+            self.executor.store.close()
+
+    def _end(self) -> bool:
+        """Finish the block in hand and stop the threads; False when that was done before."""
         with self._changed:
             if self._intake.closing:
-                return
+                return False
             self._intake.closing = True
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
         self._intake.fail(OperationalError("The ledger was closed.", "Open it again and submit the same bytes again."))
         self._intake.close()
-        self.executor.store.close()
+        return True
 
     # -- ledger thread
 
@@ -212,7 +240,7 @@ class EmbeddedEngine(LocalReads):
             last_commit_hash=commit_hash(self._tip.commit),
             data_hash=data_hash(raws),
             validators_hash=self._validators_hash,
-            next_validators_hash=self._validators_hash,
+            next_validators_hash=self._next_validators_hash or self._validators_hash,
             consensus_hash=self._consensus_hash,
             app_hash=before.app_hash,
             last_results_hash=self._tip.results_hash,
@@ -227,6 +255,8 @@ class EmbeddedEngine(LocalReads):
         staged.batch.put(Table.BLOCKS, number_key(block.height), encode(stored))
         if block.height == 1:
             staged.batch.put(Table.VALIDATORS, self._validators_hash, encode_validator_set(self._validators))
+        if self._next_validators_hash is not None:
+            staged.batch.put(Table.META, META_HANDED_OVER, number_key(block.height))
         executor.commit(staged)
         # The point of no return lies behind: readers may see the block, callers hear of it.
         self._tip = _Tip(block_id, commit, results)
@@ -304,7 +334,19 @@ def _validator_set(executor: Executor) -> ValidatorSet:
     Not those that the state holds: a vote on them prepares a chain for several validators. One process with one key
     goes on signing as the trust root says, or the vote would end the chain at its next start.
     """
-    return ValidatorSet.of(
-        Validator(member.public_key, member.power)
-        for member in founding_record(executor.genesis, VALIDATORS_KEY).members
-    )
+    return _set_of(founding_record(executor.genesis, VALIDATORS_KEY).members)
+
+
+def _set_of(members: Iterable[Member]) -> ValidatorSet:
+    return ValidatorSet.of(Validator(member.public_key, member.power) for member in members)
+
+
+def require_not_handed_over(store: Store) -> None:
+    """Raise :class:`OperationalError` when other validators go on with the chain in ``store``: to make blocks would fork it."""
+    data = store.get(Table.META, META_HANDED_OVER)
+    if data is not None:
+        height = int.from_bytes(data, "big")
+        raise OperationalError(
+            f"This chain was handed over to its validators at block {height}; the embedded engine ended there.",
+            "Run it as one of them: `fujie network --help`.",
+        )

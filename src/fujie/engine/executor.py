@@ -31,7 +31,14 @@ from fujie.engine.live_state import CACHED_LEAVES_DEFAULT, LiveState, PassingSta
 from fujie.engine.replay_window import ReplayWindow
 from fujie.machine import genesis as genesis_form
 from fujie.machine.schedule import SCHEDULE, Handlers, Schedule
-from fujie.machine.transition import BlockResult, apply_block, apply_transaction, entitle, touched_keys
+from fujie.machine.transition import (
+    BlockResult,
+    apply_block,
+    apply_transaction,
+    begin_block,
+    entitle,
+    touched_keys,
+)
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.modules.membership import queries as membership
 from fujie.modules.membership.records import TRANSACTION_WINDOW_MS_MAX
@@ -217,6 +224,7 @@ class Executor:
         window_ms = membership.parameters(overlay).transaction_window_ms
         result = BlockResult(overlay.leaves, overlay.archive, [], {})
         failed: list[tuple[int, Exception]] = []
+        begin_block(overlay, block, self.schedule)
         for position, transaction in enumerate(block.transactions):
             try:
                 apply_transaction(overlay, handlers, window_ms, block, transaction, result)

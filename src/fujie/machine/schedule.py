@@ -54,6 +54,10 @@ class Schedule:
             running.append((name, version))
         return tuple(running)
 
+    def running(self, state: StateRead, height: int) -> tuple[Room, ...]:
+        """Return the rules of every room that runs at ``height``, by name of the room. Errors as :meth:`active`."""
+        return tuple(self.rooms[name][version] for name, version in self.active(state, height))
+
     def handlers(self, state: StateRead, height: int) -> Handlers:
         """Return the handler of every operation that the chain accepts at ``height``. Errors as :meth:`active`."""
         running = self.active(state, height)

@@ -1,6 +1,7 @@
 """``apply_block``: the pure function at the centre (docs/adr/0001).
 
     apply_block
+      ├─ begin_block: what consensus tells besides transactions
       └─ for each transaction: apply_transaction
            ├─ its own form against the chain: chain id, expiry, repetition
            ├─ may its sender act, and is there quota left          (refused here: not charged, not remembered)
@@ -46,9 +47,21 @@ def apply_block(state: StateRead, block: VerifiedBlock, schedule: Schedule = SCH
     handlers = schedule.handlers(overlay, block.height)
     window_ms = membership.parameters(overlay).transaction_window_ms
     result = BlockResult(overlay.leaves, overlay.archive, [], {})
+    begin_block(overlay, block, schedule)
     for transaction in block.transactions:
         apply_transaction(overlay, handlers, window_ms, block, transaction, result)
     return result
+
+
+def begin_block(overlay: BlockOverlay, block: VerifiedBlock, schedule: Schedule) -> None:
+    """Let the rooms write what validators were proven to have done. A block that tells of nothing writes nothing."""
+    if not block.misbehaviour:
+        return
+    state = Overlay(overlay)
+    for room in schedule.running(overlay, block.height):
+        if room.begin_block is not None:
+            room.begin_block(state, block.misbehaviour)
+    state.merge(b"")  # no salt advances: these leaves are not salted
 
 
 def apply_transaction(

@@ -6,7 +6,7 @@ So an interrupted first start goes on where it stopped, and a second start submi
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ from fujie.client.wallet import WalletFile, save_wallet
 from fujie.core.errors import OperationalError
 from fujie.core.transaction import Transaction, sign_transaction
 from fujie.engine.base import Engine
-from fujie.machine.genesis import chain_id, compose
+from fujie.machine.genesis import Genesis, chain_id, compose
 from fujie.modules.catalog import reason
 from fujie.node.demo_world import CHAIN_NAME, INSTRUMENT, WALLETS, DemoWorld, Step, genesis_parts, key_names
 from fujie.node.folder import Folder, make_folder
@@ -86,16 +86,24 @@ def _submit(engine: Engine, steps: list[Step]) -> None:
 
 
 def found_demo(folder: Folder, store: StoreKind = "sqlite") -> None:
-    """Found the demonstration's chain in ``folder``, which holds none: keys of all parties, wallet files, genesis.
+    """Found the demonstration's chain in ``folder``, which holds none. Raises :class:`OperationalError`.
 
-    What an interrupted founding left of the keys is used again. Raises :class:`OperationalError`.
+    What an interrupted founding left of the keys is used again.
+    """
+    validator = ensure_key(folder.validator_key, "validator")
+    found_from(folder, store, "demo", demo_genesis(folder, CHAIN_NAME, [validator.public_key]))
+
+
+def demo_genesis(folder: Folder, name: str, validators: Sequence[bytes]) -> Genesis:
+    """Return the genesis of the demonstration, and put the keys of all its parties and their wallet files into ``folder``.
+
+    ``validators``: the public keys of those who sign its blocks.
     """
     keys = ensure_demo_keys(folder)
-    for name in key_names():
-        path = folder.key_folders[1] / f"{name}.key"
-        ensure_key(path, f"{name} (demonstration)", keys.signer(name).seed)
-    validator = ensure_key(folder.validator_key, "validator")
-    genesis = compose(CHAIN_NAME, time.time_ns() // 1_000_000, genesis_parts(keys, validator.public_key))
+    for key in key_names():
+        path = folder.key_folders[1] / f"{key}.key"
+        ensure_key(path, f"{key} (demonstration)", keys.signer(key).seed)
+    genesis = compose(name, time.time_ns() // 1_000_000, genesis_parts(keys, validators))
     make_folder(folder.wallet_folders[1])
     for wallet in WALLETS:
         save_wallet(
@@ -109,4 +117,4 @@ def found_demo(folder: Folder, store: StoreKind = "sqlite") -> None:
             ),
             overwrite=True,
         )
-    found_from(folder, store, "demo", genesis)
+    return genesis

@@ -6,7 +6,7 @@ its users; nothing is minted in the space of a real agency.
 """
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from importlib import resources
@@ -78,6 +78,12 @@ MEMBERS: Final = (
     ),
     Member("root-authority", "Root authority", (Role.GOVERNOR, Role.ROOT_AUTHORITY), ("root-authority",), 1),
 )
+VALIDATING: Final = (
+    "root-authority",
+    "central-bank",
+    "bank-east",
+    "bank-west",
+)  # who runs which validator, in this order
 INSTITUTION_QUOTA_MINOR: Final = 10_000_000_00
 ISSUES: Final = (("bank-east", 1_000_000_00), ("bank-west", 500_000_00))
 
@@ -151,8 +157,9 @@ def key_names() -> tuple[str, ...]:
     )
 
 
-def genesis_parts(keys: DemoKeys, validator: bytes) -> list[tuple[str, Record]]:
-    """Return what each room begins with; ``validator`` is the public key of the node that will sign the blocks."""
+def genesis_parts(keys: DemoKeys, validators: Sequence[bytes]) -> list[tuple[str, Record]]:
+    """Return what each room begins with; ``validators`` are the public keys of those who sign the blocks, by turns of its members."""
+    signing = {key: VALIDATING[place % len(VALIDATING)] for place, key in enumerate(validators)}
     membership = MembershipGenesis(
         msgspec.structs.replace(
             DEFAULTS,
@@ -162,7 +169,7 @@ def genesis_parts(keys: DemoKeys, validator: bytes) -> list[tuple[str, Record]]:
         ),
         tuple(GenesisOrganisation(member.name, member.title) for member in MEMBERS),
         tuple(GenesisAccount(member.name, member.name, keys.policy(member), member.roles, 0) for member in MEMBERS),
-        (Validator(validator, 1, "root-authority"),),
+        tuple(Validator(key, 1, signing[key]) for key in sorted(signing)),
         (GenesisRule("currency", 1), GenesisRule("identity", 1), GenesisRule("membership", 1)),
     )
     identity = IdentityGenesis(

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -19,6 +19,7 @@ LINE_BYTES_MAX: Final = 65_536  # of a line; what is longer was not written by a
 _TEXT: Final = re.compile(
     r"(?P<ts>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (?P<level>[A-Z]+) +(?P<process>[a-z0-9-]+) (?P<logger>\S+): (?P<message>.*)"
 )
+_COMET_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z")
 
 
 class Lines:
@@ -35,7 +36,7 @@ class Lines:
             self._open = msgspec.structs.replace(self._open, traceback=(*self._open.traceback, escaped(text[4:])))
             return
         yield from self.rest()
-        found = _parsed(text)
+        found = _parsed(text, self._process)
         if found is None:
             if text.strip():
                 yield Entry("", "info", "", self._process, escaped(text))
@@ -192,17 +193,39 @@ def _entries(path: Path, data: bytes) -> Iterator[Entry]:
     yield from lines.rest()
 
 
-def _parsed(text: str) -> Entry | None:
-    """Return the record on a line, of either form; None for a line that is none."""
+def _parsed(text: str, process: str) -> Entry | None:
+    """Return the record on a line, of either form, or of CometBFT's; None for a line that is none."""
     if text.startswith("{"):
         try:
             return _escaped(msgspec.json.decode(text, type=Entry))
         except (msgspec.MsgspecError, RecursionError):
-            return None
+            return _comet_parsed(text, process)
     match = _TEXT.fullmatch(text)
     if match is None:
         return None
     return Entry(match["ts"], match["level"].lower(), match["logger"], match["process"], escaped(match["message"]))
+
+
+def _comet_parsed(text: str, process: str) -> Entry | None:
+    """Return the record on a line that CometBFT wrote, its time to the millisecond as ours; None for a line that is none."""
+    try:
+        line = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    told = {name: str(line.pop(name, "")) for name in ("ts", "level", "module", "_msg")}
+    moment = _COMET_TIME.match(told["ts"])
+    if moment is None:
+        return None
+    return _escaped(
+        Entry(
+            f"{moment[1]}.{(moment[2] or '')[:3]:0<3}Z",
+            told["level"],
+            told["module"],
+            process,
+            told["_msg"],
+            extra=line,
+        )
+    )
 
 
 def _escaped(entry: Entry) -> Entry:

@@ -29,6 +29,7 @@ class Table(Enum):
 META_FORMAT: Final = b"format"  # format number of the folder, as decimal text
 META_HEAD: Final = b"head"  # canonical Head (engine.executor): height, time, app hash, roots, log size
 META_PROMISED: Final = b"promised"  # of a mirror: the light block after the head, while that one alone proves the head
+META_HANDED_OVER: Final = b"handed-over"  # the height of the last block of the embedded engine, where another goes on
 
 
 def number_key(number: int) -> bytes:

@@ -4,6 +4,7 @@ import contextlib
 import shutil
 
 from fujie.client.client import named
+from fujie.engine.embedded import EmbeddedEngine
 from fujie.node import projecting
 from fujie.node.folder import Folder
 from fujie.node.ledger import PREFIX, open_ledger
@@ -43,13 +44,15 @@ def test_what_a_snapshot_brings_is_listed_and_followed(tmp_path):
         shutil.copytree(home.home / "keys", loaded.home / "keys", dirs_exist_ok=True)
         with open_ledger(loaded.home) as ledger:
             later = ledger.allocate(PREFIX, named("LATER", "department", "Later"))
-            catch_up(loaded.home / FILE_NAME, ledger.engine)
-            assert lists.position().height == ledger.engine.head.height
-            assert lists.position().log_size == ledger.engine.head.log_size
+            engine = ledger.engine
+            assert isinstance(engine, EmbeddedEngine)
+            catch_up(loaded.home / FILE_NAME, engine)
+            assert lists.position().height == engine.head.height
+            assert lists.position().log_size == engine.head.log_size
             newest = lists.blocks(None, 1)[0]
             assert newest.block_hash != b""
             assert lists.names([later]) == {later: "Later"}
-            assert_lists_are_the_state(lists, ledger.engine.executor.store)
+            assert_lists_are_the_state(lists, engine.executor.store)
             assert facts(lists.transactions(None, 200).rows[1:]) == facts(found)
 
 

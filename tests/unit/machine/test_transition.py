@@ -14,7 +14,8 @@ from fujie.core.transaction import VerifiedBlock
 from fujie.engine.admission import verify_transaction
 from fujie.engine.executor import Executor, found
 from fujie.machine.genesis import compose
-from fujie.machine.transition import BlockResult
+from fujie.machine.schedule import SCHEDULE, Schedule
+from fujie.machine.transition import BlockResult, apply_block
 from fujie.modules.currency import state_keys as currency_keys
 from fujie.modules.currency.events import Paid
 from fujie.modules.currency.operations import Issue, RotateWalletKeys
@@ -404,3 +405,27 @@ def test_rules_are_those_that_stood_before_the_block(chain: MemoryChain) -> None
     while chain.height < height - 1:
         chain.carry_out(chain.signing.pay(0, 1))
     assert chain.run(chain.signing.pay(0, 1))[0].code == TransactionReason.ROOM_NOT_ACTIVE
+
+
+# What consensus tells besides transactions.
+
+
+def test_misbehaviour_is_recorded_before_the_transactions_and_leaves_no_receipt(chain: MemoryChain) -> None:
+    act = world.misbehaviour(3)
+    quiet = chain.block(chain.signing.pay(0, 1, 5))
+    told, silent = chain.apply(quiet._replace(misbehaviour=(act,))), chain.apply(quiet)
+    assert told.receipts == silent.receipts
+    assert written(told)[1:] == written(silent)
+    path, salt, record = written(told)[0]
+    assert (path, salt) == (membership_keys.misbehaviour(act.address).path, b"")
+    assert getattr(record, "first", None) == act
+
+
+def test_a_block_that_tells_of_no_misbehaviour_and_has_no_transactions_writes_nothing(chain: MemoryChain) -> None:
+    assert written(chain.apply(chain.block())) == []
+
+
+def test_rules_without_a_beginning_of_a_block_pass_misbehaviour_over(chain: MemoryChain) -> None:
+    rooms = {**SCHEDULE.rooms, "membership": {1: SCHEDULE.rooms["membership"][1]._replace(begin_block=None)}}
+    block = chain.block()._replace(misbehaviour=(world.misbehaviour(3),))
+    assert written(apply_block(chain, block, Schedule(rooms))) == []

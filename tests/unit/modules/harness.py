@@ -16,6 +16,7 @@ from fujie.core.context import Context
 from fujie.core.encoding import Record, encode
 from fujie.core.errors import Reason, Refused
 from fujie.core.finding import Finding, InvariantChecker
+from fujie.core.misbehaviour import Misbehaviour
 from fujie.core.policy import KeyPolicy, threshold
 from fujie.core.room import Event, Operation, Room
 from fujie.core.signing import Signer
@@ -119,6 +120,15 @@ class Bench:
         overlay.merge(context.nonce)
         self._keep(block)
         return events
+
+    def tell(self, room: Room, *acts: Misbehaviour) -> None:
+        """Let ``room`` begin a block that tells of misbehaviour, without transactions."""
+        assert room.begin_block is not None
+        block = BlockOverlay(self)
+        overlay = Overlay(block)
+        room.begin_block(overlay, acts)
+        overlay.merge(b"")
+        self._keep(block)
 
     def context(self, signers: Collection[Signer] = ()) -> Context:
         """The context of the block in hand; nonce and id differ from block to block and are the same in every run."""

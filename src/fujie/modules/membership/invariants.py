@@ -15,8 +15,10 @@ from fujie.core.signing import is_sound_public_key
 from fujie.core.versions import Standing, skip_target
 from fujie.modules.membership import state_keys
 from fujie.modules.membership.records import (
+    MISBEHAVIOUR_KEPT_MAX,
     Account,
     Governors,
+    MisbehaviourRecord,
     Organisation,
     Parameters,
     Proposal,
@@ -27,6 +29,7 @@ from fujie.modules.membership.records import (
     Status,
     Validators,
 )
+from fujie.proof.validators import validator_address
 
 ROOM_PREFIX: Final = "membership/"
 FOUNDED: Final = (
@@ -71,6 +74,8 @@ class Checker:
                 self._find("rules-in-order", path, "the heights of the rule versions do not ascend")
         elif isinstance(record, Proposal):
             self._see_proposal(path, record)
+        elif isinstance(record, MisbehaviourRecord):
+            self._see_misbehaviour(path, record)
         if isinstance(record, Account | Organisation | Parameters | Validators):
             self._see_standing(path, record.standing)
 
@@ -102,6 +107,15 @@ class Checker:
             self._find("votes-in-order", path, "the votes do not ascend or one is there twice")
         if proposal.status is ProposalStatus.CARRIED and not proposal.votes:
             self._find("carried-by-votes", path, "the proposal was carried without a vote")
+
+    def _see_misbehaviour(self, path: str, record: MisbehaviourRecord) -> None:
+        if record.validator is not None and validator_address(record.validator.public_key) != record.address:
+            self._find("misbehaviour-of-its-validator", path, "the key of the validator gives another address")
+        if any(act.address != record.address for act in (record.first, *record.newest)):
+            self._find("misbehaviour-of-its-validator", path, "an act of another validator stands here")
+        kept = min(record.count, MISBEHAVIOUR_KEPT_MAX)
+        if len(record.newest) != kept or (record.count == kept and record.first != record.newest[0]):
+            self._find("misbehaviour-counted", path, f"{record.count} acts are counted, {len(record.newest)} are kept")
 
     def _see_standing(self, path: str, standing: Standing) -> None:
         linked = bool(standing.previous) == (standing.number > 1) and bool(standing.skip) == (
@@ -184,6 +198,8 @@ def _path_of(path: str, record: Record) -> str:
         return state_keys.rules(record.room).path
     if isinstance(record, Proposal):
         return state_keys.proposal(record.id).path
+    if isinstance(record, MisbehaviourRecord):
+        return state_keys.misbehaviour(record.address).path
     singles: dict[type[Record], str] = {
         Governors: state_keys.GOVERNORS_KEY.path,
         Parameters: state_keys.PARAMETERS_KEY.path,

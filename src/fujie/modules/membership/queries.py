@@ -9,6 +9,7 @@ from fujie.core.context import Context
 from fujie.core.encoding import Record
 from fujie.core.errors import Refused
 from fujie.core.meter import UNUSED, Meter, charged
+from fujie.core.misbehaviour import ValidatorAddress
 from fujie.core.query import Audience, Query
 from fujie.core.reasons import TransactionReason
 from fujie.core.state import Key, State
@@ -18,6 +19,7 @@ from fujie.modules.membership.reasons import MembershipReason
 from fujie.modules.membership.records import (
     Account,
     Governors,
+    MisbehaviourRecord,
     Organisation,
     Parameters,
     Proposal,
@@ -33,6 +35,7 @@ __all__ = [
     "Account",
     "AccountQuery",
     "MembershipReason",
+    "MisbehaviourQuery",
     "Organisation",
     "OrganisationQuery",
     "Parameters",
@@ -249,3 +252,14 @@ class RulesQuery(Query, tag=1006):
     def key(self) -> Key[Rules]:
         """See :class:`Query`."""
         return state_keys.rules(self.room)
+
+
+class MisbehaviourQuery(Query, tag=1007):
+    """What was proven against the validator with this address: the first 20 bytes of the sha256 digest of its public key."""
+
+    audience: ClassVar[frozenset[Audience]] = frozenset({Audience.ANYONE})
+    address: ValidatorAddress
+
+    def key(self) -> Key[MisbehaviourRecord]:
+        """See :class:`Query`."""
+        return state_keys.misbehaviour(self.address)

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from fujie.core.encoding import Record
+from fujie.core.misbehaviour import Misbehaviour, ValidatorAddress
 from fujie.core.policy import KeyPolicy
 from fujie.core.units import AccountName, Count, Height, Nonce, PublicKey, ShortText, TimeMs
 from fujie.core.versions import Standing
@@ -18,6 +19,7 @@ RULE_VERSIONS_MAX: Final = 256  # changes of one room's rules, ever; one a month
 ORGANISATION_ACCOUNTS_MAX: Final = 1_000  # one organisation cannot multiply its quota without bound
 RULE_LEAD_HEIGHTS: Final = 2  # a vote at height H changes the rules at H + 2 at the earliest, as with validators
 ROOMS_MAX: Final = 64  # rooms that a chain may ever run; there are five
+MISBEHAVIOUR_KEPT_MAX: Final = 16  # acts of one validator that are kept whole; more are only counted
 GENESIS_ITEMS_MAX: Final = 10_000  # organisations, and accounts, in a genesis
 
 RoomName = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[a-z]+\Z")]
@@ -173,6 +175,20 @@ class Validators(Record, tag=1):
 
     members: Annotated[tuple[Validator, ...], Meta(min_length=1, max_length=VALIDATORS_MAX)]
     standing: Standing
+
+
+class MisbehaviourRecord(Record, tag=1):
+    """What was proven against the validator at an address, for ever, also after it has gone.
+
+    ``validator`` is how it stood in the validator set when it was last told of and stood there; None when it never did.
+    ``count`` is how many acts were told of; ``newest`` are the last of them, in the order in which blocks told of them.
+    """
+
+    address: ValidatorAddress
+    validator: Validator | None
+    count: Count
+    first: Misbehaviour
+    newest: Annotated[tuple[Misbehaviour, ...], Meta(min_length=1, max_length=MISBEHAVIOUR_KEPT_MAX)]
 
 
 # Actions: what a proposal does when it is carried. The first element is a permanent kind number, as in an operation.

@@ -10,6 +10,7 @@ from fujie.core.state import Key
 from fujie.modules.membership.records import (
     Account,
     Governors,
+    MisbehaviourRecord,
     Organisation,
     Parameters,
     Proposal,
@@ -27,12 +28,14 @@ ROOMS: Final[Codec[Rooms]] = Codec(Rooms)
 RULES: Final[Codec[Rules]] = Codec(Rules)
 VALIDATORS: Final[Codec[Validators]] = Codec(Validators)
 PROPOSAL: Final[Codec[Proposal]] = Codec(Proposal)
+MISBEHAVIOUR: Final[Codec[MisbehaviourRecord]] = Codec(MisbehaviourRecord)
 
 ORGANISATION_PREFIX: Final = "membership/organisation/"
 ACCOUNT_PREFIX: Final = "membership/account/"
 METER_PREFIX: Final = "membership/meter/"
 RULES_PREFIX: Final = "membership/rules/"
 PROPOSAL_PREFIX: Final = "membership/proposal/"
+MISBEHAVIOUR_PREFIX: Final = "membership/misbehaviour/"
 
 GOVERNORS_KEY: Final = Key("membership/governors", GOVERNORS)
 PARAMETERS_KEY: Final = Key("membership/parameters", PARAMETERS)
@@ -46,6 +49,7 @@ PATHS: Final[Mapping[str, Codec[Any]]] = MappingProxyType(
         METER_PREFIX: METER,
         RULES_PREFIX: RULES,
         PROPOSAL_PREFIX: PROPOSAL,
+        MISBEHAVIOUR_PREFIX: MISBEHAVIOUR,
         GOVERNORS_KEY.path: GOVERNORS,
         PARAMETERS_KEY.path: PARAMETERS,
         ROOMS_KEY.path: ROOMS,
@@ -78,6 +82,11 @@ def rules(room: str) -> Key[Rules]:
 def proposal(identifier: bytes) -> Key[Proposal]:
     """Return the key of the proposal with this 16-byte id."""
     return Key(PROPOSAL_PREFIX + identifier.hex(), PROPOSAL)
+
+
+def misbehaviour(address: bytes) -> Key[MisbehaviourRecord]:
+    """Return the key of what was proven against the validator with this 20-byte address."""
+    return Key(MISBEHAVIOUR_PREFIX + address.hex(), MISBEHAVIOUR)
 
 
 def governors() -> Key[Governors]:

@@ -6,8 +6,8 @@ from typing import Any, Final, Protocol
 
 from fujie.core.encoding import Record
 from fujie.core.state import Key
-from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import HEAD, Head
+from fujie.engine.local_reads import LocalReads
 from fujie.machine.genesis import GENESIS, Genesis, chain_id
 from fujie.modules.catalog import codec_of
 from fujie.store.base import Store
@@ -76,7 +76,7 @@ def origin_of(source: Source) -> Origin | None:
 class EngineSource:
     """The engine in this process."""
 
-    def __init__(self, engine: EmbeddedEngine) -> None:
+    def __init__(self, engine: LocalReads) -> None:
         self._engine = engine
         self._store: Store = engine.executor.store
         self.get = self._store.get

@@ -8,13 +8,15 @@ from msgspec.structs import replace
 
 import fujie.modules.membership as room
 from fujie.core.meter import Meter
+from fujie.core.misbehaviour import Misbehaviour, MisbehaviourKind
 from fujie.core.policy import KeyPolicy
 from fujie.core.state import Key, T
 from fujie.modules.membership import invariants, records, state_keys
 from fujie.modules.membership.operations import OpenAccount
 from fujie.modules.membership.records import ProposalStatus, Role, RuleVersion, Status
 from fujie.modules.membership.transitions import ROOM_V1
-from tests.unit.modules.harness import Bench, policy_of
+from fujie.proof.validators import validator_address
+from tests.unit.modules.harness import GENESIS_MS, Bench, policy_of
 from tests.unit.modules.membership.town import SIGNERS, SPARE, decide, identifier, propose, town, vote
 
 
@@ -29,7 +31,13 @@ def lived_in() -> Bench:
     decide(bench, records.SetValidator(SPARE[2].public_key, 3, "post"), 5)
     decide(bench, records.SuspendAccount("clea"), 6)
     vote(bench, propose(bench, records.RestoreAccount("clea"), 7), "ben")
+    bench.tell(ROOM_V1, *(misbehaviour(SPARE[2].public_key, height) for height in range(20)))
     return bench
+
+
+def misbehaviour(public_key: bytes, height: int = 7, kind: int = MisbehaviourKind.DUPLICATE_VOTE) -> Misbehaviour:
+    """What the validator with this key did at a height."""
+    return Misbehaviour(kind, validator_address(public_key), height, GENESIS_MS + height, 3)
 
 
 def change(key: Key[T], alter: Callable[[T], T]) -> Callable[[Bench], None]:
@@ -42,6 +50,7 @@ def change(key: Key[T], alter: Callable[[T], T]) -> Callable[[Bench], None]:
 
 
 BANK = state_keys.account("bank")
+PROVEN = state_keys.misbehaviour(validator_address(SPARE[2].public_key))
 CORRUPTIONS: list[tuple[str, str, Callable[[Bench], None]]] = [
     ("leaf-at-its-path", "another's record", change(BANK, lambda a: replace(a, name="ben"))),
     ("leaf-at-its-path", "an unknown path", lambda b: b.plant(Key("membership/odd", state_keys.METER), Meter(1, 1))),
@@ -109,6 +118,22 @@ CORRUPTIONS: list[tuple[str, str, Callable[[Bench], None]]] = [
             state_keys.proposal(identifier(7)),
             lambda p: replace(p, votes=(), status=ProposalStatus.CARRIED),
         ),
+    ),
+    (
+        "misbehaviour-of-its-validator",
+        "another's key",
+        change(PROVEN, lambda m: replace(m, validator=records.Validator(SPARE[3].public_key, 3, "post"))),
+    ),
+    (
+        "misbehaviour-of-its-validator",
+        "another's act",
+        change(PROVEN, lambda m: replace(m, first=misbehaviour(SPARE[3].public_key))),
+    ),
+    ("misbehaviour-counted", "one too many", change(PROVEN, lambda m: replace(m, newest=m.newest[1:]))),
+    (
+        "misbehaviour-counted",
+        "another first",
+        change(PROVEN, lambda m: replace(m, count=1, newest=m.newest[:1])),
     ),
     ("meter-of-an-account", "of nobody", lambda b: b.plant(state_keys.meter("nobody"), Meter(1, 1))),
     (

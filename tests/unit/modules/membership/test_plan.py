@@ -15,10 +15,12 @@ from fujie.core.state import Key
 from fujie.modules.membership import operations, queries, records, state_keys
 from fujie.modules.membership.reasons import MembershipReason
 from fujie.modules.membership.transitions import HANDLERS
+from fujie.proof.validators import validator_address
 from tests.unit.modules.membership.test_invariants import lived_in, page_section
-from tests.unit.modules.membership.town import DAY_MS, identifier
+from tests.unit.modules.membership.town import DAY_MS, SPARE, identifier
 
 PAGE = (Path(room.__file__).parent / "README.md").read_text(encoding="utf-8")
+ADDRESS = validator_address(SPARE[2].public_key)
 QUERIES: list[tuple[Query, str]] = [
     (queries.AccountQuery("bank"), "membership/account/bank"),
     (queries.OrganisationQuery("bank"), "membership/organisation/bank"),
@@ -26,6 +28,7 @@ QUERIES: list[tuple[Query, str]] = [
     (queries.ProposalQuery(identifier(7)), "membership/proposal/00000000000000000000000000000007"),
     (queries.ValidatorsQuery(), "membership/validators"),
     (queries.RulesQuery("tenancy"), "membership/rules/tenancy"),
+    (queries.MisbehaviourQuery(ADDRESS), f"membership/misbehaviour/{ADDRESS.hex()}"),
 ]
 OPERATION: Codec[operations.Propose | operations.Vote] = Codec(
     operations.OpenAccount | operations.RotateKeys | operations.Propose | operations.Vote | operations.Withdraw

@@ -515,6 +515,13 @@ const Standing = record("Standing", 1, {
     previous: bin(0, 32),
     skip: bin(0, 32),
 });
+const Misbehaviour = record("Misbehaviour", 1, {
+    kind: int(0n, 9007199254740992n),
+    address: bin(20, 20),
+    height: int(0n, 9007199254740992n),
+    time_ms: int(0n, 9007199254740992n),
+    power: int(0n, 9223372036854775807n),
+});
 const Organisation = record("Organisation", 1, {
     name: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
     title: text(0, 200),
@@ -547,6 +554,18 @@ const Proposal = record("Proposal", 1, {
     deadline_ms: int(0n, 9007199254740992n),
     status: oneOfWords("open", "carried", "withdrawn"),
 });
+const Validator = record("Validator", 1, {
+    public_key: bin(32, 32),
+    power: int(0n, 1000000000n),
+    organisation: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
+});
+const MisbehaviourRecord = record("MisbehaviourRecord", 1, {
+    address: bin(20, 20),
+    validator: orNil(Validator),
+    count: int(0n, 9007199254740992n),
+    first: Misbehaviour,
+    newest: list(1, 16, Misbehaviour),
+});
 const Governors = record("Governors", 1, {
     accounts: list(0, 64, text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u)),
 });
@@ -562,11 +581,6 @@ const Parameters = record("Parameters", 1, {
 });
 const Rooms = record("Rooms", 1, {
     names: list(1, 64, text(1, 32, /^(?:[a-z]+)$/u)),
-});
-const Validator = record("Validator", 1, {
-    public_key: bin(32, 32),
-    power: int(0n, 1000000000n),
-    organisation: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
 });
 const Validators = record("Validators", 1, {
     members: list(1, 100, Validator),
@@ -585,6 +599,9 @@ const ProposalQuery = record("ProposalQuery", 1004, {
 const ValidatorsQuery = record("ValidatorsQuery", 1005, {});
 const RulesQuery = record("RulesQuery", 1006, {
     room: text(1, 32, /^(?:[a-z]+)$/u),
+});
+const MisbehaviourQuery = record("MisbehaviourQuery", 1007, {
+    address: bin(20, 20),
 });
 const Evidence = record("Evidence", 1, {
     edition: text(1, 64, /^(?:[a-z0-9]+(?:-[a-z0-9]+)*)$/u),
@@ -771,7 +788,7 @@ const IssueQuery = record("IssueQuery", 3008, {
 const RedemptionQuery = record("RedemptionQuery", 3009, {
     reference: bin(16, 16),
 });
-const Query = oneOf(AccountQuery, OrganisationQuery, ParametersQuery, ProposalQuery, ValidatorsQuery, RulesQuery, IdentityQuery, NamespaceQuery, UsageQuery, AliasQuery, CodebookQuery, SeriesQuery, AgencyQuery, WalletQuery, BalanceQuery, InstrumentQuery, SupplyQuery, LimitsQuery, InstitutionQuery, VaultQuery, IssueQuery, RedemptionQuery);
+const Query = oneOf(AccountQuery, OrganisationQuery, ParametersQuery, ProposalQuery, ValidatorsQuery, RulesQuery, MisbehaviourQuery, IdentityQuery, NamespaceQuery, UsageQuery, AliasQuery, CodebookQuery, SeriesQuery, AgencyQuery, WalletQuery, BalanceQuery, InstrumentQuery, SupplyQuery, LimitsQuery, InstitutionQuery, VaultQuery, IssueQuery, RedemptionQuery);
 
 /** Every record by its name, and Operation, Event and Query for any of those. */
 export const TYPES = Object.freeze({
@@ -878,15 +895,17 @@ export const TYPES = Object.freeze({
   Bundle,
   Meter,
   Standing,
+  Misbehaviour,
   Organisation,
   Account,
   RuleVersion,
   Rules,
   Proposal,
+  Validator,
+  MisbehaviourRecord,
   Governors,
   Parameters,
   Rooms,
-  Validator,
   Validators,
   AccountQuery,
   OrganisationQuery,
@@ -894,6 +913,7 @@ export const TYPES = Object.freeze({
   ProposalQuery,
   ValidatorsQuery,
   RulesQuery,
+  MisbehaviourQuery,
   Evidence,
   AliasName,
   Lineage,
@@ -941,6 +961,7 @@ export const STATE = Object.freeze([
   ["membership/meter/<name>", Meter, false],
   ["membership/rules/<room>", Rules, false],
   ["membership/proposal/<identifier in 32 hexadecimal digits>", Proposal, false],
+  ["membership/misbehaviour/<address in 40 hexadecimal digits>", MisbehaviourRecord, false],
   ["membership/governors", Governors, false],
   ["membership/parameters", Parameters, false],
   ["membership/rooms", Rooms, false],
@@ -971,6 +992,7 @@ export const QUERY_PATHS = Object.freeze({
   ProposalQuery: "membership/proposal/<id in 32 hexadecimal digits>",
   ValidatorsQuery: "membership/validators",
   RulesQuery: "membership/rules/<room>",
+  MisbehaviourQuery: "membership/misbehaviour/<address in 40 hexadecimal digits>",
   IdentityQuery: "identity/id/<identifier>",
   NamespaceQuery: "identity/namespace/<prefix>",
   UsageQuery: "identity/usage/<prefix>",

@@ -12,6 +12,7 @@ from fujie.modules.membership.genesis import found
 from fujie.modules.membership.operations import OpenAccount, Propose, RotateKeys, Vote, Withdraw
 from fujie.modules.membership.queries import Role
 from fujie.modules.membership.transitions.accounts import open_account, rotate_keys
+from fujie.modules.membership.transitions.misbehaviour import record_misbehaviour
 from fujie.modules.membership.transitions.proposals import propose, vote, withdraw
 
 __all__ = ["HANDLERS", "ROOM_V1"]
@@ -53,4 +54,4 @@ HANDLERS: Final[Mapping[type[Operation], Handler]] = MappingProxyType(
     }
 )
 
-ROOM_V1: Final = Room("membership", 1, HANDLERS, found)
+ROOM_V1: Final = Room("membership", 1, HANDLERS, found, record_misbehaviour)

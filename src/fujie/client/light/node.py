@@ -1,0 +1,49 @@
+"""Light blocks from a Fujie node: ``GET /blocks/{height}`` in canonical bytes (docs/spec/09-http.md)."""
+
+from typing import Final
+
+import msgspec
+
+from fujie.client.http import PROBLEM_TYPE
+from fujie.client.light.fetching import ANSWER_TIMEOUT_S, Fetched, Fetcher
+from fujie.client.light.provider import HeightAbsent
+from fujie.proof.light_block import LIGHT_BLOCK_BYTES_MAX, LightBlock, decode_light_block
+
+LIGHT_BLOCK_TYPE: Final = "application/vnd.fujie.light-block"
+BLOCK_ABSENT: Final = "/problems/BLOCK_ABSENT"  # the problem type of a height that the node does not have
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+class NodeProvider:
+    """Implements ``LightProvider`` over HTTP to the Fujie node at ``url``; see :class:`HttpTransport` for the URL."""
+
+    def __init__(self, url: str, *, plain_http: bool = False, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        """Connect at the first request. Raises :class:`OperationalError` for a URL that cannot be used."""
+        self._fetcher = Fetcher(url, plain_http=plain_http, answer_timeout_s=answer_timeout_s)
+        self.name = self._fetcher.name
+
+    def light_block(self, height: int | None) -> LightBlock:
+        """See ``LightProvider``."""
+        path = f"/blocks/{'latest' if height is None else height}"
+        fetched = self._fetcher.get(path, f"{LIGHT_BLOCK_TYPE}, {PROBLEM_TYPE}", LIGHT_BLOCK_BYTES_MAX)
+        if fetched.status == 200 and fetched.content_type == LIGHT_BLOCK_TYPE:
+            return decode_light_block(fetched.body)
+        if _is_absent(fetched):
+            raise HeightAbsent(self.name, height)
+        raise self._fetcher.refused(fetched)
+
+    def close(self) -> None:
+        """Free the connection. Idempotent."""
+        self._fetcher.close()
+
+
+def _is_absent(fetched: Fetched) -> bool:
+    if fetched.content_type != PROBLEM_TYPE:
+        return False
+    try:
+        return msgspec.json.decode(fetched.body, type=_Problem).type.endswith(BLOCK_ABSENT)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False

@@ -1,0 +1,358 @@
+"""The CometBFT engine: several validators, one of them here. Same interface, state, proofs and clients as the embedded one.
+
+    callers ─► Intake ─► Submission ─► RPC ─► CometBFT ─► socket ─► Application ─► Consensus ─► Executor
+       ▲                     ▲                    │                                               │ commit
+       └──── outcomes ───────┴────────────────────┼───────────────────────────────────────────────┤
+                                                  └─► Headers ─► light block, verified ─► shown: proven state, followers
+
+A block is durable when Commit returns, and its callers hear of it then. It is *shown* to readers when the votes for it have
+arrived too, most often in the same moment: a row of the table of blocks stands in the batch of its block, or is written
+right after it where CometBFT replays a block and does not answer yet.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from fujie.core.encoding import encode
+from fujie.core.errors import OperationalError
+from fujie.core.signing import Signer
+from fujie.engine.base import Outcome
+from fujie.engine.cometbft.application import Application
+from fujie.engine.cometbft.consensus import CarriedOut, Consensus
+from fujie.engine.cometbft.headers import Headers
+from fujie.engine.cometbft.process import CometProcess
+from fujie.engine.cometbft.rpc import Rpc
+from fujie.engine.cometbft.server import AbciServer
+from fujie.engine.cometbft.submission import Submission
+from fujie.engine.cometbft.verifying import Verification
+from fujie.engine.executor import Executor, Head
+from fujie.engine.intake import Intake
+from fujie.engine.local_reads import LocalReads
+from fujie.engine.proving import Proven
+from fujie.engine.rehearsing import dry_run
+from fujie.engine.stored_block import StoredBlock, block_at, light_block_at
+from fujie.machine.schedule import UnknownRules
+from fujie.modules.catalog import RECEIPT
+from fujie.proof.block import encode_result, results_hash
+from fujie.proof.header import encode_header
+from fujie.proof.light_block import LightBlock, encode_light_block
+from fujie.proof.validators import encode_validator_set
+from fujie.proof.vote import encode_commit
+from fujie.store.base import WriteBatch
+from fujie.store.layout import Table, number_key
+
+VOTES_WAIT_S: Final = 0.5  # of Commit, for the votes of its block; nothing but showing it waits for them
+PROVEN_WAIT_S: Final = 60.0  # at the start, for a first block that proves the state
+STOPPED_POLL_S: Final = 0.2  # how often it is looked then whether anybody still waits
+
+log = logging.getLogger(__name__)
+
+
+class Paths(NamedTuple):
+    """Where the parts of a node's CometBFT are."""
+
+    binary: Path
+    home: Path  # config.toml, genesis.json, keys and blocks of CometBFT
+    socket: Path  # where we listen: its proxy_app
+    rpc: Path  # where it listens
+    log: Path
+
+
+class _Row(NamedTuple):
+    """What stands in the table of blocks besides header and commit."""
+
+    results_hash: bytes
+    first_index: int
+    transactions: int
+
+
+class _Unshown(NamedTuple):
+    """A committed block whose votes have not arrived. One from before a start has a row to write, and nothing else."""
+
+    height: int
+    row: _Row
+    heads: tuple[Head, Head] | None  # before the block, and after it
+    batch: WriteBatch
+
+
+class CometEngine(LocalReads):
+    """Implements ``engine.base.Served``. Owns executor, store and the `cometbft` process, and closes them."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        paths: Paths,
+        *,
+        validator: Signer | None = None,
+        initial_height: int = 1,
+        clock_ms: Callable[[], int] | None = None,
+        worker: bool = True,
+        wait_s: float = PROVEN_WAIT_S,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Go on where the store stands, and return when the state is proven, or ``stopped`` says that nobody waits.
+
+        ``validator`` is the key that CometBFT signs with, see :class:`CometProcess`. ``initial_height`` is that of the first
+        block that CometBFT makes on this chain. Raises :class:`OperationalError` when it does not start, or no block is
+        made within ``wait_s``: too few validators run.
+        """
+        super().__init__()
+        self.executor = executor
+        self.chain_id = executor.chain_id
+        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+        self._votes: dict[int, LightBlock] = {}  # by height, of blocks that are not shown; guarded by `_changed`
+        self._unshown: deque[_Unshown] = deque()
+        self._answers = False  # whether CometBFT has answered since it started
+        self._proves = False
+        self._verification = Verification(use_worker=worker)
+        self._intake = Intake(use_worker=worker, prepare=self._verification.remember)
+        self._changed = self._intake.changed
+        self._rpc = Rpc(paths.rpc)
+        self._submission = Submission(executor, self._intake, self._rpc, self._clock_ms)
+        self._headers = Headers(self.chain_id, self._rpc, self._take_light_block)
+        self._application = Application(
+            Consensus(executor, self._verification),
+            self._verification,
+            initial_height=initial_height,
+            clock_ms=self._clock_ms,
+            on_decided=lambda decided: self._headers.want(decided.block.height),
+            before_commit=self._add_row,
+            on_commit=self._take_block,
+            on_refused=lambda raw, code: self._submission.refuse(self._verification.transaction(raw), code),
+        )
+        self._load()
+        self._server = AbciServer(self._application, paths.socket, self._fail)
+        self._threads = [
+            threading.Thread(target=self._guard, args=(target,), name=name, daemon=True)
+            for name, target in (
+                ("fujie-admission", self._intake.verify_all),
+                ("fujie-submission", self._submission.send_all),
+                ("fujie-headers", self._headers.fetch_all),
+            )
+        ]
+        for thread in self._threads:
+            thread.start()
+        try:
+            self._process = CometProcess(paths.binary, paths.home, paths.rpc, paths.log, self._started_again, validator)
+        except BaseException:
+            self._close_all()
+            raise
+        try:
+            self._wait_for_proof(wait_s, stopped)
+        except BaseException:
+            self.close()
+            raise
+
+    # -- for callers
+
+    @property
+    def pending(self) -> int:
+        """See ``Served``."""
+        return self._intake.pending
+
+    @property
+    def failure(self) -> BaseException | None:
+        """See ``Served``."""
+        return self._intake.failure
+
+    def submit(self, transactions: Sequence[bytes]) -> Future[list[Outcome]]:
+        """See ``Engine``."""
+        return self._intake.submit(transactions)
+
+    def dry_run(self, transaction: bytes) -> Outcome:
+        """See ``Engine``."""
+        return dry_run(self.executor, transaction, lambda head: max(self._clock_ms(), head.time_ms + 1))
+
+    def wait_proven(self, index: int, timeout_s: float) -> bool:
+        """See ``LocalReads``."""
+        intake = self._intake
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._proven.head.log_size > index or intake.failure is not None or intake.closing, timeout_s
+            )
+        return self._proven.head.log_size > index
+
+    def close(self) -> None:
+        """See ``Engine``."""
+        with self._changed:
+            if self._intake.closing:
+                return
+            self._intake.closing = True
+            self._changed.notify_all()
+        self._process.close()
+        self._close_all()
+
+    # -- the ledger thread
+
+    def _add_row(self, decided: CarriedOut) -> None:
+        """Put the row of a block into its batch, if its votes come soon."""
+        height, before = decided.block.height, self.executor.head
+        codes = [encode_result(code) for code in decided.codes]
+        row = _Row(results_hash(codes), before.log_size, len(codes))
+        with self._changed:
+            if self._answers:
+                self._answers = self._changed.wait_for(lambda: height in self._votes, VOTES_WAIT_S)
+            votes = self._votes.get(height)
+        if votes is not None:
+            _put_row(decided.staged.batch, row, votes)
+        self._unshown.append(_Unshown(height, row, (before, decided.staged.head), decided.staged.batch))
+
+    def _take_block(self, decided: CarriedOut) -> None:
+        """Answer the callers of a block that is durable, and show it."""
+        receipts = decided.staged.result.receipts
+        self._submission.settle_block(self.executor.head.log_size - len(receipts), receipts)
+        self._show()
+
+    def _show(self) -> None:
+        """Show the committed blocks whose votes are here."""
+        while self._unshown:
+            with self._changed:
+                votes = self._votes.pop(self._unshown[0].height, None)
+            if votes is None:
+                return
+            block = self._unshown.popleft()
+            if Table.BLOCKS not in block.batch.tables:
+                rows = WriteBatch()
+                _put_row(rows, block.row, votes)
+                self.executor.store.commit(rows)
+                _put_row(block.batch, block.row, votes)
+            self._prove(block, votes)
+
+    def _prove(self, block: _Unshown, votes: LightBlock) -> None:
+        if block.heads is None:
+            head = self.executor.head
+            if block.height < head.height or block.row.transactions:
+                return  # the roots that its header signs are no longer known; those of the next one are
+            before = after = head
+        else:
+            before, after = block.heads
+        header = votes.header
+        if (header.app_hash, header.time_ms) != (before.app_hash, after.time_ms):
+            raise OperationalError(
+                f"Block {block.height} in CometBFT's store is not the one that was carried out.",
+                "Its folder and the chain's do not belong together: restore both from one backup.",
+            )
+        with self._changed:
+            self._proven = Proven(encode_light_block(votes), before)
+            self._proves = True
+            self._changed.notify_all()
+        if block.heads is not None:
+            self._announce(after, block.batch)
+
+    # -- other threads
+
+    def _take_light_block(self, votes: LightBlock) -> None:
+        """Have the votes for a block: Commit waits for them, or has gone on."""
+        with self._changed:
+            self._votes[votes.header.height] = votes
+            self._answers = True
+            self._changed.notify_all()
+        self._application.ledger.submit(self._guard, self._show)
+
+    def _started_again(self) -> None:
+        with self._changed:
+            self._answers = False
+        self._submission.send_again()
+
+    def _fail(self, request: str, error: BaseException) -> None:
+        """Stop for good: consensus cannot go on without this application."""
+        log.error("the ledger stops at %s", request, exc_info=None if isinstance(error, UnknownRules) else error)
+        self._stop(error)
+
+    def _guard(self, target: Callable[[], None]) -> None:
+        """Carry out ``target``; when it fails, say so to every caller and stop, rather than go on in doubt."""
+        try:
+            target()
+        except BaseException as error:
+            log.exception("the ledger stops")
+            self._stop(error)
+
+    def _stop(self, error: BaseException) -> None:
+        with self._changed:
+            self._intake.failure = self._intake.failure or error
+            self._changed.notify_all()
+        reason = (
+            error
+            if isinstance(error, OperationalError)
+            else OperationalError(f"The ledger stopped: {error!r}.", "See the log; what was acknowledged is safe.")
+        )
+        self._intake.fail(reason)
+        # CometBFT ends by itself without its application; it must not be started again, and is waited for elsewhere.
+        threading.Thread(target=self._process.close, name="fujie-stop", daemon=True).start()
+
+    # -- inside
+
+    def _load(self) -> None:
+        """Find what is proven, and which rows the table of blocks lacks."""
+        executor = self.executor
+        height = executor.head.height
+        newest = height
+        while newest and block_at(executor.store.get, newest) is None:
+            newest -= 1
+        if newest == height > 0:
+            light_block = light_block_at(executor.store.get, height)
+            found = block_at(executor.store.get, height)
+            assert light_block is not None, "the row was there a line above"
+            assert found is not None, "and is there now"
+            if found.stored.transactions == 0:
+                self._proven = Proven(encode_light_block(light_block), executor.head)
+                self._proves = True
+            return
+        index = executor.log.size
+        rows: list[_Unshown] = []
+        for missing in range(height, newest, -1):
+            codes: list[bytes] = []
+            while index and (entry := executor.entry(index - 1)) is not None and entry.height == missing:
+                codes.insert(0, encode_result(RECEIPT.decode_trusted(entry.receipt).code))
+                index -= 1
+            rows.insert(0, _Unshown(missing, _Row(results_hash(codes), index, len(codes)), None, WriteBatch()))
+        self._unshown.extend(rows)
+        for row in rows:
+            self._headers.want(row.height)
+
+    def _wait_for_proof(self, wait_s: float, stopped: Callable[[], bool]) -> None:
+        give_up_s = time.monotonic() + wait_s
+        with self._changed:
+            while not (self._proves or self._intake.failure is not None or stopped()):
+                if time.monotonic() > give_up_s:
+                    break
+                self._changed.wait(STOPPED_POLL_S)
+            failure = self._intake.failure
+        if failure is not None:
+            raise failure
+        if not self._proves and not stopped():
+            raise OperationalError(
+                f"No block was made in {wait_s:.0f} s.",
+                "More than two thirds of the power of the validators must run and reach one another. See the log of cometbft.",
+            )
+
+    def _close_all(self) -> None:
+        self._headers.close()
+        self._server.close()
+        self._application.close()
+        with self._changed:
+            self._intake.closing = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._intake.fail(OperationalError("The ledger was closed.", "Open it again and submit the same bytes again."))
+        self._intake.close()
+        self._verification.close()
+        self._rpc.close()
+        self.executor.store.close()
+
+
+def _put_row(batch: WriteBatch, row: _Row, votes: LightBlock) -> None:
+    """Put the row of a block into ``batch``, and the validators that signed it."""
+    header, commit, validators = votes.header, votes.commit, votes.validators
+    stored = StoredBlock(
+        encode_header(header), encode_commit(commit), row.results_hash, row.first_index, row.transactions
+    )
+    batch.put(Table.BLOCKS, number_key(header.height), encode(stored))
+    batch.put(Table.VALIDATORS, header.validators_hash, encode_validator_set(validators))

@@ -1,0 +1,60 @@
+"""What `cometbft` writes, kept in files of bounded size: it does not turn its own log over."""
+
+import contextlib
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import BinaryIO, Final
+
+FILE_BYTES_MAX: Final = 5_242_880
+FILES_KEPT: Final = 5  # older ones, as of every other log of a node
+CHUNK_BYTES: Final = 65_536
+
+log = logging.getLogger(__name__)
+
+
+class Output:
+    """Writes what comes out of a pipe to a file. A thread of its own, which ends with the pipe."""
+
+    def __init__(self, pipe: BinaryIO, path: Path) -> None:
+        self._pipe = pipe
+        self._path = path
+        threading.Thread(target=self._run, name="fujie-cometbft-output", daemon=True).start()
+
+    def _run(self) -> None:
+        """Write until the pipe ends. A disk that is full costs lines, and never stops the process that writes them."""
+        file: BinaryIO | None = None
+        failed = False
+        with self._pipe:
+            while chunk := os.read(self._pipe.fileno(), CHUNK_BYTES):
+                try:
+                    file = self._file(file)
+                    file.write(chunk)
+                    failed = False
+                except OSError as error:
+                    if not failed:
+                        log.warning("%s cannot be written: %s", self._path, error)
+                    failed = True
+        if file is not None:
+            file.close()
+
+    def _file(self, file: BinaryIO | None) -> BinaryIO:
+        """Return the file to write to: another one when this one is full."""
+        if file is None or file.closed:
+            return self._opened()
+        if file.tell() < FILE_BYTES_MAX:
+            return file
+        file.close()
+        for number in range(FILES_KEPT - 1, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                self._numbered(number).replace(self._numbered(number + 1))
+        self._path.replace(self._numbered(1))
+        return self._opened()
+
+    def _opened(self) -> BinaryIO:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return os.fdopen(descriptor, "ab", buffering=0)
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")

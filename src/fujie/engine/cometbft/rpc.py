@@ -1,0 +1,189 @@
+"""The RPC of the node's own CometBFT, over a Unix socket that nobody else can open.
+
+What it answers is of this machine and is believed, but read as strictly as anything: a version of another line would
+otherwise be found out late.
+
+Source: CometBFT 0.38, ``openapi.yaml`` of its RPC; JSON-RPC 2.0, section 6 "Batch".
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import httpx
+import msgspec
+
+from fujie.core.errors import DecodeError, OperationalError
+from fujie.proof.comet_json import (
+    SignedHeaderJson,
+    ValidatorJson,
+    decode_json,
+    read_commit,
+    read_header,
+    read_validators,
+)
+from fujie.proof.header import Header
+from fujie.proof.validators import VALIDATORS_MAX, ValidatorSet
+from fujie.proof.vote import Commit
+
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 10.0
+ANSWER_BYTES_MAX: Final = 16 * 2**20
+VALIDATORS_A_PAGE: Final = 100  # CometBFT's own bound
+BROADCAST_MAX: Final = 500  # transactions in one call; the configuration lets so many in
+
+
+class Unanswered(OperationalError):
+    """CometBFT does not answer, or not with what was asked for: it starts, stops, or has not got it yet."""
+
+    def __init__(self, method: str, detail: str) -> None:
+        super().__init__(
+            f"CometBFT does not answer '{method}': {detail}.", "It is started again by itself; see its log if it stays."
+        )
+
+
+class NodeStatus(msgspec.Struct, frozen=True):
+    """How the node stands: height of its newest block, whether it still fetches older ones from its peers, how many of
+    those it has, and the power of its own key among the validators, 0 for none.
+    """
+
+    height: int
+    catching_up: bool
+    peers: int
+    power: int
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    data: str = ""
+
+
+class _Answer(msgspec.Struct):
+    result: msgspec.Raw = msgspec.Raw()
+    error: _Error | None = None
+
+
+class _CommitResult(msgspec.Struct):
+    signed_header: SignedHeaderJson
+
+
+class _ValidatorsResult(msgspec.Struct):
+    validators: list[ValidatorJson]
+    total: str
+
+
+class _SyncInfo(msgspec.Struct):
+    latest_block_height: str
+    catching_up: bool
+
+
+class _OwnInfo(msgspec.Struct):
+    voting_power: str
+
+
+class _StatusResult(msgspec.Struct):
+    sync_info: _SyncInfo
+    validator_info: _OwnInfo
+
+
+class _NetResult(msgspec.Struct):
+    n_peers: str
+
+
+class Rpc:
+    """Asks CometBFT. Any thread may call any method; nothing is asked again by itself."""
+
+    def __init__(self, socket: Path) -> None:
+        self._client = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://cometbft", timeout=TIMEOUT_S
+        )
+
+    def broadcast(self, transactions: Sequence[bytes]) -> list[str]:
+        """Hand at most ``BROADCAST_MAX`` transactions to CometBFT's mempool, which asks for each by CheckTx; do not wait for that.
+
+        Returns for each why it was not taken, or an empty text. Raises :class:`Unanswered`.
+        """
+        calls = [
+            {
+                "jsonrpc": "2.0",
+                "id": number,
+                "method": "broadcast_tx_async",
+                "params": {"tx": b64encode(transaction).decode()},
+            }
+            for number, transaction in enumerate(transactions)
+        ]
+        told: list[_Answer] | _Answer = self._post("broadcast_tx_async", calls, list[_Answer] | _Answer)
+        answers = [told] if isinstance(told, _Answer) else told  # an answer alone comes without its list
+        if len(answers) != len(transactions):
+            raise Unanswered("broadcast_tx_async", f"{len(answers)} answers for {len(transactions)} transactions")
+        return [_problem(answer) for answer in answers]
+
+    def signed_header(self, height: int) -> tuple[Header, Commit]:
+        """Return header and commit of a block, of which CometBFT has stored the block. Raises :class:`Unanswered`."""
+        found = self._call("commit", {"height": str(height)}, _CommitResult).signed_header
+        try:
+            return read_header(found.header), read_commit(found.commit)
+        except DecodeError as error:
+            raise Unanswered("commit", error.detail) from None
+
+    def validators(self, height: int) -> ValidatorSet:
+        """Return the validators that sign the block at ``height``. Raises :class:`Unanswered`."""
+        told: list[ValidatorJson] = []
+        for page in range(1, VALIDATORS_MAX // VALIDATORS_A_PAGE + 1):
+            wanted = {"height": str(height), "page": str(page), "per_page": str(VALIDATORS_A_PAGE)}
+            found = self._call("validators", wanted, _ValidatorsResult)
+            told += found.validators
+            if not found.validators or len(told) >= int(found.total):
+                break
+        try:
+            return read_validators(told)
+        except DecodeError as error:
+            raise Unanswered("validators", error.detail) from None
+
+    def status(self) -> NodeStatus:
+        """Return how the node stands. Raises :class:`Unanswered`."""
+        said = self._call("status", {}, _StatusResult)
+        peers = self._call("net_info", {}, _NetResult).n_peers
+        sync = said.sync_info
+        return NodeStatus(
+            int(sync.latest_block_height), sync.catching_up, int(peers), int(said.validator_info.voting_power)
+        )
+
+    def close(self) -> None:
+        """Close what is open. Idempotent."""
+        self._client.close()
+
+    # -- inside
+
+    def _call(self, method: str, params: Mapping[str, str], form: type[T]) -> T:
+        call = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
+        answer = self._post(method, call, _Answer)
+        if answer.error is not None or not bytes(answer.result):
+            raise Unanswered(method, _problem(answer))
+        try:
+            return decode_json(bytes(answer.result), form)
+        except DecodeError as error:
+            raise Unanswered(method, error.detail) from None
+
+    def _post(self, method: str, content: Any, form: Any) -> Any:
+        try:
+            answer = self._client.post(
+                "/", content=msgspec.json.encode(content), headers={"content-type": "application/json"}
+            )
+        except httpx.HTTPError as error:
+            raise Unanswered(method, str(error) or type(error).__name__) from None
+        if len(answer.content) > ANSWER_BYTES_MAX:
+            raise Unanswered(method, f"an answer of {len(answer.content)} bytes")
+        try:
+            # Errors of a call stand in the answer, which then has status 500.
+            return decode_json(answer.content, form)
+        except DecodeError as error:
+            raise Unanswered(method, f"status {answer.status_code}, {error.detail}") from None
+
+
+def _problem(answer: _Answer) -> str:
+    if answer.error is None:
+        return ""
+    return f"{answer.error.message}: {answer.error.data}" if answer.error.data else answer.error.message or "an error"

@@ -1,0 +1,235 @@
+"""From a caller to CometBFT's mempool, and the outcome back to the caller.
+
+    Intake (bounds, signatures) ─► entitled? ─► broadcast ─► … a block … ─► settled with the receipt
+                                      │ no
+                                      ├─ something of this node is still under way: asked again once that is settled
+                                      └─ otherwise turned away
+
+This is the only entrance: whether a sender is entitled is asked here, against the committed state, so that nobody fills
+the mempools of all validators with what no account has signed. What waits is broadcast again now and then, since a mempool
+is in memory only; it is settled by its block, by a refusal of CheckTx, or when its expiry has passed.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from fujie.core.reasons import TransactionReason
+from fujie.core.transaction import Receipt, VerifiedBlock, VerifiedTransaction
+from fujie.engine.base import Outcome
+from fujie.engine.cometbft.rpc import BROADCAST_MAX, Rpc, Unanswered
+from fujie.engine.executor import Executor, StateTooOld
+from fujie.engine.intake import Intake, Waiting, turned_away
+
+RETRY_S: Final = 0.25  # while CometBFT does not answer or its mempool is full
+AGAIN_S: Final = 5.0  # for what has waited so long for its block
+IN_CACHE: Final = "already exists in cache"  # CometBFT has it, or had it
+
+log = logging.getLogger(__name__)
+
+
+class _Flight(msgspec.Struct, gc=False):
+    """A transaction on its way to a block, and everybody who waits for it."""
+
+    number: int
+    transaction: VerifiedTransaction
+    waiting: list[Waiting]
+    sent_s: float  # when it was last handed to CometBFT; 0 for not yet
+
+
+class _Parked(msgspec.Struct, gc=False):
+    """A transaction whose sender is not entitled on the committed state, while something before it is under way."""
+
+    behind: int  # the number of the newest flight before it
+    waiting: Waiting
+
+
+class Submission:
+    """Sends what is submitted and settles it. One thread runs :meth:`send_all`; other methods are for any."""
+
+    def __init__(self, executor: Executor, intake: Intake, rpc: Rpc, clock_ms: Callable[[], int]) -> None:
+        self._executor = executor
+        self._intake = intake
+        self._rpc = rpc
+        self._clock_ms = clock_ms
+        self._lock = threading.Lock()
+        self._flights: dict[bytes, _Flight] = {}  # by transaction id, oldest first
+        self._parked: list[_Parked] = []
+        self._numbers = 0
+        self._unanswered = False
+        self._landed = False  # whether a block has settled something that others are parked behind
+
+    # -- the thread that sends
+
+    def send_all(self) -> None:
+        """Send what is submitted until the engine closes."""
+        intake = self._intake
+        while True:
+            with intake.changed:
+                intake.changed.wait_for(lambda: intake.verified or self._landed or intake.stopping, RETRY_S)
+                if intake.stopping:
+                    return
+                self._landed = False
+                taken = intake.take()
+            self._enter(taken + self._unparked())
+            self._send()
+            self._expire()
+
+    def _enter(self, items: Sequence[Waiting]) -> None:
+        """Let items fly, join a flight, wait behind one, or be settled."""
+        asked: list[Waiting] = []
+        for item in items:
+            transaction = _verified(item)
+            with self._lock:
+                flight = self._flights.get(transaction.id)
+                if flight is not None:
+                    flight.waiting.append(item)
+                    continue
+            first = self._carried_out(transaction)
+            if first is not None:
+                self._intake.settle([item], [first])
+            else:
+                asked.append(item)
+        for item, code in zip(asked, self._entitled([_verified(item) for item in asked]), strict=True):
+            if code == 0:
+                self._fly(item)
+            elif not self._park(item):
+                self._intake.settle([item], [turned_away(code, _verified(item).id)])
+
+    def _fly(self, item: Waiting) -> None:
+        transaction = _verified(item)
+        with self._lock:
+            flight = self._flights.get(transaction.id)
+            if flight is None:
+                self._numbers += 1
+                self._flights[transaction.id] = _Flight(self._numbers, transaction, [item], 0.0)
+            else:
+                flight.waiting.append(item)  # the same bytes twice in one submission
+
+    def _park(self, item: Waiting) -> bool:
+        """Let an item wait behind what is under way; False when nothing is."""
+        with self._lock:
+            if not self._flights:
+                return False
+            self._parked.append(_Parked(self._numbers, item))
+            return True
+
+    def _unparked(self) -> list[Waiting]:
+        """Return the parked items before which nothing is under way any more."""
+        with self._lock:
+            oldest = next((flight.number for flight in self._flights.values()), self._numbers + 1)
+            free = [parked.waiting for parked in self._parked if parked.behind < oldest]
+            self._parked = [parked for parked in self._parked if parked.behind >= oldest]
+        return free
+
+    def _entitled(self, transactions: Sequence[VerifiedTransaction]) -> list[int]:
+        if not transactions:
+            return []
+        while True:
+            head = self._executor.head
+            time_ms = max(self._clock_ms(), head.time_ms + 1)
+            block = VerifiedBlock(self._executor.chain_id, head.height + 1, time_ms, tuple(transactions))
+            try:
+                return self._executor.entitled(block)
+            except StateTooOld:
+                continue  # several blocks were made meanwhile
+
+    def _send(self) -> None:
+        """Hand to CometBFT what it has not got, or may have lost."""
+        now_s = time.monotonic()
+        with self._lock:
+            due = [flight for flight in self._flights.values() if now_s - flight.sent_s >= AGAIN_S]
+        for flight in due:
+            if flight.sent_s and self._carried_out(flight.transaction):
+                self.refuse(flight.transaction, TransactionReason.TRANSACTION_REPEATED)  # it came between
+        for start in range(0, len(due), BROADCAST_MAX):
+            chunk = due[start : start + BROADCAST_MAX]
+            try:
+                problems = self._rpc.broadcast([flight.transaction.raw for flight in chunk])
+            except Unanswered as error:
+                if not self._unanswered:
+                    log.warning("transactions wait: %s", error.what)
+                self._unanswered = True
+                return
+            self._unanswered = False
+            for flight, problem in zip(chunk, problems, strict=True):
+                if not problem or IN_CACHE in problem:
+                    flight.sent_s = now_s
+            full = next((problem for problem in problems if problem and IN_CACHE not in problem), None)
+            if full is not None:
+                log.info("transactions wait: %s", full)
+                return
+
+    def _expire(self) -> None:
+        """Settle what no block can carry out any more."""
+        now_ms = self._executor.head.time_ms
+        with self._lock:
+            gone = [flight for flight in self._flights.values() if flight.transaction.body.expires_at_ms <= now_ms]
+            for flight in gone:
+                del self._flights[flight.transaction.id]
+        for flight in gone:
+            self._settle(
+                flight,
+                self._carried_out(flight.transaction)
+                or turned_away(TransactionReason.TRANSACTION_EXPIRED, flight.transaction.id),
+            )
+
+    # -- what comes back
+
+    def settle_block(self, first_index: int, receipts: Iterable[Receipt[Any]]) -> None:
+        """Settle what a committed block carried out; its log entries begin at ``first_index``."""
+        landed: list[tuple[_Flight, Outcome]] = []
+        with self._lock:
+            for index, receipt in enumerate(receipts, first_index):
+                flight = self._flights.pop(receipt.transaction_id, None)
+                if flight is not None:
+                    landed.append((flight, Outcome(receipt.transaction_id, receipt.code, receipt, index)))
+        waiting: list[Waiting] = []
+        outcomes: list[Outcome] = []
+        for flight, outcome in landed:
+            repeated = outcome.code == TransactionReason.TRANSACTION_REPEATED
+            first = self._carried_out(flight.transaction) if repeated else None
+            waiting += flight.waiting
+            outcomes += [first or outcome] * len(flight.waiting)
+        if waiting:
+            self._intake.settle(waiting, outcomes)
+        if landed and self._parked:
+            with self._intake.changed:
+                self._landed = True
+                self._intake.changed.notify_all()
+
+    def refuse(self, transaction: VerifiedTransaction, code: int) -> None:
+        """Settle a transaction that CheckTx has refused."""
+        with self._lock:
+            flight = self._flights.pop(transaction.id, None)
+        if flight is not None:
+            first = self._carried_out(transaction) if code == TransactionReason.TRANSACTION_REPEATED else None
+            self._settle(flight, first or turned_away(code, transaction.id))
+
+    def send_again(self) -> None:
+        """Hand everything to CometBFT again: it has started anew, and its mempool is empty."""
+        with self._lock:
+            for flight in self._flights.values():
+                flight.sent_s = 0.0
+
+    # -- inside
+
+    def _settle(self, flight: _Flight, outcome: Outcome) -> None:
+        self._intake.settle(flight.waiting, [outcome] * len(flight.waiting))
+
+    def _carried_out(self, transaction: VerifiedTransaction) -> Outcome | None:
+        """Return the outcome of a transaction that the ledger has carried out, or None."""
+        executor = self._executor
+        receipt = executor.receipt_of(transaction.id)
+        if receipt is None or not receipt.authorised:
+            return None
+        return Outcome(transaction.id, receipt.code, receipt, executor.index_of(transaction.id))
+
+
+def _verified(item: Waiting) -> VerifiedTransaction:
+    assert item.transaction is not None, "only what is verified leaves the intake"
+    return item.transaction

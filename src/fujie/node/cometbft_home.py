@@ -1,0 +1,222 @@
+"""Opening a node among several validators: what CometBFT needs in its folder, and the engine on top of it.
+
+CometBFT's folder is written from what the data folder holds, at every start. Three things in it are CometBFT's own and never
+written over: its genesis file, its blocks, and ``priv_validator_state.json``, which keeps the key from voting twice. The
+validator's key is in none of its files: it is handed over when it starts.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from fujie.client.files import OWNER_ONLY
+from fujie.core.errors import OperationalError
+from fujie.core.signing import Signer
+from fujie.engine.cometbft import home as comet
+from fujie.engine.cometbft.binary import require
+from fujie.engine.cometbft.engine import CometEngine, Paths
+from fujie.engine.cometbft.rpc import NodeStatus, Rpc
+from fujie.engine.executor import Executor
+from fujie.engine.link.address import RUN_NAME
+from fujie.machine.genesis import Genesis, founding_record
+from fujie.modules.membership.state_keys import VALIDATORS_KEY
+from fujie.node.cometbft_file import CometFile, read_comet_file
+from fujie.node.folder import Folder, make_folder, read_file, write_file
+from fujie.node.keyring import ensure_key
+from fujie.proof.validators import Validator
+
+ABCI_NAME: Final = "abci.sock"
+RPC_NAME: Final = "rpc.sock"
+SHORT_NAME: Final = (
+    "sockets"  # in run/: a link to where the sockets are, when the path of the folder is too long for them
+)
+SOCKET_PATH_BYTES_MAX: Final = 100
+BLOCKS: Final = "data/blockstore.db"
+WAITING_S: Final = 15.0  # between two words on what is waited for
+
+log = logging.getLogger(__name__)
+
+
+class _SignState(msgspec.Struct):
+    """What ``priv_validator_state.json`` says, as far as it is looked at."""
+
+    height: str
+    round: int
+    step: int
+
+
+def open_comet_engine(
+    executor: Executor,
+    folder: Folder,
+    validator: Signer,
+    *,
+    worker: bool = True,
+    stopped: Callable[[], bool] = lambda: False,
+) -> CometEngine:
+    """Start CometBFT on the chain of ``folder``, and return when a block proves the state or ``stopped`` says so.
+
+    Raises :class:`OperationalError`: cometbft or a file is missing or does not read, what CometBFT signed last is not
+    known any more, the key signs elsewhere on this machine.
+    """
+    file = read_comet_file(folder)
+    binary = require()
+    home = folder.cometbft_home.absolute()
+    for place in (home / "config", home / "data", folder.log.parent):
+        make_folder(place)
+    _require_sign_state(home, executor.head.height, file.initial_height)
+    _require_blocks(folder, executor.head.height, file.initial_height)
+    sockets = _make_sockets(folder)
+    write_home(folder, file, executor.genesis, sockets)
+    paths = Paths(binary, home, sockets / ABCI_NAME, sockets / RPC_NAME, comet_log(folder))
+    return CometEngine(
+        executor,
+        paths,
+        validator=validator,
+        initial_height=file.initial_height,
+        worker=worker,
+        wait_s=math.inf,
+        stopped=_Waiting(stopped),
+    )
+
+
+def write_home(folder: Folder, file: CometFile, genesis: Genesis, sockets: Path) -> None:
+    """Write what CometBFT reads when it starts; its genesis file only where there is none. Raises :class:`OperationalError`."""
+    home = folder.cometbft_home
+    sections = comet.settings(
+        sockets / ABCI_NAME,
+        sockets / RPC_NAME,
+        file.moniker,
+        file.listen,
+        file.known_peers,
+        file.metrics,
+        comet.STANDARD_INPUT,
+    )
+    write_file(home / comet.CONFIG_FILE, comet.config_text(sections), OWNER_ONLY)
+    node = ensure_key(folder.node_key, "node").unlock(None)
+    write_file(home / comet.NODE_KEY_FILE, comet.node_key_text(node), OWNER_ONLY)
+    path = home / comet.GENESIS_FILE
+    if path.exists():
+        return
+    if file.initial_height != 1:
+        raise OperationalError(
+            f"There is no {path}.", "Take it over from another node of this network: all of them have the same one."
+        )
+    write_file(path, first_genesis(folder, genesis))
+
+
+def first_genesis(folder: Folder, genesis: Genesis) -> bytes:
+    """Return CometBFT's genesis file of a chain that it makes from the first block on: the same at every node."""
+    root = folder.trust()
+    members = founding_record(genesis, VALIDATORS_KEY).members
+    moment = datetime.fromtimestamp(
+        (genesis.time_ms + 1) / 1_000, UTC
+    )  # later than the genesis: a first block has this time
+    return comet.genesis_text(
+        root.chain_id,
+        f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1_000:03d}Z",
+        1,
+        b"",
+        [Validator(member.public_key, member.power) for member in members],
+    )
+
+
+def comet_log(folder: Folder) -> Path:
+    """Return the file with what CometBFT says."""
+    return folder.log.with_name("cometbft.log")
+
+
+def comet_status(folder: Folder) -> NodeStatus:
+    """Return what the CometBFT of a running node says of itself. Raises :class:`OperationalError` where it does not answer."""
+    rpc = Rpc(_sockets(folder) / RPC_NAME)
+    try:
+        return rpc.status()
+    finally:
+        rpc.close()
+
+
+def _require_sign_state(home: Path, height: int, initial_height: int) -> None:
+    """Make the file that keeps the key from voting twice where nothing was ever signed. Raises :class:`OperationalError`."""
+    path = home / comet.VALIDATOR_STATE_FILE
+    data = read_file(path)
+    if data is None:
+        if height >= initial_height or (home / BLOCKS).exists():
+            raise OperationalError(
+                f"There is no {path}, and the chain has blocks: what this validator signed last is not known any more, and a "
+                "validator that signs a height twice is lost.",
+                "Restore the file as it was when the node stopped, never an older one. Without it: "
+                "`fujie network recover --above HEIGHT` fetches the chain anew and signs nothing up to HEIGHT.",
+            )
+        write_file(path, comet.validator_state_text(), OWNER_ONLY)
+        return
+    try:
+        int(msgspec.json.decode(data, type=_SignState).height)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        raise OperationalError(
+            f"{path} is damaged: what this validator signed last is not known any more.",
+            "Restore the file as it was when the node stopped, or fetch the chain anew: `fujie network recover --above HEIGHT`.",
+        ) from None
+
+
+def _require_blocks(folder: Folder, height: int, initial_height: int) -> None:
+    if height >= initial_height and not (folder.cometbft_home / BLOCKS).exists():
+        raise OperationalError(
+            f"The chain in {folder.chain} has blocks, and CometBFT's folder {folder.cometbft_home} has none of them.",
+            "Restore both from one backup. Or fetch the chain anew: `fujie network recover --above HEIGHT`.",
+        )
+
+
+def _make_sockets(folder: Folder) -> Path:
+    """Return a folder for the sockets, whose path is short enough for them; it is for this user alone."""
+    run = (folder.home / RUN_NAME).absolute()
+    make_folder(run)
+    link = run / SHORT_NAME
+    if link.is_symlink():
+        _remove_sockets(link)
+    if len(os.fsencode(run / ABCI_NAME)) <= SOCKET_PATH_BYTES_MAX:
+        return run
+    place = Path(tempfile.mkdtemp(prefix="fujie-sockets-"))
+    link.symlink_to(place, target_is_directory=True)
+    return place
+
+
+def _remove_sockets(link: Path) -> None:
+    """Remove the folder that an earlier node used, if it is one of ours."""
+    place = link.readlink()
+    link.unlink()
+    if place.name.startswith("fujie-sockets-") and not place.is_symlink():
+        with contextlib.suppress(OSError):
+            if place.stat().st_uid == os.geteuid():
+                shutil.rmtree(place)
+
+
+def _sockets(folder: Folder) -> Path:
+    link = folder.home / RUN_NAME / SHORT_NAME
+    return link.readlink() if link.is_symlink() else link.parent
+
+
+class _Waiting:
+    """Asks whether anybody still waits, and says in the log now and then that it is waited for the other validators."""
+
+    def __init__(self, stopped: Callable[[], bool]) -> None:
+        self._stopped = stopped
+        self._asked = 0
+
+    def __call__(self) -> bool:
+        from fujie.engine.cometbft.engine import STOPPED_POLL_S
+
+        self._asked += 1
+        if self._asked % int(WAITING_S / STOPPED_POLL_S) == 0:
+            log.warning(
+                "no block yet: more than two thirds of the power of the validators must run and reach one another; "
+                "see `fujie log show --process cometbft`"
+            )
+        return self._stopped()
