@@ -45,17 +45,18 @@ class AttackFile(
 ):
     """``path`` ends at the last header both agree on; ``ours`` and ``theirs`` lead from there to the two headers.
 
-    All are light blocks in hexadecimal, by ascending height.
+    An empty path says that the trust root itself vouches for the first of both. All are light blocks in hexadecimal, by
+    ascending height.
     """
 
     chain_id: ChainId
-    path: Annotated[tuple[HexBytes, ...], Meta(min_length=1, max_length=PATH_BLOCKS_MAX)]
+    path: Annotated[tuple[HexBytes, ...], Meta(max_length=PATH_BLOCKS_MAX)]
     ours: Annotated[tuple[HexBytes, ...], Meta(min_length=1, max_length=PATH_BLOCKS_MAX)]
     theirs: Annotated[tuple[HexBytes, ...], Meta(min_length=1, max_length=PATH_BLOCKS_MAX)]
 
 
 class Attack(NamedTuple):
-    """What a file proves: the two headers, the last one below both, and who is to blame.
+    """What a file proves: the two headers, the last one below both (None without a path), and who is to blame.
 
     ``both``: addresses of validators who signed both headers in one round, which no honest one does. ``ours`` and
     ``theirs``: addresses of those validators of the common header who signed each. Of a lunatic attack, all those are to
@@ -63,7 +64,7 @@ class Attack(NamedTuple):
     """
 
     kind: Kind
-    common: Header
+    common: Header | None
     headers: tuple[Header, Header]  # ours and theirs
     both: tuple[bytes, ...]
     ours: tuple[bytes, ...]
@@ -81,7 +82,7 @@ def contradict(first: Header, second: Header) -> bool:
 def encode_attack(path: Sequence[LightBlock], ours: Sequence[LightBlock], theirs: Sequence[LightBlock]) -> bytes:
     """Return the text of a file of evidence; the lists as in :class:`AttackFile`."""
     lists = (tuple(encode_light_block(block).hex() for block in blocks) for blocks in (path, ours, theirs))
-    return msgspec.json.format(msgspec.json.encode(AttackFile(path[0].header.chain_id, *lists)), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(AttackFile(ours[0].header.chain_id, *lists)), indent=2) + b"\n"
 
 
 def check_evidence(data: bytes, root: Root) -> Attack:
@@ -91,7 +92,8 @@ def check_evidence(data: bytes, root: Root) -> Attack:
 
     1. ``evidence-form``: the text is that of such a file. ``decode``: it holds canonical light blocks.
     2. ``chain-id``: it is of the chain of the root.
-    3. ``evidence-root``: the root vouches for one block of the path, and its validators signed that (``light.verify_root``).
+    3. ``evidence-root``: the root vouches for one block of the path, and its validators signed that (``light.verify_root``);
+       without a path, for the first of ``ours`` and the first of ``theirs``.
     4. ``light-…``, ``header-…``, ``validator-set``, ``commit-…``: from there each block of the path follows on the one
        before it, and so along ``ours`` and ``theirs`` (``light.verify_follows``). No trust period counts: whoever signed
        both broke the protocol, whenever it is shown.
@@ -103,29 +105,32 @@ def check_evidence(data: bytes, root: Root) -> Attack:
     path, ours, theirs = (
         [decode_light_block(bytes.fromhex(text)) for text in blocks] for blocks in (file.path, file.ours, file.theirs)
     )
-    believed = path[_first_believed(path, root) :]
+    believed = path[_first_believed(path, root) :] if path else []
+    if not path:
+        _first_believed(ours[:1], root)
+        _first_believed(theirs[:1], root)
     verify_path(believed)
-    verify_path([believed[-1], *ours])
-    verify_path([believed[-1], *theirs])
+    verify_path([*believed[-1:], *ours])
+    verify_path([*believed[-1:], *theirs])
     if not contradict(ours[-1].header, theirs[-1].header):
         raise VerificationError("evidence-same", "the two headers do not contradict each other")
-    return blame(believed[-1], ours[-1], theirs[-1])
+    return blame(believed[-1] if believed else None, ours[-1], theirs[-1])
 
 
-def blame(common: LightBlock, ours: LightBlock, theirs: LightBlock) -> Attack:
-    """Return what kind of attack two contradicting blocks are that follow on ``common``, and who signed them."""
+def blame(common: LightBlock | None, ours: LightBlock, theirs: LightBlock) -> Attack:
+    """Return what kind of attack two contradicting blocks are and who of ``common`` signed them."""
     first, second = ours.header, theirs.header
     same_round = (ours.commit.height, ours.commit.round) == (theirs.commit.height, theirs.commit.round)
     if first.height != second.height or any(getattr(first, name) != getattr(second, name) for name in _DETERMINED):
         kind = Kind.LUNATIC
     else:
         kind = Kind.EQUIVOCATION if same_round else Kind.AMNESIA
-    chain_id = common.header.chain_id
+    chain_id = first.chain_id
     in_ours, in_theirs = (_signers(chain_id, block.commit, block.validators) for block in (ours, theirs))
-    known = set(common.validators.addresses)
+    known = set((ours if common is None else common).validators.addresses)
     return Attack(
         kind,
-        common.header,
+        None if common is None else common.header,
         (first, second),
         tuple(sorted(in_ours & in_theirs)) if same_round else (),
         tuple(sorted(in_ours & known)),
@@ -146,7 +151,7 @@ def _signers(chain_id: str, commit: Commit, validators: ValidatorSet) -> set[byt
 
 def _first_believed(path: Sequence[LightBlock], root: Root) -> int:
     """Return the place of the first block for which ``root`` vouches."""
-    problem = VerificationError("evidence-root", "the path is empty")
+    problem = VerificationError("evidence-root", "it is empty")
     for place, block in enumerate(path):
         try:
             verify_root(root, block)
@@ -155,7 +160,7 @@ def _first_believed(path: Sequence[LightBlock], root: Root) -> int:
         else:
             return place
     raise VerificationError(
-        "evidence-root", f"the trust root vouches for none of the {len(path)} blocks of the path ({problem.detail})"
+        "evidence-root", f"the trust root vouches for none of {len(path)} blocks ({problem.detail})"
     )
 
 

@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -136,3 +137,18 @@ def test_refuses_a_time(text: str):
 def test_leap_days_are_days():
     assert read_time("2000-02-29T00:00:00Z") + 86_400 * NANOSECONDS == read_time("2000-03-01T00:00:00Z")
     assert read_time("2024-02-29T12:00:00+02:00") == read_time("2024-02-29T10:00:00Z")
+
+
+@given(st.data())
+def test_whatever_is_answered_a_block_or_a_named_error_comes_out(data: st.DataObject):
+    text = bytearray(json.dumps([signed_header(BLOCK), validators(BLOCK.validators)]).encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        text[place] = data.draw(st.sampled_from(b'0123456789ABCDEFabc"[]{},:+-/= \xff'))
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return  # no JSON any more: another test
+    if isinstance(told, list) and len(told) == 2:
+        with suppress(DecodeError):
+            read(told)

@@ -1,10 +1,13 @@
 """Evidence of attacks: what a file must hold, and what it says of whom."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fujie.core.errors import VerificationError
 from fujie.core.signing import public_key
@@ -93,7 +96,8 @@ REFUSED: list[tuple[str, Edit]] = [
     ("evidence-form", lambda file, _: file.pop("format")),
     ("evidence-form", lambda file, _: file.pop("theirs")),
     ("evidence-form", lambda file, _: file.update(more=1)),
-    ("evidence-form", put("path")),
+    ("evidence-root", lambda file, blocks: file.update(path=[], theirs=[hexed(make_chain([{9: 1}])[0])])),
+    ("evidence-form", put("ours")),
     ("evidence-form", put("ours", "0g")),
     ("chain-id", lambda file, _: file.update(chain_id="another")),
     ("decode", put("theirs", "00")),
@@ -126,3 +130,14 @@ def test_refuses_a_file_at(step: str, edit: Edit):
 def test_refuses_what_is_no_file_of_evidence(data: bytes):
     with pytest.raises(VerificationError, match="evidence-form"):
         check_evidence(data, ROOT)
+
+
+@given(st.data())
+def test_whatever_a_file_holds_an_attack_or_a_named_error_comes_out(data: st.DataObject):
+    blocks = make_chain([FOUR] * 4)
+    text = bytearray(encode_attack(blocks[:2], [blocks[3]], [signed_again(blocks[3], SIGNERS, data_hash=bytes(32))]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        text[place] = data.draw(st.sampled_from(b'0123456789abcdef"[]{},: \xff'))
+    with suppress(VerificationError):
+        assert check_evidence(bytes(text), ROOT).headers

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from fujie.client.light.detector import Detector, Word, block_hash, block_of
+from fujie.client.light.detector import Detector, Word, block_hash, block_of, compare_first
 from fujie.client.light.provider import HeightAbsent, LightProvider
 from fujie.client.light.store import LightStore
 from fujie.core.errors import OperationalError, VerificationError
@@ -128,19 +128,15 @@ class LightClient:
     def _asking(self, attempt: Callable[[], T]) -> T:
         """Return what ``attempt`` does, with one primary after another until one serves."""
         with self._lock:
-            for _ in range(len(self._witnesses)):
+            for others in range(len(self._witnesses), -1, -1):
                 try:
                     self._begin()
                     return attempt()
                 except _Failing as failing:
-                    if not self._witnesses:
+                    if not others or not self._witnesses:
                         raise failing.error from None
                     self._replace_primary(failing)
-            try:
-                self._begin()
-                return attempt()
-            except _Failing as failing:
-                raise failing.error from None
+        raise AssertionError("the last attempt returns or raises")
 
     def _replace_primary(self, failing: _Failing) -> None:
         log.warning("%s is replaced by %s: %s", self._primary.name, self._witnesses[0].name, failing.error)
@@ -170,12 +166,16 @@ class LightClient:
                 raise VerificationError("light-future", f"the header is of {block.header.time_ms} ms, that is to come")
         except VerificationError as error:
             raise _Failing(error) from None
+        if isinstance(root, TrustRoot):
+            self._witnesses = [
+                each for each in self._witnesses if compare_first(block, root, each, self._evidence) is not Word.FAULTY
+            ]
         self._store.begin(root, block)
 
     def _first_of_root(self, root: TrustRoot) -> LightBlock:
-        """Return the newest block of the root's validators that is found by halving, or what comes closest.
+        """Return a block of the root's validators, as new as halving finds one, or one that is not theirs.
 
-        They signed the first block of the chain, and the newest or one on the way to it where they were replaced.
+        They signed the newest block, or the first one and those after it until they were replaced.
         """
         found = self._fetch(None)
         high = found.header.height
@@ -188,6 +188,8 @@ class LightClient:
                 f"{self._primary.name} has neither a newest block that the validators of the trust root signed, nor block 1.",
                 "Pin a newer trust root, or a header by height and hash.",
             ) from None
+        if found.header.validators_hash.hex() != root.validators_hash:
+            return found  # which is then refused
         while high - low > 1:
             middle = self._fetch((low + high) // 2)
             if middle.header.validators_hash.hex() == root.validators_hash:
@@ -236,9 +238,7 @@ class LightClient:
             if error.step != "commit-signature":
                 raise _Failing(error) from None
             return self._around(believed, target, error)
-        self._compare(trace)
-        for block in trace[1:]:
-            self._store.save(block)
+        self._compare_and_save(trace)
         return trace[-1]
 
     def _around(self, believed: LightBlock, target: LightBlock, problem: VerificationError) -> LightBlock:
@@ -251,8 +251,7 @@ class LightClient:
             raise
         except (OperationalError, VerificationError):
             raise _Failing(problem) from None
-        self._compare(trace)
-        self._store.save(trace[-1])
+        self._compare_and_save(trace)
         return target
 
     def _backward(self, above: LightBlock, height: int) -> LightBlock:
@@ -321,10 +320,12 @@ class LightClient:
 
     # -- witnesses
 
-    def _compare(self, trace: Sequence[LightBlock]) -> None:
-        """Ask the witnesses about a trace. Raises :class:`DivergenceError`."""
+    def _compare_and_save(self, trace: Sequence[LightBlock]) -> None:
+        """Ask the witnesses about a trace, then keep it. Raises :class:`DivergenceError`."""
         detector = self._detector(trace)
         self._witnesses = [each for each in self._witnesses if detector.ask(each) is not Word.FAULTY]
+        for block in trace[1:]:
+            self._store.save(block)
 
     def _contradicted(self, known: LightBlock) -> None:
         """Ask the primary why it denies a believed block. Raises :class:`DivergenceError`, or it fails."""

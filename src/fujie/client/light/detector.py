@@ -11,22 +11,20 @@ import logging
 from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Final
 
 from fujie.client.files import write_atomically
 from fujie.client.light.provider import HeightAbsent, LightProvider
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.proof.header import header_hash
-from fujie.proof.light import TrustLevel, shortened
+from fujie.proof.light import TrustLevel, shortened, verify_root
 from fujie.proof.light_attack import Attack, blame, contradict, encode_attack
 from fujie.proof.light_block import LightBlock
+from fujie.proof.trust import TrustRoot
 
 log = logging.getLogger(__name__)
 
 # (believed block, target, source) -> blocks from the first to the target, each of which follows on the one before
 Tracing = Callable[[LightBlock, LightBlock, LightProvider], list[LightBlock]]
-
-ATTACK_FILE: Final = "attack-{chain_id}-{height}-{hash}.json"
 
 
 class DivergenceError(VerificationError):
@@ -118,7 +116,7 @@ class Detector:
         attack = blame(common, ours, shown[-1])
         path = shortened([*self._path(), *self._trace[1:place]], self._level)
         evidence = encode_attack(path, [ours], shortened(shown, self._level)[1:])
-        raise DivergenceError(attack, evidence, self._keep(attack, evidence), witness.name)
+        raise DivergenceError(attack, evidence, _keep(attack, evidence, self._folder), witness.name)
 
     def _parting(self, witness: LightProvider, newest: LightBlock) -> tuple[int, LightBlock]:
         """Return the place in the trace of the first block that the witness contradicts, and what it has instead.
@@ -135,18 +133,40 @@ class Detector:
                 return place, theirs
         raise VerificationError("light-witness", "the witness no longer says what it said")
 
-    def _keep(self, attack: Attack, evidence: bytes) -> Path | None:
-        """Write the evidence and return where, or None when that fails: the error that tells of it must not be lost."""
-        if self._folder is None:
-            return None
-        theirs = attack.headers[1]
-        name = ATTACK_FILE.format(chain_id=theirs.chain_id, height=theirs.height, hash=header_hash(theirs).hex()[:16])
-        try:
-            write_atomically(self._folder / name, evidence)
-        except OperationalError as error:
-            log.warning("evidence of an attack is not kept: %s", error)
-            return None
-        return self._folder / name
+
+def compare_first(block: LightBlock, root: TrustRoot, witness: LightProvider, folder: Path | None) -> Word:
+    """Return what a witness says of the first block, for which only the validators of ``root`` vouch.
+
+    Raises :class:`DivergenceError` when they signed what the witness has instead as well.
+    """
+    try:
+        theirs = block_of(witness, block.header.height)
+        if block_hash(theirs) == block_hash(block):
+            return Word.AGREES
+        verify_root(root, theirs)
+    except OperationalError as error:
+        log.info("a witness is silent: %s", error)
+        return Word.SILENT
+    except VerificationError as error:
+        log.warning("%s contradicts what others say and cannot show why: %s", witness.name, error)
+        return Word.FAULTY
+    attack, evidence = blame(None, block, theirs), encode_attack([], [block], [theirs])
+    raise DivergenceError(attack, evidence, _keep(attack, evidence, folder), witness.name)
+
+
+def _keep(attack: Attack, evidence: bytes, folder: Path | None) -> Path | None:
+    """Write the evidence and return where, or None when that fails: the error that tells of it must not be lost."""
+    if folder is None:
+        return None
+    theirs = attack.headers[1]
+    path = folder / f"attack-{theirs.chain_id}-{theirs.height}-{header_hash(theirs).hex()[:16]}.json"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, evidence)
+    except (OperationalError, OSError) as error:
+        log.warning("evidence of an attack is not kept: %s", error)
+        return None
+    return path
 
 
 def block_of(provider: LightProvider, height: int | None) -> LightBlock:
