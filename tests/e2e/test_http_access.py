@@ -43,6 +43,7 @@ from fujie.modules.identity.queries import (
 )
 from fujie.modules.membership.queries import (
     AccountQuery,
+    MisbehaviourQuery,
     OrganisationQuery,
     ParametersQuery,
     ProposalQuery,
@@ -86,6 +87,7 @@ ASKED: Final[tuple[Query, ...]] = (
     ProposalQuery(bytes(16)),
     ValidatorsQuery(),
     RulesQuery("currency"),
+    MisbehaviourQuery(bytes(20)),
     IdentityQuery(CITY),
     NamespaceQuery("ZZ.156"),
     UsageQuery("ZZ.156"),

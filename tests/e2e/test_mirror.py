@@ -425,7 +425,8 @@ def test_goes_on_serving_what_it_has_verified_when_the_source_begins_to_lie(node
         wait(lambda: twin.engine.failure is not None)
         assert isinstance(twin.engine.failure, Deviation)
         assert twin.engine.failure.step == "block-data"
-        assert twin.engine.failure.height == height + 1
+        # The next block; or the newest one again, where it asks anew after an answer that came too late.
+        assert twin.engine.failure.height in (height, height + 1)
         assert httpx.get(f"{twin.url}/ids/{CITY}.fujie").content == before
         status = httpx.get(twin.url + "/status").json()
         assert status["height"] == height

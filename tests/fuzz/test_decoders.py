@@ -26,6 +26,7 @@ from fujie.core.signing import Signer
 from fujie.engine.admission import verdict, verify_transaction
 from fujie.machine import genesis
 from fujie.proof import bundle, checkpoint
+from fujie.proof.comet_json import SignedHeaderJson, decode_json, read_commit, read_header
 from fujie.proof.commit import verify_commit
 from fujie.proof.header import decode_header, encode_header
 from fujie.proof.light_block import decode_light_block
@@ -33,6 +34,7 @@ from fujie.proof.trust import TrustRoot, decode_trust
 from fujie.proof.validators import decode_validator_set, encode_validator_set
 from fujie.proof.vote import decode_commit, encode_commit
 from tests.conftest import ROOT
+from tests.light.comet_answers import signed_header
 from tests.unit.core.canonical import BOMBS, ENVELOPES, encodings, mutated
 
 pytestmark = pytest.mark.slow
@@ -69,6 +71,14 @@ def verify_light_block(data: bytes) -> None:
     verify_commit(block.header.chain_id, block.validators, block.header, block.commit)
 
 
+@functools.wraps(decode_json)
+def read_signed_header(data: bytes) -> None:
+    """Read header and commit as CometBFT tells them in JSON."""
+    told = decode_json(data, SignedHeaderJson)
+    read_header(told.header)
+    read_commit(told.commit)
+
+
 def as_text(parse: Callable[[str], Any]) -> Decoder:
     """Return ``parse`` as a decoder of bytes, each byte one character or, where they are UTF-8, as text."""
 
@@ -87,6 +97,10 @@ DECODERS: dict[str, tuple[Decoder, list[bytes]]] = {
     "commit": (decode_commit, [encode_commit(block.commit) for block in LIGHT_BLOCKS]),
     "validator set": (decode_validator_set, [encode_validator_set(block.validators) for block in LIGHT_BLOCKS]),
     "light block": (verify_light_block, good("light-blocks.json", "light_block")),
+    "signed header in JSON": (
+        read_signed_header,
+        [json.dumps(signed_header(block)).encode() for block in LIGHT_BLOCKS],
+    ),
     "bundle": (lambda data: bundle.verify(data, TRUST), BUNDLES),
     "trust root": (decode_trust, TRUST_TEXTS),
     "signed transaction": (verify_transaction, good("transactions.json", "transaction")),
