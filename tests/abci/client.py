@@ -80,7 +80,8 @@ class AbciConnection:
         if answer.HasField("exception"):
             raise ApplicationFailedError(answer.exception.error)
         assert request.WhichOneof("value") == answer.WhichOneof("value")
-        assert self.receive().HasField("flush")
+        flushed = self.receive()
+        assert flushed.HasField("flush")
         return answer
 
     # -- one method for each request
@@ -107,7 +108,8 @@ class AbciConnection:
                 raise ApplicationFailedError(answer.exception.error)
             assert answer.HasField("check_tx")
             answers.append(answer.check_tx)
-        assert self.receive().HasField("flush")
+        flushed = self.receive()
+        assert flushed.HasField("flush")
         return answers
 
     def init_chain(self, request: abci.RequestInitChain) -> abci.ResponseInitChain:

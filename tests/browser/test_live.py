@@ -43,3 +43,12 @@ def test_a_paused_tail_counts_what_arrives_and_shows_it_later(node, open_page):
     assert page.locator(row).count() == 0
     page.click("#live-pause")
     page.wait_for_selector(row)
+
+
+def test_a_tail_that_cannot_go_on_says_so_and_shows_what_is_new(node, open_page):
+    page = open_page("/console/live")
+    page.route("**/live/stream?*", lambda route: route.continue_(url=route.request.url.split("=")[0] + "=999999999.0"))
+    page.reload()
+    until(page, "document.querySelector('#live-state').textContent.includes('some may be missing')")
+    paid = node.json("pay", "alice", "shop", "5")
+    page.wait_for_selector(f"#live li.of-block a[href$='/{paid['height']}']")

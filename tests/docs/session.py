@@ -14,10 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fujie.node.network import PEER_PORTS
 from tests.conftest import ROOT
 from tests.docs.pages import ID, PORTS, Block, Page, Remark, commands_of, matches, outputs, steady
 from tests.e2e.cli_node import START_S
 
+NETWORK_BASE = 8160  # what a page gives to `fujie network create --port-base`
+NETWORK_NODES = 4
 BINARIES = Path(sys.executable).parent
 LINKED = ("LICENSE", "Makefile", "README.md", "bench", "docs", "pyproject.toml", "src", "tools", "vectors", "verifier")
 
@@ -35,9 +38,12 @@ class Session:
         self._scratch = place / "scratch"
         self._scratch.mkdir()
         self._ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+        base = free_base()
+        self._ports |= {str(NETWORK_BASE + number): str(base + number) for number in range(NETWORK_NODES + 1)}
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FUJIE_")} | {
             "FUJIE_PORT": self._ports[PORTS[0]],
             "PATH": f"{BINARIES}:{ROOT / '.tools' / 'bin'}:{os.environ.get('PATH', '')}",
+            "XDG_DATA_HOME": str(self._scratch / "user"),
             "PYTHONWARNINGS": "error",
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
@@ -221,12 +227,25 @@ def differing(where: str, printed: str, shown: str) -> str:
     return "\n".join([where, "--- the page shows", *steady(shown), "--- printed", *printed.rstrip("\n").split("\n")])
 
 
+def free_base() -> int:
+    """Return a port of four digits above which the nodes of a network, and their peers, find ports that are free."""
+    while True:
+        base = random.randrange(2_000, 9_800)
+        wanted = [base + number + more for number in range(NETWORK_NODES + 1) for more in (0, PEER_PORTS)]
+        if not {str(port) for port in wanted} & set(PORTS) and all(map(_is_free, wanted)):
+            return base
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 def free_ports(count: int) -> list[int]:
     """Return free ports of four digits, so that tables which show one are as wide as on the page."""
     found: set[int] = set()
     while len(found) < count:
         port = random.randrange(2_000, 10_000)
-        with socket.socket() as probe:
-            if str(port) not in PORTS and probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.add(port)
+        if str(port) not in PORTS and _is_free(port):
+            found.add(port)
     return sorted(found)

@@ -194,6 +194,8 @@ def test_check_and_snapshot_work_beside_the_running_node(node, tmp_path):
     loaded = node.json("--home", home, "snapshot", "load", str(tmp_path / "monday"), "--trust", trust)
     assert loaded["app_hash"] == saved["app_hash"]
     assert node.json("--home", home, "check")["findings"] == []
+    told = node.run("--home", f"{home}-2", "snapshot", "load", str(tmp_path / "monday"), "--trust", trust)
+    assert f"fujie --home {home}-2 check" in told
 
 
 # Exit codes and errors.

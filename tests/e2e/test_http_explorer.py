@@ -252,7 +252,8 @@ def test_search_finds_each_kind_of_thing_by_what_names_it(node: Node, http: http
     ):
         matches = http.get("/search", params={"q": text}).json()["matches"]
         assert (kind, key) in [(match["kind"], match["key"]) for match in matches], text
-    assert http.get("/search", params={"q": "nothing like this"}).json()["matches"] == []
+    nothing = {"query": "nothing like this", "matches": [], "behind": 0}
+    assert http.get("/search", params={"q": "nothing like this"}).json() == nothing
     assert problem(http.get("/search")) == (400, "MALFORMED")
 
 

@@ -124,8 +124,8 @@ def test_the_doctor_asks_the_node_of_the_folder_wherever_it_listens(node, tmp_pa
         said = {(each["part"], each["check"]): each["found"] for each in found["findings"]}
         assert f"http://127.0.0.1:{other.port} is the node's" in said["folder", "port"]
         assert said["connection", "url"] == f"http://127.0.0.1:{other.port}"
-        # A command asks it too, where nobody names another.
-        shown = json.loads(other.run("status", "--json", FUJIE_PORT=""))
+        # Every command asks it too: a variable may be meant for another folder.
+        shown = json.loads(other.run("status", "--json", FUJIE_PORT=str(node.port)))
         assert shown["url"] == f"http://127.0.0.1:{other.port}"
         assert own != other.port
     finally:

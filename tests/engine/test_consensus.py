@@ -18,6 +18,7 @@ from fujie.engine.executor import Executor, found
 from fujie.machine.genesis import chain_id
 from fujie.machine.schedule import SCHEDULE, Schedule, UnknownRules
 from fujie.modules.membership.records import ActivateRules, SetValidator
+from fujie.modules.membership.state_keys import misbehaviour
 from fujie.proof.validators import Validator
 from fujie.store.layout import Table
 from fujie.store.sqlite import SqliteStore
@@ -213,6 +214,36 @@ def test_uses_a_kept_result_only_for_the_very_same_block(monkeypatch: pytest.Mon
         consensus.commit(consensus.carry_out(later))
         assert applied == [block.time_ms, block.time_ms, later.time_ms]
         assert consensus.head.time_ms == later.time_ms
+
+
+def test_misbehaviour_is_part_of_what_a_result_is_kept_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with driven() as consensus:
+        raw = Signing(consensus.executor.chain_id).pay(0, 1)
+        told = following(consensus, raw)._replace(misbehaviour=(world.misbehaviour(1),))
+        assert consensus.propose(told, BLOCK_BYTES_MAX) == (raw,)
+        silent = consensus.carry_out(told._replace(misbehaviour=()))
+        consensus.discard(silent)
+        assert consensus.judge(told) is None
+
+        def again(_: Any) -> Any:
+            raise AssertionError("the result was kept")
+
+        monkeypatch.setattr(consensus.executor, "apply", again)
+        carried_out = consensus.carry_out(told)
+        assert carried_out.codes == silent.codes == (0,)
+        assert carried_out.staged.head.app_hash != silent.staged.head.app_hash
+
+
+def test_a_transaction_that_raises_is_found_beside_misbehaviour() -> None:
+    address = world.misbehaviour(1).address
+
+    def fails(state: Any, _operation: Any) -> bool:
+        return state.get(misbehaviour(address)) is not None
+
+    with driven(failing_schedule(fails)) as consensus:
+        told = following(consensus, Signing(consensus.executor.chain_id).pay(0, 1))
+        assert consensus.propose(told, BLOCK_BYTES_MAX) == told.transactions
+        assert consensus.propose(told._replace(misbehaviour=(world.misbehaviour(1),)), BLOCK_BYTES_MAX) == ()
 
 
 def test_tells_of_validators_that_come_change_and_go() -> None:

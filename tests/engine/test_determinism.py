@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
+from tests.abci.replaying import by_the_bare_machine, recorded
 from tests.engine.recorded import blocks
 from tests.world import KINDS
 
@@ -19,11 +21,12 @@ ENVIRONMENTS: list[dict[str, str]] = [
 ]
 
 
-def test_app_hashes_and_receipts_depend_neither_on_hash_seed_nor_on_time_zone_nor_on_locale(tmp_path: Path) -> None:
+def printed_by(module: str, folder: Path) -> list[str]:
+    """Run a program in every environment, and return what it prints, which is the same in all."""
     printed = []
     for number, environment in enumerate(ENVIRONMENTS):
         done = subprocess.run(
-            [sys.executable, "-m", "tests.engine.recorded", str(tmp_path / str(number))],
+            [sys.executable, "-m", module, str(folder / str(number))],
             cwd=ROOT,
             env={**os.environ, **environment},
             capture_output=True,
@@ -34,14 +37,30 @@ def test_app_hashes_and_receipts_depend_neither_on_hash_seed_nor_on_time_zone_no
         printed.append(done.stdout.splitlines())
     for environment, lines in zip(ENVIRONMENTS, printed, strict=True):
         assert lines == printed[0], environment
+    return printed[0]
 
-    by_store = {kind: [line.split(" ", 1)[1] for line in printed[0] if line.startswith(kind)] for kind in KINDS}
+
+def test_app_hashes_and_receipts_depend_neither_on_hash_seed_nor_on_time_zone_nor_on_locale(tmp_path: Path) -> None:
+    printed = printed_by("tests.engine.recorded", tmp_path)
+    by_store = {kind: [line.split(" ", 1)[1] for line in printed if line.startswith(kind)] for kind in KINDS}
     assert len(by_store["memory"]) == len(blocks())
     for kind in KINDS:
         assert by_store[kind] == by_store["memory"], f"{kind} gives another app hash or receipt"
     # The bare machine gives the receipts that the stores give.
-    machine = [line.split(" ", 1)[1] for line in printed[0] if line.startswith("machine")]
+    machine = [line.split(" ", 1)[1] for line in printed if line.startswith("machine")]
     assert machine[:-1] == [line.split(" ")[1] for line in by_store["memory"]]
+
+
+def test_replicas_that_are_fed_the_same_blocks_agree_whatever_their_environment_and_store(tmp_path: Path) -> None:
+    printed = printed_by("tests.abci.replaying", tmp_path)
+    wanted = [
+        f"{result.app_hash.hex()} {sha256(b''.join(result.receipts)).hexdigest()} {' '.join(map(str, result.codes))}"
+        for result in by_the_bare_machine(list(recorded()))
+    ]
+    for kind in KINDS:
+        assert [line.split(" ", 1)[1].rstrip() for line in printed if line.startswith(kind)] == [
+            line.rstrip() for line in wanted
+        ], f"{kind} gives another app hash or receipt than the bare machine"
 
 
 def test_the_recorded_sequence_has_successes_and_refusals_of_every_room() -> None:

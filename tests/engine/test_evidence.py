@@ -112,6 +112,11 @@ def test_refuses_what_is_no_file_of_evidence(data, trust):
     assert step_of(data, trust) == "evidence-form"
 
 
+def test_names_the_format_of_what_is_no_evidence(trust):
+    with pytest.raises(VerificationError, match=r"its format is 'fujie-trust-1'$"):
+        verify_evidence(b'{"format": "fujie-trust-1"}', trust)
+
+
 @pytest.mark.parametrize("text", ["0", "0G", "AB", "0x"])
 def test_refuses_what_is_no_hexadecimal(text, blocks, trust):
     assert step_of(encode_evidence(fork(blocks)).replace(blocks[0][0].hex().encode(), text.encode()), trust) == (

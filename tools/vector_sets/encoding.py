@@ -6,6 +6,7 @@ from fujie.core.codebook import ENTRY_CODEC
 from fujie.core.encoding import Codec, encode
 from fujie.core.grant import GRANT, SIGNED_GRANT, Grant
 from fujie.core.meter import Meter
+from fujie.core.misbehaviour import Misbehaviour, MisbehaviourKind
 from fujie.core.policy import KeyPolicy, threshold
 from fujie.core.transaction import SIGNED_TRANSACTION
 from fujie.core.versions import Standing
@@ -14,8 +15,8 @@ from fujie.modules.catalog import OPERATION, QUERY, RECEIPT, TRANSACTION
 from fujie.modules.currency.operations import Issue, Pay
 from fujie.modules.currency.queries import BalanceQuery
 from fujie.modules.currency.records import LimitEntry
-from fujie.modules.membership.queries import AccountQuery, ParametersQuery
-from fujie.modules.membership.records import Organisation, Status
+from fujie.modules.membership.queries import AccountQuery, MisbehaviourQuery, ParametersQuery
+from fujie.modules.membership.records import MisbehaviourRecord, Organisation, Status, Validator
 from fujie.proof.bundle import BUNDLE, Absent, Present
 from fujie.proof.merkle_log import LogProof, log_consistency_proof_codec, log_proof_codec
 from fujie.proof.merkle_state import StateProof, state_proof_codec
@@ -32,6 +33,7 @@ TYPES: Final[dict[str, Codec[Any]]] = {
     "LogConsistencyProof": log_consistency_proof_codec,
     "LogProof": log_proof_codec,
     "Meter": Codec(Meter),
+    "MisbehaviourRecord": Codec(MisbehaviourRecord),
     "Operation": OPERATION,
     "Organisation": Codec(Organisation),
     "Present": Codec(Present),
@@ -52,6 +54,8 @@ def _accepted() -> list[Case]:
     """Return values of every shape with their one encoding."""
     standing = Standing(2, 7, 1_750_000_000_000, 1, 1_749_000_000_000, noise("previous"), b"")
     proof = StateProof(noise("leaf") * 2, b"\x00", b"")
+    act = Misbehaviour(MisbehaviourKind.DUPLICATE_VOTE, noise("validator", 20), 7, 1_750_000_000_000, 10)
+    validator = Validator(_KEYS[0], 10, "bank")
     values: list[tuple[str, str, Any]] = [
         *((f"integer {number}", "Meter", Meter(number, 1)) for number in _INTEGERS),
         ("integer 9223372036854775807", "Operation", Issue("bank", "CNY", 2**63 - 1, noise("reference", 16))),
@@ -75,6 +79,9 @@ def _accepted() -> list[Case]:
         ("query by name", "Query", AccountQuery("central-bank")),
         ("query by bytes and text", "Query", BalanceQuery(noise("wallet", 16), "CNY")),
         ("payment", "Operation", Pay(noise("payer", 16), noise("payee", 16), "CNY", 1250)),
+        ("query by 20 bytes", "Query", MisbehaviourQuery(act.address)),
+        ("nil in place of a record", "MisbehaviourRecord", MisbehaviourRecord(act.address, None, 1, act, (act,))),
+        ("records in a list", "MisbehaviourRecord", MisbehaviourRecord(act.address, validator, 2, act, (act, act))),
         ("record within a record", "Absent", Absent("identity/id/ZZ.156.9999", proof)),
         ("byte string of 256 bytes", "LogProof", LogProof(3, 200, noise("node") * 8)),
         ("byte string of 255 bytes", "Present", Present("a", b"", b"\xff" * 255, proof, ())),

@@ -109,11 +109,17 @@ class Application(Litestar):
         return self.serving.settings.streams_max + CONNECTIONS_BESIDE_STREAMS_MAX
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer what stands below ``/ids/`` at once, pages of the console by it, and everything else by the router."""
+        """Answer a request that came to this process, and count it."""
+        await self.answer(scope, receive, self._counting(scope, send) if scope["type"] == "http" else send)
+
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer what stands below ``/ids/`` at once, pages of the console by it, and everything else by the router.
+
+        The console asks here what its pages show: that is part of a request that is counted, and none of its own.
+        """
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        send = self._counting(scope, send)
         path = scope["path"]
         try:
             check_host(scope["headers"], self.serving.settings.hosts)

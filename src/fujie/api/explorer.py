@@ -59,7 +59,9 @@ async def search(serving: Serving, request: AnyRequest, q: str, limit: int) -> A
     everything = sees_all(state, reader)
     account = account_of(state, reader.name)
     institution = account.name if account is not None and Role.INSTITUTION in account.roles else None
-    found = serving.lists().search(
+    lists = serving.lists()
+    behind = max(serving.engine.head.log_size - lists.position().log_size, 0)
+    found = lists.search(
         q,
         limit,
         wallets=everything or institution is not None,
@@ -69,7 +71,7 @@ async def search(serving: Serving, request: AnyRequest, q: str, limit: int) -> A
     if own := _own_wallet(state, reader, q):
         found.insert(0, Found(kind="wallet", title=own, detail="", key=own))
     matches = [Match(**msgspec.structs.asdict(each)) for each in found]
-    return page_answer(Search(query=q, matches=matches[:limit]), private=not serving.is_public)
+    return page_answer(Search(query=q, matches=matches[:limit], behind=behind), private=not serving.is_public)
 
 
 @takes(before=parameters.BEFORE_HEIGHT, limit=parameters.LIMIT)

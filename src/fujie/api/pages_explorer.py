@@ -67,10 +67,11 @@ class Match(Page):
 
 
 class Search(Page):
-    """What a text may mean, the best first."""
+    """What a text may mean, the best first. ``behind``: so many of the newest log entries were not searched yet."""
 
     query: str
     matches: list[Match]
+    behind: int
 
 
 class Child(Page):

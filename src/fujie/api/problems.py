@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 from litestar.exceptions import HTTPException
 
+from fujie.advice import advice_of
 from fujie.core.errors import OperationalError, Reason, Refused, VerificationError
 from fujie.core.reasons import ReadReason, TransactionReason
 from fujie.reader.credentials import BadCredential, Fault
@@ -185,13 +186,7 @@ def status_of(reason: Reason) -> int:
 
 def advice_for(reason: Reason) -> str:
     """Return what to do about a refusal."""
-    if reason in _RETRIED:
-        return "Send the same bytes again shortly."
-    if reason in _MALFORMED:
-        return "Correct it after the specification and send it again."
-    if isinstance(reason, ReadReason):
-        return "Send a read grant, signed by somebody who may read this and not expired."
-    return "Nothing was written. Send a new transaction that the rule allows."
+    return "Send the same bytes again shortly." if reason in _RETRIED else advice_of(reason)
 
 
 def _refusal(reason: Reason, path: str) -> ProblemAnswer:

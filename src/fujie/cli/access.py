@@ -102,7 +102,7 @@ def revoke(
 
 @app.command(epilog=examples("fujie access code auditor"))
 def code(context: typer.Context, account: Account, json: Json = False) -> None:
-    """Make a code with which a person signs in at the console as ACCOUNT: once, within ten minutes, for twelve hours."""
+    """Make a code to sign in at the console as ACCOUNT. It is good once, within ten minutes, for twelve hours."""
     made = _credentials(context, account).new_code(account)
     rows: list[output.Row] = [
         ("code", made.code),

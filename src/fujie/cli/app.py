@@ -66,7 +66,7 @@ def common(
     url: Annotated[
         str | None,
         typer.Option(
-            help="Node to ask [default: FUJIE_PORT or http.port of 127.0.0.1, else where the folder's node runs, else 8156]",
+            help="Node to ask [default: where the folder's node runs, else FUJIE_PORT or http.port of 127.0.0.1, else 8156]",
             show_default=False,
         ),
     ] = None,

@@ -86,11 +86,15 @@ def update(
     json: Json = False,
 ) -> None:
     """Replace parts of a record; --attribute replaces all attributes. Whoever controls the identifier signs."""
+    from fujie.client.identity import named
+
     settings = settings_of(context)
     wanted = identifier_in(settings, identifier)
     attributes = None if attribute is None else _attributes(attribute)
     if name is None and attributes is None and within is None:
         raise typer.BadParameter("say what to change: --name, --attribute or --within")
+    # What is not given stays as it is, and nothing is said of it: any well-formed text stands for it here.
+    _check_form(named("X", "x", "x" if name is None else name, attributes=attributes or (), within=within or ""))
     with settings.client(trust) as client:
         signers = signing.controller_signers(settings, client, wanted, key)
         outcome = client.update(wanted, name=name, attributes=attributes, within=within, signers=signers)
@@ -210,7 +214,7 @@ def rotate(
     trust: Trust = None,
     json: Json = False,
 ) -> None:
-    """Replace the key that controls an identifier, or that allocates under it. Whoever controls it now signs."""
+    """Replace the key of a controller or registrar. Whoever controls the identifier now signs."""
     settings = settings_of(context)
     wanted = identifier_in(settings, identifier)
     if (to is None) != give_back:
@@ -220,8 +224,11 @@ def rotate(
         signers = signing.controller_signers(settings, client, wanted, key)
         change = client.rotate_registrar if registrar else client.rotate_controllers
         outcome = change(wanted, policy, signers=signers)
-    what = "The registrar of" if registrar else "Control of"
-    _show(f"{what} {wanted} {'was given back' if to is None else f'is {to} now'}", outcome, {"identifier": wanted})
+    if to is None:
+        did = f"{'The right to allocate under' if registrar else 'Control of'} {wanted} was given back"
+    else:
+        did = f"{to} is the {'registrar' if registrar else 'controller'} of {wanted} now"
+    _show(did, outcome, {"identifier": wanted})
 
 
 def _attributes(given: list[str] | None) -> list[tuple[str, str]]:

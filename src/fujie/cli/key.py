@@ -34,7 +34,7 @@ def new(
 
 @app.command("list", epilog=examples("fujie key list", "fujie key list --json"))
 def list_keys(context: typer.Context, json: Json = False) -> None:
-    """List the key files of the data folder, with the public keys in them. Never a secret."""
+    """List the keys of the data folder. It shows the public ones, never a secret."""
     settings = settings_of(context)
     if not settings.folder.home.is_dir():
         settings.folder.require()
@@ -49,7 +49,7 @@ def list_keys(context: typer.Context, json: Json = False) -> None:
 
 @app.command(epilog=examples("fujie key show central-bank-1"))
 def show(context: typer.Context, name: Name, json: Json = False) -> None:
-    """Show the public key in a file, and how the secret one is protected. Never a secret."""
+    """Show a public key. Also how the secret one is protected, never itself."""
     from fujie.client.keys import load_key
 
     file = load_key(settings_of(context).folder.key_file(name))

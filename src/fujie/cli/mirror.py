@@ -47,7 +47,7 @@ def mirror(
     store: Annotated[str, typer.Option(help="Kind of store of a new mirror: sqlite or rocks")] = "sqlite",
     json: Json = False,
 ) -> None:
-    """Follow a chain without any key, verify every block of it, and serve the same reads with proofs until Ctrl-C.
+    """Follow a chain without any key and verify every block of it. Serve the same reads with proofs until Ctrl-C.
 
     Every transaction is carried out again here and held against the headers that the validators signed. Whatever differs
     stops the mirror with its name (exit code 5 at the end); it goes on serving what it has verified. Without a trust

@@ -160,7 +160,11 @@ def _moved(
     assert outcome.verified is not None, "an operation that is returned was proven"
     output.show(
         title,
-        [("transaction", outcome.transaction_id.hex()), *rows],
+        [
+            ("transaction", outcome.transaction_id.hex()),
+            ("time", words.time_text(outcome.verified.receipt.time_ms)),
+            *rows,
+        ],
         {**data, "instrument": money.code, "amount_minor": amount_minor, **words.outcome_data(outcome)},
         words.proof_text(outcome.verified),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from fujie.cli import output
+from fujie.cli import joining, output
 from fujie.cli.node import store_kind
 from fujie.cli.settings import Json, examples, settings_of
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Chains with several validators: try one on this machine, found or join one with others.", no_args_is_help=True
 )
+
+joining.register(app)
 
 POLL_S: Final = 0.3
 

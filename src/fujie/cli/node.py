@@ -66,6 +66,11 @@ def up(
         from fujie.node.founding import is_founded
 
         if not is_founded(folder):
+            if folder.cometbft.exists():
+                raise OperationalError(
+                    f"The data folder {folder.home} is a node among several, and its chain is missing.",
+                    "Join again (`fujie network join`), or fetch it anew: `fujie network recover --above HEIGHT --genesis FILE`.",
+                )
             output.say(f"Founding a chain with the demonstration in {folder.home}")
             found_demo(folder, kind)
 

@@ -34,6 +34,8 @@ def submit(
     json: Json = False,
 ) -> None:
     """Submit the operations in a file as one transaction. Names and fields: `fujie operation list`; bytes are hexadecimal."""
+    from fujie.core.json_form import type_name
+
     if not key:
         raise typer.BadParameter("name the keys that sign: --key NAME, as often as it takes")
     settings = settings_of(context)
@@ -46,7 +48,7 @@ def submit(
         outcome = client.submit(*operations, signers=signers)
     assert outcome.verified is not None, "an operation that is returned was proven"
     output.show(
-        f"Done: {', '.join(type(operation).__name__ for operation in operations)}",
+        f"Done: {', '.join(type_name(type(operation)) for operation in operations)}",
         [("transaction", outcome.transaction_id.hex()), ("time", words.time_text(outcome.verified.receipt.time_ms))],
         words.outcome_data(outcome),
         words.proof_text(outcome.verified),

@@ -30,6 +30,10 @@ _UNVERIFIED_STEP_DO: Final = {  # where another sentence is truer
     "trust-root": "Name the trust.json that was written when the chain was founded: --trust FILE. Whoever founded the chain "
     "hands it out; on the node, `fujie status --offline` says where it lies.",
     "snapshot-form": "Name a file that `fujie snapshot save` wrote, whole.",
+    "join-form": "Ask for the file again: `fujie network request` and `fujie network genesis` write them.",
+    "join-key": "Whoever made the request makes another, with new keys in a new folder.",
+    "join-signature": "It was changed after it was signed, or made with keys of another. Ask its organisation for it again.",
+    "join-merge": "The founders settle who is right, and merge the requests of all again.",
     "evidence-form": "It is JSON, and not what a mirror keeps as evidence; receipts and proofs are .fujie files.",
     "answer-time": "The proof is older than that: fetch a newer one, or ask for an earlier time.",
 }
@@ -126,16 +130,18 @@ def write_json_line(data: dict[str, Any]) -> None:
 
 
 def report_error(error: Exception) -> int:
-    """Print what went wrong, in two lines or as JSON, and return the exit code. Never a traceback."""
+    """Print what went wrong and what to do about it, or both as JSON, and return the exit code. Never a traceback."""
+    from fujie.advice import advice_of
     from fujie.core.errors import OperationalError, Refused, VerificationError
 
     if isinstance(error, Refused):
         reason = error.reason
-        facts = {"kind": "refused", "reason": reason.name, "number": int(reason), "sentence": reason.sentence}
+        do = advice_of(reason)
+        facts = {"kind": "refused", "reason": reason.name, "number": int(reason), "sentence": reason.sentence, "do": do}
         outcome = getattr(error, "outcome", None)
         if outcome is not None and outcome.receipt is not None:
             facts["transaction_id"] = outcome.transaction_id.hex()
-        return _failed(f"Refused: {reason.name} ({int(reason)}).", reason.sentence, facts, EXIT_REFUSED)
+        return _failed(f"Refused: {reason.name} ({int(reason)}).", f"{reason.sentence}\n{do}", facts, EXIT_REFUSED)
     if isinstance(error, VerificationError):
         facts = {"kind": "unverified", "step": error.step, "detail": error.detail}
         do = _UNVERIFIED_STEP_DO.get(error.step, _UNVERIFIED_DO)
@@ -150,6 +156,13 @@ def report_error(error: Exception) -> int:
         where = f"{error.filename}: " if error.filename else ""
         what, do = f"{where}{error.strerror or error}.", "Check the disk, the path and its rights."
         return _failed(what, do, {"kind": "operational", "what": what, "do": do}, EXIT_OPERATIONAL)
+    if isinstance(error, UnicodeEncodeError) and any("\ud800" <= character <= "\udfff" for character in error.object):
+        # Bytes of the command line that are no UTF-8 reach a program as halves of characters, and fit no message.
+        what, do = (
+            "A text on the command line is not written in UTF-8.",
+            "Set the terminal to UTF-8, and type it again.",
+        )
+        return _failed(what, do, {"kind": "usage", "what": what, "do": do}, EXIT_USAGE)
     facts = {"kind": "fault", "what": what}
     do = "This is a fault of the program; FUJIE_DEBUG=1 shows where. Please report it."
     return _failed(f"Unexpected {what}", do, facts, EXIT_OPERATIONAL)

@@ -13,7 +13,7 @@ app = typer.Typer(help="The tables for lists, search and history.", no_args_is_h
 
 @app.command(epilog=examples("fujie projection status", "fujie projection status --json"))
 def status(context: typer.Context, json: Json = False) -> None:
-    """Show how far the projection is: which blocks and transactions lists and search have."""
+    """Show how far the projection is. Lists and search have the blocks and transactions up to there."""
     from fujie.node import projecting
 
     found = projecting.status(settings_of(context).folder)

@@ -147,7 +147,7 @@ def list_proposals(
 
 @app.command(epilog=examples("fujie proposal actions", "fujie proposal actions --json"))
 def actions(context: typer.Context, json: Json = False) -> None:
-    """List what can be proposed, by the name and the fields of its JSON form."""
+    """List what can be proposed. By the name and the fields of its JSON form."""
     from typing import get_args
 
     from fujie.core.json_form import type_name

@@ -49,6 +49,13 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     transactions: int | None = None
 
 
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node finds, and how many of the newest log entries it has not searched yet."""
+
+    matches: list[Match]
+    behind: int = 0
+
+
 NAMING: Final = (Kind.IDENTIFIER, Kind.ALIAS, Kind.NAME)  # whose key is an identifier
 
 _PLAIN: Final = re.compile(r"[0-9A-Za-z.-]+")  # nothing else goes into a command that people copy: the node made it up
@@ -99,19 +106,18 @@ def search(
     if not 1 <= len(text) <= CHARACTERS_MAX:
         raise typer.BadParameter(f"write 1 to {CHARACTERS_MAX} characters to search for")
     found = find(settings, text, kind or list(Kind), limit, api_key_file)
+    matches = found.matches
     output.show_table(
         ("kind", "found", "what it is"),
-        [(match.kind, match.title, _detail(match)) for match in found],
-        {"query": text, "matches": [msgspec.to_builtins(match) for match in found]},
-        f"Nothing was found for {quoted(text)}.\n{_advice(kind)}",
+        [(match.kind, match.title, _detail(match)) for match in matches],
+        {"query": text, **msgspec.to_builtins(found)},
+        f"Nothing was found for {quoted(text)}.\n{_behind(found.behind) if found.behind else _advice(kind)}",
     )
-    if found and (shown_by := _SHOWN_BY.get(Kind(found[0].kind))) is not None and _PLAIN.fullmatch(found[0].key):
-        output.say(f"The first with its proof: {shown_by.format(key=found[0].key)}")
+    if matches and (shown_by := _SHOWN_BY.get(Kind(matches[0].kind))) is not None and _PLAIN.fullmatch(matches[0].key):
+        output.say(f"The first with its proof: {shown_by.format(key=matches[0].key)}")
 
 
-def find(
-    settings: Settings, text: str, kinds: Iterable[Kind], limit: int, api_key_file: Path | None = None
-) -> list[Match]:
+def find(settings: Settings, text: str, kinds: Iterable[Kind], limit: int, api_key_file: Path | None = None) -> Found:
     """Return what the node finds of these kinds, the best first. Raises :class:`OperationalError`."""
     from fujie.node.mirror import read_api_key
 
@@ -119,14 +125,14 @@ def find(
     asked = limit if wanted == set(Kind) else LIMIT_MAX  # the node does not know of kinds
 
     async def ask(explorer: "Explorer") -> object:
-        return (await explorer.search(text, asked)).get("matches")
+        return await explorer.search(text, asked)
 
     answer = settings.explore(ask, "" if api_key_file is None else read_api_key(api_key_file))
     try:
-        matches = msgspec.convert(answer, list[Match])
+        found = msgspec.convert(answer, Found)
     except msgspec.ValidationError:
         raise OperationalError(f"{settings.url} answers a search with something else.", "Check its version.") from None
-    return [match for match in matches if match.kind in wanted][:limit]
+    return Found(matches=[match for match in found.matches if match.kind in wanted][:limit], behind=found.behind)
 
 
 def identifier_in(settings: Settings, text: str) -> str:
@@ -141,7 +147,7 @@ def suggestion(settings: Settings, text: str) -> str:
     """Return the sentence that offers the identifiers which ``text``, a name or a code, may stand for."""
     hint = f"`fujie search {text if text.isalnum() else quoted(text)}` finds identifiers by name and code."
     try:
-        found = find(settings, text[:CHARACTERS_MAX], NAMING, SUGGESTED_MAX) if text else []
+        found = find(settings, text[:CHARACTERS_MAX], NAMING, SUGGESTED_MAX).matches if text else []
     except OperationalError:
         return hint  # this is help beside an error: it must not become another one
     if not found:
@@ -161,6 +167,10 @@ def _detail(match: Match) -> str:
     if match.transactions is None or match.time_ms is None:
         return match.detail
     return f"{count(match.transactions, 'transaction')}, {words.time_text(match.time_ms)}"
+
+
+def _behind(entries: int) -> str:
+    return f"The node has not searched its newest {count(entries, 'log entry')} yet: search again in a moment."
 
 
 def _advice(kinds: list[Kind] | None) -> str:

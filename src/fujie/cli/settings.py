@@ -62,17 +62,15 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """The node to ask: the one named, or configured, or the one that runs on the data folder."""
+        """The node to ask: the one named, or the one that runs on the data folder, or the one that is configured."""
         if self._url:
             return self._url
+        from fujie.node.address import running_url
         from fujie.node.config import resolve_config
 
-        resolved = resolve_config(self.folder)
-        if resolved.values["http.port"].source == "default":
-            from fujie.node.address import running_url
-
-            return running_url(self.folder) or resolved.config.url
-        return resolved.config.url
+        configured = resolve_config(self.folder).config.url
+        # FUJIE_PORT may be meant for another folder: a mirror and its source on one machine have two ports.
+        return running_url(self.folder) or configured
 
     @property
     def keyring(self) -> "Keyring":

@@ -50,7 +50,13 @@ def load(
     settings = settings_of(context)
     folder = settings.folder
     manifest = load_snapshot(folder, file, settings.trust(trust), store_kind(store))
-    _show(f"Loaded into {folder.home}", file, manifest, [("next", "fujie check")], {"home": str(folder.home)})
+    _show(
+        f"Loaded into {folder.home}",
+        file,
+        manifest,
+        [("next", f"fujie --home {folder.home} check")],
+        {"home": str(folder.home)},
+    )
 
 
 def _show(title: str, file: Path, manifest: "Manifest", rows: list[output.Row], data: dict[str, object]) -> None:

@@ -1,12 +1,15 @@
 """`fujie status`: what a node says of itself."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fujie.cli import output
 from fujie.cli.settings import Json, Trust, examples, settings_of
 from fujie.cli.words import proof_data, proof_text, time_text
+
+if TYPE_CHECKING:
+    from fujie.node.folder import Folder
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +48,25 @@ def status(
         "time_ms": said.time_ms,
         "proof": proof_data(found),
     }
+    if settings.given_url is None:
+        rows += _engine(settings.folder, data)
     output.show("Node", rows, data, proof_text(found))
+
+
+def _engine(folder: "Folder", data: dict[str, object]) -> list[output.Row]:
+    """Return what the CometBFT of the folder's own node says, and add it to ``data``; nothing for an embedded ledger."""
+    from fujie.node.cometbft_file import has_cometbft
+    from fujie.node.cometbft_home import comet_status
+
+    if not has_cometbft(folder):
+        return []
+    told = comet_status(folder)
+    data["cometbft"] = {"peers": told.peers, "catching_up": told.catching_up, "power": told.power}
+    return [
+        ("peers", told.peers),
+        ("votes with power", told.power or "none: it follows without a vote"),
+        ("catching up", "yes: it fetches older blocks" if told.catching_up else ""),
+    ]
 
 
 def _describe(context: typer.Context) -> None:

@@ -214,7 +214,7 @@ class HttpTransport:
             raise Refused(reason)
         told = " ".join(text for text in (problem.title, problem.detail) if text) or "no explanation"
         raise OperationalError(
-            f"{self._url} answers with status {answer.status}: {quoted(told, 500)}.", self._advice(answer.status)
+            f"{self._url} answers with status {answer.status}: {quoted(told, 500)}", self._advice(answer.status)
         )
 
     def _advice(self, status: int) -> str:

@@ -10,6 +10,7 @@ from fujie.modules.membership import operations, queries
 from fujie.modules.membership.records import (
     Account,
     Action,
+    MisbehaviourRecord,
     Organisation,
     Parameters,
     Proposal,
@@ -40,6 +41,10 @@ class MembershipVerbs(Session):
     def validators(self, *, at_ms: int | None = None) -> VerifiedRecord[Validators]:
         """Return the validator set as decided."""
         return self.read(queries.ValidatorsQuery(), at_ms=at_ms)
+
+    def misbehaviour(self, address: bytes) -> VerifiedRecord[MisbehaviourRecord]:
+        """Return what was proven against the validator with this 20-byte address."""
+        return self.read(queries.MisbehaviourQuery(address))
 
     def rules(self, room: str) -> VerifiedRecord[Rules]:
         """Return the rule versions of a room."""

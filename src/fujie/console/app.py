@@ -50,6 +50,7 @@ PAGES: Final[tuple[tuple[HttpMethod, str, Handler], ...]] = (
     (HttpMethod.POST, "/sign-out", session.sign_out),
     (HttpMethod.GET, "/language/{language:str}", session.language),
     (HttpMethod.GET, "/about", about.about),
+    (HttpMethod.GET, "/{nowhere:path}", about.nowhere),
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from litestar.exceptions import HTTPException
 
+from fujie.advice import kind_of
 from fujie.client.explorer import ProblemError, UnreachableError
 from fujie.console.language import FALLBACK
 from fujie.console.visit import Page, Visit
@@ -106,7 +107,8 @@ def _problem_page(visit: Visit, error: ProblemError) -> Page:
         for family in ("reason", "problem"):
             if words.has(f"{family}.{error.name}"):
                 title, node = words(f"{family}.{error.name}"), error.do
-                detail = words(f"problem_do.{error.name}") if words.has(f"problem_do.{error.name}") else ""
+                kind = kind_of(error.name)
+                detail = words(f"problem_do.{error.name}" if kind is None else f"advice.{kind}")
     correlation = error.document.get("correlation_id")
     number = str(correlation) if correlation else None
     status = error.status if error.status >= 400 else 502

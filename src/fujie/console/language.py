@@ -8,6 +8,8 @@ from typing import Any, Final
 import msgspec
 from markupsafe import Markup
 
+from fujie.advice import kinds
+
 LANGUAGES: Final = ("en", "zh")
 FALLBACK: Final = "en"
 NAMES: Final = {"en": "English", "zh": "中文"}
@@ -74,11 +76,13 @@ class Words:
 def catalogue(language: str) -> dict[str, str]:
     """Return key → text of a language.
 
-    What the node itself says (sentences of reasons, titles of problems) is English already; other languages have it in
-    ``answers.<language>.json``.
+    What the node itself says (sentences of reasons, what to do about them, titles of problems) is English already; other
+    languages have it in ``answers.<language>.json``.
     """
     texts = _read(f"{language}.json")
-    return texts if language == FALLBACK else {**texts, **_read(f"answers.{language}.json")}
+    if language == FALLBACK:
+        return texts | {f"advice.{name}": kind.advice for name, kind in kinds().items()}
+    return texts | _read(f"answers.{language}.json")
 
 
 def _read(name: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 from litestar.handlers import BaseRouteHandler
 from litestar.response import Stream
 
-from fujie.client.explorer import Explorer, StreamEvent
+from fujie.client.explorer import Explorer, ProblemError, StreamEvent
 from fujie.console.errors import error_page
 from fujie.console.links import ROOT
 from fujie.console.render import SECURITY_HEADERS, render
@@ -16,6 +16,7 @@ from fujie.core.errors import OperationalError
 
 _TEMPLATES: Final = {"block": "parts/live_block.html", "transaction": "parts/live_transaction.html"}
 _RETRY_MS: Final = 3_000
+_NOTHING_AFTER: Final = frozenset({"EVENT_ABSENT", "MALFORMED"})  # how a node says that it goes on from no such event
 
 
 def stream(visit_of: Callable[[Request[Any, Any, Any]], Visit]) -> BaseRouteHandler:
@@ -40,11 +41,24 @@ def stream(visit_of: Callable[[Request[Any, Any, Any]], Visit]) -> BaseRouteHand
 async def _lines(visit: Visit, explorer: Explorer, after: str | None) -> AsyncIterator[bytes]:
     yield f"retry: {_RETRY_MS}\n\n".encode()
     try:
-        async with explorer.events(after) as events:
-            async for event in events:
-                yield b": here\n\n" if event is None else _line(visit, event)
-    except OperationalError as error:
-        yield _framed("trouble", "", visit.words("live.broken") + f" ({type(error).__name__})")
+        async for line in _following(visit, explorer, after):
+            yield line
+    except ProblemError as error:
+        if not after or error.name not in _NOTHING_AFTER:
+            yield _framed("trouble", "", visit.words("live.broken"))
+            return
+        # The page would ask for the same again for ever: it is told, and goes on with what is new.
+        yield _framed("trouble", "", visit.words("live.gap"))
+        async for line in _lines(visit, explorer, None):
+            yield line
+    except OperationalError:
+        yield _framed("trouble", "", visit.words("live.broken"))
+
+
+async def _following(visit: Visit, explorer: Explorer, after: str | None) -> AsyncIterator[bytes]:
+    async with explorer.events(after) as events:
+        async for event in events:
+            yield b": here\n\n" if event is None else _line(visit, event)
 
 
 def _line(visit: Visit, event: StreamEvent) -> bytes:

@@ -1,7 +1,7 @@
 """The one executor: apply → stage → commit (docs/adr/0002).
 
-Only this file calls ``apply_block`` on the live store. The embedded engine calls the three steps back to back, ABCI will
-call them from FinalizeBlock and Commit, and recovery replays through them: what is tested in one mode holds in all.
+Only this file calls ``apply_block`` on the live store. The embedded engine calls the three steps back to back, ABCI
+calls them from FinalizeBlock and Commit, and recovery replays through them: what is tested in one mode holds in all.
 
 * **apply** carries the block out on the committed state; nothing is written.
 * **stage** hashes what changed, which gives the app hash, and gathers one batch; nothing is visible.

@@ -23,7 +23,7 @@ from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.engine.cometbft import home as comet
 from fujie.engine.cometbft.binary import require
-from fujie.engine.cometbft.engine import CometEngine, Paths
+from fujie.engine.cometbft.engine import STOPPED_POLL_S, CometEngine, Paths
 from fujie.engine.cometbft.rpc import NodeStatus, Rpc
 from fujie.engine.executor import Executor
 from fujie.engine.link.address import RUN_NAME
@@ -42,6 +42,10 @@ SHORT_NAME: Final = (
 SOCKET_PATH_BYTES_MAX: Final = 100
 BLOCKS: Final = "data/blockstore.db"
 WAITING_S: Final = 15.0  # between two words on what is waited for
+
+_RECOVER: Final = (
+    "`fujie network recover --above HEIGHT` fetches the chain anew from the others and signs nothing up to HEIGHT."
+)
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +76,9 @@ def open_comet_engine(
     home = folder.cometbft_home.absolute()
     for place in (home / "config", home / "data", folder.log.parent):
         make_folder(place)
-    _require_sign_state(home, executor.head.height, file.initial_height)
-    _require_blocks(folder, executor.head.height, file.initial_height)
+    require_votes(folder, executor.head.height, file.initial_height)
+    if not (home / comet.VALIDATOR_STATE_FILE).exists():
+        write_file(home / comet.VALIDATOR_STATE_FILE, comet.validator_state_text(), OWNER_ONLY)
     sockets = _make_sockets(folder)
     write_home(folder, file, executor.genesis, sockets)
     paths = Paths(binary, home, sockets / ABCI_NAME, sockets / RPC_NAME, comet_log(folder))
@@ -143,35 +148,37 @@ def comet_status(folder: Folder) -> NodeStatus:
         rpc.close()
 
 
-def _require_sign_state(home: Path, height: int, initial_height: int) -> None:
-    """Make the file that keeps the key from voting twice where nothing was ever signed. Raises :class:`OperationalError`."""
-    path = home / comet.VALIDATOR_STATE_FILE
+def require_votes(folder: Folder, height: int, initial_height: int) -> None:
+    """Raise :class:`OperationalError` where it is not known any more what the validator of ``folder`` signed last.
+
+    ``height``: where its chain stands. A folder without any block has signed nothing.
+    """
+    path = folder.cometbft_home / comet.VALIDATOR_STATE_FILE
+    blocks = (folder.cometbft_home / BLOCKS).exists()
     data = read_file(path)
-    if data is None:
-        if height >= initial_height or (home / BLOCKS).exists():
-            raise OperationalError(
-                f"There is no {path}, and the chain has blocks: what this validator signed last is not known any more, and a "
-                "validator that signs a height twice is lost.",
-                "Restore the file as it was when the node stopped, never an older one. Without it: "
-                "`fujie network recover --above HEIGHT` fetches the chain anew and signs nothing up to HEIGHT.",
-            )
-        write_file(path, comet.validator_state_text(), OWNER_ONLY)
-        return
-    try:
-        int(msgspec.json.decode(data, type=_SignState).height)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+    if data is None and (height >= initial_height or blocks):
+        raise OperationalError(
+            f"There is no {path}, and the chain has blocks: what this validator signed last is not known any more, and one "
+            "that signs a height twice breaks the protocol.",
+            f"Restore the file as it was when the node stopped, never an older one. Without it: {_RECOVER}",
+        )
+    if data is not None and not _is_sign_state(data):
         raise OperationalError(
             f"{path} is damaged: what this validator signed last is not known any more.",
-            "Restore the file as it was when the node stopped, or fetch the chain anew: `fujie network recover --above HEIGHT`.",
-        ) from None
-
-
-def _require_blocks(folder: Folder, height: int, initial_height: int) -> None:
-    if height >= initial_height and not (folder.cometbft_home / BLOCKS).exists():
+            f"Restore the file as it was when the node stopped. Without it: {_RECOVER}",
+        )
+    if height >= initial_height and not blocks:
         raise OperationalError(
             f"The chain in {folder.chain} has blocks, and CometBFT's folder {folder.cometbft_home} has none of them.",
-            "Restore both from one backup. Or fetch the chain anew: `fujie network recover --above HEIGHT`.",
+            f"Restore both from one backup. Without it: {_RECOVER}",
         )
+
+
+def _is_sign_state(data: bytes) -> bool:
+    try:
+        return int(msgspec.json.decode(data, type=_SignState).height) >= 0
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        return False
 
 
 def _make_sockets(folder: Folder) -> Path:
@@ -211,8 +218,6 @@ class _Waiting:
         self._asked = 0
 
     def __call__(self) -> bool:
-        from fujie.engine.cometbft.engine import STOPPED_POLL_S
-
         self._asked += 1
         if self._asked % int(WAITING_S / STOPPED_POLL_S) == 0:
             log.warning(

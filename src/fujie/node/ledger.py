@@ -3,7 +3,7 @@
 One process, no server. What comes back is verified with the same proofs as over a network; only the transport differs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -111,12 +111,27 @@ def owner_genesis(
         (Validator(validator, 1, OWNER),),
         (GenesisRule("currency", 1), GenesisRule("identity", 1), GenesisRule("membership", 1)),
     )
+    return [
+        ("membership", membership),
+        ("identity", identity_part(OWNER)),
+        ("currency", currency_part(OWNER, INSTRUMENT, {OWNER: new_seed()})),
+    ]
+
+
+def identity_part(authority: str) -> IdentityGenesis:
+    """Return what identity begins with where ``authority`` governs ``ZZ.000``, under which anything may be allocated."""
     agency, number = PREFIX.split(".")
     terms = Delegation(Rule.FREE, True, QUOTA_MAX, 0, "", None)
-    identity = IdentityGenesis(agency, OWNER, (), (CountryGenesis(number, "Root of this ledger", (), None, terms),))
-    currency = CurrencyGenesis(
-        (GenesisInstrument(INSTRUMENT, "Test money", 2, OWNER, InstrumentKind.PLAIN),),
-        (GenesisInstitution(OWNER, INSTRUMENT, AMOUNT_MINOR_MAX, new_seed()),),
-        (GenesisLimits(INSTRUMENT, 1, (LimitEntry(0, None, None, None, None),)),),
+    return IdentityGenesis(agency, authority, (), (CountryGenesis(number, "Root of this ledger", (), None, terms),))
+
+
+def currency_part(bank: str, instrument: str, vaults: Mapping[str, bytes]) -> CurrencyGenesis:
+    """Return what currency begins with where ``bank`` issues ``instrument``; wallets of class 1 have no limits.
+
+    ``vaults``: for each institution the seed (32 bytes) that hides what it holds.
+    """
+    return CurrencyGenesis(
+        (GenesisInstrument(instrument, "Test money", 2, bank, InstrumentKind.PLAIN),),
+        tuple(GenesisInstitution(name, instrument, AMOUNT_MINOR_MAX, seed) for name, seed in vaults.items()),
+        (GenesisLimits(instrument, 1, (LimitEntry(0, None, None, None, None),)),),
     )
-    return [("membership", membership), ("identity", identity), ("currency", currency)]

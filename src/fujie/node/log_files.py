@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from fujie.core.errors import OperationalError
-from fujie.core.wording import quoted
+from fujie.core.wording import quoted, visible
 from fujie.node.folder import Folder
-from fujie.node.logs import LEVELS, LOG_BYTES_MAX, Entry, escaped
+from fujie.node.logs import LEVELS, LOG_BYTES_MAX, Entry
 
 TAIL_BYTES_MAX: Final = 2 * LOG_BYTES_MAX  # read of one process: its file and the newest rotated one
 LINE_BYTES_MAX: Final = 65_536  # of a line; what is longer was not written by a node
@@ -33,13 +33,13 @@ class Lines:
         """Yield the entry that ``line`` completes, if it does: that before it, or itself."""
         text = line[:LINE_BYTES_MAX].decode("utf-8", "replace").rstrip("\r\n")
         if text.startswith("    ") and self._open is not None:
-            self._open = msgspec.structs.replace(self._open, traceback=(*self._open.traceback, escaped(text[4:])))
+            self._open = msgspec.structs.replace(self._open, traceback=(*self._open.traceback, visible(text[4:])))
             return
         yield from self.rest()
         found = _parsed(text, self._process)
         if found is None:
             if text.strip():
-                yield Entry("", "info", "", self._process, escaped(text))
+                yield Entry("", "info", "", self._process, visible(text))
         elif text.startswith("{"):
             yield found
         else:
@@ -203,7 +203,7 @@ def _parsed(text: str, process: str) -> Entry | None:
     match = _TEXT.fullmatch(text)
     if match is None:
         return None
-    return Entry(match["ts"], match["level"].lower(), match["logger"], match["process"], escaped(match["message"]))
+    return Entry(match["ts"], match["level"].lower(), match["logger"], match["process"], visible(match["message"]))
 
 
 def _comet_parsed(text: str, process: str) -> Entry | None:
@@ -231,13 +231,13 @@ def _comet_parsed(text: str, process: str) -> Entry | None:
 def _escaped(entry: Entry) -> Entry:
     """Return ``entry`` fit for a terminal, whoever wrote the file."""
     return Entry(
-        ts=escaped(entry.ts),
-        level=escaped(entry.level),
-        logger=escaped(entry.logger),
-        process=escaped(entry.process),
-        message=escaped(entry.message),
+        ts=visible(entry.ts),
+        level=visible(entry.level),
+        logger=visible(entry.logger),
+        process=visible(entry.process),
+        message=visible(entry.message),
         extra={
-            escaped(name): escaped(value) if isinstance(value, str) else value for name, value in entry.extra.items()
+            visible(name): visible(value) if isinstance(value, str) else value for name, value in entry.extra.items()
         },
-        traceback=tuple(escaped(line) for line in entry.traceback),
+        traceback=tuple(visible(line) for line in entry.traceback),
     )

@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from fujie.core.errors import OperationalError
-from fujie.core.wording import count, nearest, quoted
+from fujie.core.wording import count, nearest, quoted, visible
 from fujie.node.config_keys import Log
 from fujie.node.folder import Folder, make_folder
 
@@ -34,8 +34,6 @@ INHERITED: Final = "inherit"  # takes the level of a logger back: that of the on
 
 _KNOWN_ATTRIBUTES: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _MODULE: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
-# Controls, line ends of Unicode, what turns the direction of text around, and halves of characters.
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # No credential is ever handed to a logger. Should one slip into the text of an error, it stops here.
 _CREDENTIAL: Final = re.compile(r"(?i)\b(bearer|fujie-grant|basic)(\s+)[\w.~+/=-]{8,}")
 _TOKEN: Final = re.compile(r"(fj[ks]_[0-9a-f]{16}_)[0-9a-f]{1,64}")  # an API key or a session; its number may be told
@@ -101,11 +99,6 @@ def levels() -> dict[str, str]:
         if level != logging.NOTSET:
             found[name] = logging.getLevelName(level).lower()
     return found
-
-
-def escaped(text: str) -> str:
-    """Return ``text`` on one line, with every character escaped that a terminal or a reader of lines would act on."""
-    return _UNSAFE.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def entry_of(record: logging.LogRecord, process: str) -> Entry:
@@ -200,7 +193,7 @@ def _traceback(record: logging.LogRecord) -> tuple[str, ...]:
 
 def _safe(text: str) -> str:
     cut = text if len(text) <= MESSAGE_CHARACTERS_MAX else f"{text[:MESSAGE_CHARACTERS_MAX]}… (cut)"
-    return _CREDENTIAL.sub(r"\1\2(not logged)", _TOKEN.sub(r"\1(not logged)", escaped(cut)))
+    return _CREDENTIAL.sub(r"\1\2(not logged)", _TOKEN.sub(r"\1(not logged)", visible(cut)))
 
 
 def _plain(value: Any) -> Any:

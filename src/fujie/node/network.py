@@ -13,7 +13,6 @@ import re
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -124,7 +123,7 @@ class Network:
                 if is_ready(folder):
                     del waiting[name]
                     say(f"{name}: serves at {running_url(folder)}")
-                elif name in started and started[name].poll() is not None:
+                elif name in started and _has_ended(started[name]):
                     raise OperationalError(f"{name} has ended: {_last_words(folder)}", f"See {_output(folder)}.")
             if time.monotonic() > give_up_s:
                 raise OperationalError(
@@ -297,26 +296,32 @@ def state_of(name: str, folder: Folder) -> NodeState:
     )
 
 
-def _spawn(folder: Folder) -> "subprocess.Popen[bytes]":
-    """Start `fujie up` on a folder, apart from this terminal. Raises :class:`OperationalError`."""
+def _spawn(folder: Folder) -> int:
+    """Start `fujie up` on a folder, apart from this terminal and this process; return its number.
+
+    Raises :class:`OperationalError`.
+    """
     read_comet_file(folder)
     make_folder(_output(folder).parent)
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("FUJIE_") or name in KEPT_VARIABLES
     }
     command = [sys.executable, "-c", "from fujie.cli import main; main()", "--home", str(folder.home.absolute()), "up"]
-    descriptor = os.open(_output(folder), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    writing = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    streams = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(_output(folder)), writing, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    return os.posix_spawn(sys.executable, command, environment, file_actions=streams, setsid=True)
+
+
+def _has_ended(process: int) -> bool:
+    """Tell whether a process that this one has started has ended."""
     try:
-        return subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            start_new_session=True,
-        )
-    finally:
-        os.close(descriptor)
+        return os.waitpid(process, os.WNOHANG)[0] == process
+    except ChildProcessError:
+        return True
 
 
 def _output(folder: Folder) -> Path:

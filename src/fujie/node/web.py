@@ -75,4 +75,4 @@ class LateConsole:
 
             trust = encode_trust(self._folder.trust()).decode()
             settings = ConsoleSettings(language=self._config.console.language, trust=trust)
-            self._console = create_console(Explorer(InProcessTransport(self._app)), settings)
+            self._console = create_console(Explorer(InProcessTransport(self._app.answer)), settings)

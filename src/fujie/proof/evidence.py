@@ -4,13 +4,14 @@ A mirror writes them. They are JSON, as the trust root is; what validators signe
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from fujie.core.errors import VerificationError
 from fujie.core.transaction import ChainId
+from fujie.core.wording import quoted
 from fujie.proof.block import data_hash
 from fujie.proof.commit import verify_commit
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
@@ -47,6 +48,7 @@ class ResultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
 
 
 EvidenceFile = ForkFile | ResultFile
+FORMATS: Final = ("fujie-fork-1", "fujie-result-1")
 
 
 class SignedTwice(NamedTuple):
@@ -119,6 +121,9 @@ def _decoded(data: bytes) -> EvidenceFile:
         fields: Any = msgspec.json.decode(data)
         if not isinstance(fields, dict) or "format" not in fields:
             raise VerificationError("evidence-form", "not a file of evidence: no format is named")
+        if fields["format"] not in FORMATS:
+            named = quoted(str(fields["format"]), 40)
+            raise VerificationError("evidence-form", f"not a file of evidence: its format is {named}")
         found: EvidenceFile = msgspec.json.decode(data, type=EvidenceFile)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise VerificationError("evidence-form", f"not a file of evidence: {error}") from None

@@ -1,5 +1,7 @@
 """Search: what people type, and what they get first."""
 
+import sqlite3
+from contextlib import closing
 from itertools import islice
 
 import pytest
@@ -115,6 +117,9 @@ def test_the_beginning_of_an_identifier_finds_those_below_it_shorter_first(found
         ("MA:156.8/gas", ("alias", "ZZ.156.GAS")),
         ("156.8/", ("alias", "ZZ.156.GAS")),
         ("institution", ("account", "institution")),
+        ("account/institution", ("account", "institution")),
+        ("vault/institution", ("account", "institution")),
+        ("id/ZZ.156.1301", ("identifier", "ZZ.156.1301")),
         ("world of the tests", ("organisation", "world")),
         ("central", ("account", "central-bank")),
         ("cny", ("instrument", "CNY")),
@@ -146,6 +151,20 @@ def test_a_transaction_is_found_by_its_whole_id_through_the_ledger(found):
     assert found(found.payment.upper())[0] == ("transaction", found.payment)
     assert found(found.payment, index_of=None) == []
     assert found("f" * 64) == []
+
+
+def test_a_height_is_found_as_pages_write_it(tmp_path):
+    with world.running("memory", tmp_path) as engine:
+        catch_up(tmp_path / "projection.sqlite", engine)
+        with closing(sqlite3.connect(tmp_path / "projection.sqlite")) as file, file:
+            for height in (1234, 1234567):  # more blocks than a test makes
+                file.execute("INSERT INTO blocks VALUES (?, 1, 0, 0, x'', x'', x'')", (height,))
+        lists = Lists.open(tmp_path / "projection.sqlite")
+        for text, height in (("1,234", 1234), ("1234", 1234), ("1，234", 1234), ("1,234,567", 1234567)):
+            assert [match.key for match in lists.search(text, 10)] == [str(height)]
+        for text in ("12,34", "1,2345", ",234", "1,234,"):
+            assert lists.search(text, 10) == []
+        lists.close()
 
 
 def test_a_wallet_is_found_by_six_digits_and_by_those_who_may(found):

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fujie.cli import app, output, search
+from fujie.cli.settings import Settings
 from fujie.node.folder import Folder
 from fujie.reader.projection.rows import Match
 from tests.unit.cli.test_program import commands
@@ -46,6 +47,19 @@ def test_a_list_has_its_columns_in_a_line_of_its_own(home):
     assert columns.split("  ")[0] == "name"
     assert row.split()[0] == "robot"
     assert run("key", "show").exit_code == 2, "one key is shown by its name, all of them are listed"
+
+
+def test_a_search_that_finds_nothing_says_when_the_node_has_not_searched_everything(home, monkeypatch):
+    for behind, said in (
+        (1, "its newest 1 log entry yet: search again"),
+        (3_591, "3,591 log entries"),
+        (0, "Names are found"),
+    ):
+        answer = {"query": "x", "matches": [], "behind": behind}
+        monkeypatch.setattr(Settings, "explore", lambda *_, answer=answer: answer)
+        monkeypatch.setattr(output._Mode, "json", False)
+        assert said in run("search", "x").output
+        assert json.loads(run("search", "x", "--json").output)["behind"] == behind
 
 
 def test_what_can_be_found_is_what_the_projection_finds():

@@ -110,9 +110,10 @@ except SystemExit as end:
     ("error", "code", "said"),
     [
         (OperationalError("The disk is full.", "Make room."), 1, "The disk is full.\nMake room.\n"),
-        (Refused(TransactionReason.QUOTA_EXCEEDED), 4, "Refused: QUOTA_EXCEEDED (9)."),
+        (Refused(TransactionReason.QUOTA_EXCEEDED), 4, "Refused: QUOTA_EXCEEDED (9).\nThe account"),
         (VerificationError("app-hash", "other roots"), 5, "The proof does not verify: app-hash: other roots"),
         (KeyError("x"), 1, "Unexpected KeyError: 'x'"),
+        (UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "surrogates not allowed"), 2, "A text on the command line"),
         (OSError(28, "No space left on device"), 1, "No space left on device.\nCheck the disk"),
         (
             VerificationError("trust-root", "cut off"),
@@ -126,7 +127,7 @@ def test_errors_have_their_exit_code_and_no_traceback(capsys, monkeypatch, error
     assert output.report_error(error) == code
     shown = capsys.readouterr().err
     assert shown.startswith(said)
-    assert len(shown.strip().splitlines()) == 2
+    assert len(shown.strip().splitlines()) == (3 if isinstance(error, Refused) else 2)
     monkeypatch.setattr(output._Mode, "json", True)
     assert output.report_error(error) == code
     assert json.loads(capsys.readouterr().out)["exit_code"] == code

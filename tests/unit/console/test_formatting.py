@@ -78,8 +78,9 @@ def test_offsets_from_utc_are_written_as_people_do(minutes, text):
         ("שלום", "שלום"),
         ("bank\u202eknab", "bank\\u202eknab"),
         ("a\u2066b\u2069\u200f\u061c", "a\\u2066b\\u2069\\u200f\\u061c"),
-        ("\x00\x1b[31m\x7f\x85", "\\u0000\\u001b[31m\\u007f\\u0085"),
-        ("two\nlines\tand tab", "two\nlines\tand tab"),
+        ("\x00\x1b[31m\x7f\x85", "\\x00\\x1b[31m\\x7f\\x85"),
+        ("two\nlines\tand tab", "two\nlines\\tand tab"),
+        ("soft\xadhyphen \U000e0041tag", "soft\\xadhyphen \\U000e0041tag"),
         ("\ud800", "\\ud800"),
     ],
 )

@@ -1,6 +1,7 @@
 import asyncio
 
 import httpx
+import pytest
 
 from fujie.client.in_process import InProcessTransport
 from fujie.modules.currency.operations import Pay
@@ -76,6 +77,14 @@ def test_stream_begins_where_the_page_ends(site, auditor):
     assert path == "/console/live/stream"
     pay(site, 6666)
     assert "66.66 CNY" in tail(site, auditor, lambda: None, lambda text: "66.66 CNY" in text, after=after)
+
+
+@pytest.mark.parametrize("after", ["999999999.0", "nonsense"])
+def test_stream_that_cannot_go_on_says_so_and_shows_what_is_new(site, auditor, after):
+    text = tail(site, auditor, lambda: pay(site, 7777), lambda text: "77.77 CNY" in text, after=after)
+    assert text.count("event: trouble") == 1
+    assert "data: The node cannot go on from the last event shown here" in text
+    assert text.index("event: trouble") < text.index("77.77 CNY")
 
 
 def test_page_works_without_javascript(site, auditor):

@@ -42,6 +42,13 @@ def test_signed_in_pages_are_not_kept_by_anybody(visitor):
     assert visitor.get("/console/").headers["cache-control"] == "no-store"
 
 
+def test_stays_signed_in_where_there_is_no_page(visitor):
+    visitor.sign_in("auditor")
+    answer = visitor.get("/console/no-such/page")
+    assert answer.status_code == 404
+    assert "reading as auditor" in Html(answer.text).text
+
+
 def test_sees_what_his_account_may_see(site, visitor):
     wallet = f"/console/wallets/{site.keys.wallet_id('alice').hex()}"
     assert visitor.get(wallet).status_code == 401

@@ -16,6 +16,11 @@ def test_a_long_text_is_cut_and_what_a_terminal_acts_on_is_escaped():
     assert quoted("a\x1b[2J\u202eb\nc") == r"'a\x1b[2J\u202eb\nc'"
 
 
+def test_escapes_keep_what_people_can_read():
+    assert visible("石家庄市 ñ 😀 \\") == "石家庄市 ñ 😀 \\"
+    assert visible("a\nb\t\x7f\u2028\ud800\xad") == "a\\nb\\t\\x7f\\u2028\\ud800\\xad"
+
+
 def test_line_ends_stay_in_a_text_of_the_program_alone():
     assert visible("a\nb\x07", lines=True) == "a\nb\\x07"
     assert visible("a\nb") == r"a\nb"

@@ -10,7 +10,7 @@ from fujie.node import logs
 from fujie.node.config_keys import Log
 from fujie.node.folder import Folder
 from fujie.node.log_files import Follower, Selection, newest_entries
-from fujie.node.logs import Entry, TextLines, apply_level, escaped, levels, start_logging, text_of
+from fujie.node.logs import Entry, TextLines, apply_level, levels, start_logging, text_of
 from fujie.reader.credentials import Credentials, Scope
 
 HOSTILE = 'ann\n2026-01-01T00:00:00.000Z ERROR   node fujie.x: forged\r\x1b[2J\u202e\u2028\x85"end'
@@ -283,6 +283,28 @@ def test_a_log_that_cannot_be_written_is_told_at_the_start(folder):
         start_logging(folder, "node", Log())
 
 
-def test_escapes_keep_what_people_can_read():
-    assert escaped("石家庄市 ñ 😀 \\") == "石家庄市 ñ 😀 \\"
-    assert escaped("a\nb\t\x7f\u2028\ud800") == "a\\nb\\t\\x7f\\u2028\\ud800"
+def test_what_cometbft_writes_is_read_beside_the_rest(folder):
+    """Its lines are JSON of another form; what it writes before it has a logger, or when it panics, is plain text."""
+    folder.log.parent.mkdir(parents=True, exist_ok=True)
+    line = {
+        "_msg": "committed\x1b[31m state",
+        "level": "error",
+        "module": "state",
+        "ts": "2026-11-22T23:40:14.172345Z",
+        "height": 7,
+    }
+    text = "\n".join((json.dumps(line), json.dumps(line | {"ts": "2026-11-22T23:40:15Z"}), '{"_msg": 1}', "panic: no"))
+    folder.log.with_name("cometbft.log").write_text(text + "\n")
+    plain, other, first, second = newest_entries(folder, Selection("cometbft"), 10)
+    assert [plain.message, other.message] == ['{"_msg": 1}', "panic: no"]
+    assert (first.ts, first.level, first.logger, first.process) == (
+        "2026-11-22T23:40:14.172Z",
+        "error",
+        "state",
+        "cometbft",
+    )
+    assert (first.message, first.extra, second.ts) == (
+        "committed\\x1b[31m state",
+        {"height": 7},
+        "2026-11-22T23:40:15.000Z",
+    )

@@ -18,10 +18,11 @@ async def search(visit: Visit) -> Page | Redirect:
     """Show what a text may mean; go straight to a page where it can mean one thing only."""
     text = visit.parameter("q")
     matches: list[Answer] = []
-    off = False
+    off, behind = False, 0
     if text:
         try:
-            matches = (await visit.explorer.search(text, RESULTS))["matches"]
+            found = await visit.explorer.search(text, RESULTS)
+            matches, behind = found["matches"], found["behind"]
         except ProblemError as error:
             if error.status < 500:
                 raise
@@ -29,7 +30,7 @@ async def search(visit: Visit) -> Page | Redirect:
         target = only_meaning(text, matches, off)
         if target is not None and not visit.wants_json:
             return Redirect(target)
-    data = {"query": text, "matches": matches, "off": off, "check_mistaken": check_is_mistaken(text)}
+    data = {"query": text, "matches": matches, "off": off, "behind": behind, "check_mistaken": check_is_mistaken(text)}
     return Page("search.html", data, visit.words("search.title"))
 
 

@@ -4,8 +4,8 @@ import asyncio
 import re
 from typing import Any
 
+from fujie.advice import kind_of
 from fujie.client.explorer import Answer, Parameters, ProblemError
-from fujie.console.advice import advice_of
 from fujie.console.errors import BadVisitError
 from fujie.console.spelling import as_identifier
 from fujie.console.visit import Page, Visit
@@ -63,7 +63,7 @@ async def transaction(visit: Visit) -> Page:
     code = int(found["code"])
     if code:
         refused = reason(code)
-        data["advice"] = None if refused is None else visit.words(f"advice.{advice_of(refused)}")
+        data["advice"] = None if refused is None else visit.words(f"advice.{kind_of(refused.name)}")
     return Page("transaction.html", data, visit.words("transaction.title"))
 
 

@@ -6,10 +6,11 @@
   const list = document.getElementById("live");
   const pause = document.getElementById("live-pause");
   const state = document.getElementById("live-state");
+  const refresh = document.getElementById("live-refresh");
   const waiting = []; // what arrives while the list is paused
   let paused = false;
 
-  document.getElementById("live-refresh").hidden = true;
+  refresh.hidden = true;
   pause.hidden = false;
 
   function show(html) {
@@ -37,8 +38,13 @@
   });
 
   const source = new EventSource(list.dataset.stream);
-  source.addEventListener("open", () => { if (!paused) state.textContent = state.dataset.on; });
-  source.addEventListener("error", () => { if (!paused) state.textContent = state.dataset.off; });
+  let trouble = false; // what the node said of it stays until the stream is open again
+  source.addEventListener("open", () => { trouble = false; if (!paused) state.textContent = state.dataset.on; });
+  source.addEventListener("trouble", (event) => { trouble = true; if (!paused) state.textContent = event.data; });
+  source.addEventListener("error", () => {
+    if (!paused && !trouble) state.textContent = state.dataset.off;
+    refresh.hidden = source.readyState !== EventSource.CLOSED; // where the browser gives up, the visitor need not
+  });
   source.addEventListener("block", arrived);
   source.addEventListener("transaction", arrived);
   addEventListener("pagehide", () => source.close());

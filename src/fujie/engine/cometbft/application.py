@@ -56,13 +56,13 @@ class Application:
         on_decided: Callable[[CarriedOut], None] = lambda _: None,
         before_commit: Callable[[CarriedOut], None] = lambda _: None,
         on_commit: Callable[[CarriedOut], None] = lambda _: None,
-        on_refused: Callable[[bytes, int], None] = lambda _raw, _code: None,
+        on_refused: Callable[[VerifiedTransaction, int], None] = lambda _transaction, _code: None,
     ) -> None:
         """``initial_height`` is that of the first block that CometBFT makes.
 
         ``on_decided`` hears of blocks that are carried out, ``before_commit`` of those that are about to be durable, whose
         batch it may add rows to, and ``on_commit`` of those that are, all in the ledger thread; ``on_refused`` hears of
-        transactions that may not wait for a block, in the thread of the mempool.
+        transactions with good signatures that may not wait for a block, in the thread of the mempool.
         """
         self.ledger = ThreadPoolExecutor(1, "fujie-ledger")
         self._mempool = ThreadPoolExecutor(1, "fujie-mempool")
@@ -184,11 +184,14 @@ class Application:
 
     def _check(self, raws: Sequence[bytes]) -> Sequence[abci.ResponseCheckTx]:
         answers = []
-        for raw, code in zip(raws, self._verification.verdicts(raws), strict=True):
-            found = code or self._waits(self._verification.transaction(raw))
-            if found:
-                self._on_refused(raw, found)
-            answers.append(abci.ResponseCheckTx(code=found) if found else _MAY_WAIT)
+        for raw, verdict in zip(raws, self._verification.verdicts(raws), strict=True):
+            code = verdict
+            if not verdict:
+                transaction = self._verification.transaction(raw)
+                code = self._waits(transaction)
+                if code:
+                    self._on_refused(transaction, code)
+            answers.append(abci.ResponseCheckTx(code=code) if code else _MAY_WAIT)
         return answers
 
     def _waits(self, transaction: VerifiedTransaction) -> int:

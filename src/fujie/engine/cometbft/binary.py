@@ -96,14 +96,11 @@ def version_of(path: Path) -> str:
 
 def find_go() -> Path:
     """Return a Go toolchain that is new enough. Raises :class:`OperationalError` that says how to get one."""
-    candidates = [shutil.which("go"), str(Path(sys.executable).with_name("go")), "/usr/local/go/bin/go"]
     seen = ""
-    for each in candidates:
-        if each is None or not Path(each).is_file():
-            continue
-        version = _go_version(Path(each))
+    for each in _go_candidates():
+        version = _go_version(each)
         if version is not None and version >= GO_LEAST:
-            return Path(each)
+            return each
         seen = f" ({each} is {'.'.join(map(str, version)) if version else 'no Go that starts'})"
     least = ".".join(map(str, GO_LEAST))
     raise OperationalError(
@@ -168,6 +165,15 @@ def _build(go: Path, place: Path) -> None:
             f"go could not build cometbft: {last[0]}.",
             "It needs a Go module proxy that it can reach (`go env GOPROXY`), and some 500 MiB of disk.",
         )
+
+
+def _go_candidates() -> list[Path]:
+    """Return the Go toolchains of this machine: on PATH, in this Python environment, where go.dev's archive puts it."""
+    on_path = shutil.which("go")
+    listed = [Path(on_path)] if on_path else []
+    return [
+        path for path in (*listed, Path(sys.executable).with_name("go"), Path("/usr/local/go/bin/go")) if path.is_file()
+    ]
 
 
 def _go_version(go: Path) -> Numbers | None:

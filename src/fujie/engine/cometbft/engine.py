@@ -10,6 +10,7 @@ arrived too, most often in the same moment: a row of the table of blocks stands 
 right after it where CometBFT replays a block and does not answer yet.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -124,7 +125,7 @@ class CometEngine(LocalReads):
             on_decided=lambda decided: self._headers.want(decided.block.height),
             before_commit=self._add_row,
             on_commit=self._take_block,
-            on_refused=lambda raw, code: self._submission.refuse(self._verification.transaction(raw), code),
+            on_refused=self._submission.refuse,
         )
         self._load()
         self._server = AbciServer(self._application, paths.socket, self._fail)
@@ -253,7 +254,8 @@ class CometEngine(LocalReads):
             self._votes[votes.header.height] = votes
             self._answers = True
             self._changed.notify_all()
-        self._application.ledger.submit(self._guard, self._show)
+        with contextlib.suppress(RuntimeError):  # the engine closes, and its ledger thread has ended
+            self._application.ledger.submit(self._guard, self._show)
 
     def _started_again(self) -> None:
         with self._changed:

@@ -20,7 +20,8 @@ class Output:
     def __init__(self, pipe: BinaryIO, path: Path) -> None:
         self._pipe = pipe
         self._path = path
-        threading.Thread(target=self._run, name="fujie-cometbft-output", daemon=True).start()
+        self.thread = threading.Thread(target=self._run, name="fujie-cometbft-output", daemon=True)
+        self.thread.start()
 
     def _run(self) -> None:
         """Write until the pipe ends. A disk that is full costs lines, and never stops the process that writes them."""

@@ -2,7 +2,7 @@
 
     Intake (bounds, signatures) ─► entitled? ─► broadcast ─► … a block … ─► settled with the receipt
                                       │ no
-                                      ├─ something of this node is still under way: asked again once that is settled
+                                      ├─ something that came before it is still under way: asked again after that
                                       └─ otherwise turned away
 
 This is the only entrance: whether a sender is entitled is asked here, against the committed state, so that nobody fills
@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from fujie.core.errors import OperationalError, Refused
 from fujie.core.reasons import TransactionReason
 from fujie.core.transaction import Receipt, VerifiedBlock, VerifiedTransaction
 from fujie.engine.base import Outcome
@@ -35,16 +36,17 @@ log = logging.getLogger(__name__)
 class _Flight(msgspec.Struct, gc=False):
     """A transaction on its way to a block, and everybody who waits for it."""
 
-    number: int
+    number: int  # in the order in which transactions came
     transaction: VerifiedTransaction
     waiting: list[Waiting]
-    sent_s: float  # when it was last handed to CometBFT; 0 for not yet
+    sent_s: float = 0.0  # when it was last handed to CometBFT; 0 for not yet, or lost since
+    tries: int = 0  # how often it was handed over
 
 
-class _Parked(msgspec.Struct, gc=False):
-    """A transaction whose sender is not entitled on the committed state, while something before it is under way."""
+class _Arrival(msgspec.Struct, gc=False):
+    """A submitted transaction that does not fly yet. Parked, it waits for all that came before it."""
 
-    behind: int  # the number of the newest flight before it
+    number: int
     waiting: Waiting
 
 
@@ -58,8 +60,8 @@ class Submission:
         self._clock_ms = clock_ms
         self._lock = threading.Lock()
         self._flights: dict[bytes, _Flight] = {}  # by transaction id, oldest first
-        self._parked: list[_Parked] = []
-        self._numbers = 0
+        self._parked: list[_Arrival] = []  # in the order in which they came
+        self._arrived = 0
         self._unanswered = False
         self._landed = False  # whether a block has settled something that others are parked behind
 
@@ -75,60 +77,90 @@ class Submission:
                     return
                 self._landed = False
                 taken = intake.take()
-            self._enter(taken + self._unparked())
+            self._enter(self._unparked() + [self._arrival(item) for item in taken])
             self._send()
             self._expire()
 
-    def _enter(self, items: Sequence[Waiting]) -> None:
-        """Let items fly, join a flight, wait behind one, or be settled."""
-        asked: list[Waiting] = []
-        for item in items:
-            transaction = _verified(item)
+    def _arrival(self, item: Waiting) -> _Arrival:
+        self._arrived += 1
+        return _Arrival(self._arrived, item)
+
+    def _enter(self, arrivals: Sequence[_Arrival]) -> None:
+        """Let arrivals fly, join a flight, wait for what came before them, or be settled."""
+        asked: list[_Arrival] = []
+        for arrival in arrivals:
+            transaction = _verified(arrival.waiting)
             with self._lock:
                 flight = self._flights.get(transaction.id)
                 if flight is not None:
-                    flight.waiting.append(item)
+                    flight.waiting.append(arrival.waiting)
                     continue
             first = self._carried_out(transaction)
             if first is not None:
-                self._intake.settle([item], [first])
+                self._intake.settle([arrival.waiting], [first])
             else:
-                asked.append(item)
-        for item, code in zip(asked, self._entitled([_verified(item) for item in asked]), strict=True):
+                asked.append(arrival)
+        with self._lock:
+            oldest = self._oldest_flight()  # before asking: what lands meanwhile is not in the answer
+        codes = self._entitled([_verified(arrival.waiting) for arrival in asked])
+        for arrival, code in zip(asked, codes, strict=True):
             if code == 0:
-                self._fly(item)
-            elif not self._park(item):
-                self._intake.settle([item], [turned_away(code, _verified(item).id)])
+                self._fly(arrival)
+                oldest = min(oldest, arrival.number)
+            elif oldest < arrival.number:
+                self._parked.append(arrival)
+            else:
+                transaction = _verified(arrival.waiting)
+                # A block may have carried it out since we looked: for one that another node was given.
+                outcome = self._carried_out(transaction) or turned_away(code, transaction.id)
+                self._intake.settle([arrival.waiting], [outcome])
 
-    def _fly(self, item: Waiting) -> None:
-        transaction = _verified(item)
+    def _fly(self, arrival: _Arrival) -> None:
+        transaction = _verified(arrival.waiting)
         with self._lock:
             flight = self._flights.get(transaction.id)
             if flight is None:
-                self._numbers += 1
-                self._flights[transaction.id] = _Flight(self._numbers, transaction, [item], 0.0)
+                self._flights[transaction.id] = _Flight(arrival.number, transaction, [arrival.waiting])
             else:
-                flight.waiting.append(item)  # the same bytes twice in one submission
+                flight.waiting.append(arrival.waiting)  # the same bytes twice in one submission
 
-    def _park(self, item: Waiting) -> bool:
-        """Let an item wait behind what is under way; False when nothing is."""
+    def _unparked(self) -> list[_Arrival]:
+        """Return the parked arrivals before which nothing is under way any more."""
+        if not self._parked:
+            return []
         with self._lock:
-            if not self._flights:
-                return False
-            self._parked.append(_Parked(self._numbers, item))
-            return True
-
-    def _unparked(self) -> list[Waiting]:
-        """Return the parked items before which nothing is under way any more."""
-        with self._lock:
-            oldest = next((flight.number for flight in self._flights.values()), self._numbers + 1)
-            free = [parked.waiting for parked in self._parked if parked.behind < oldest]
-            self._parked = [parked for parked in self._parked if parked.behind >= oldest]
+            oldest = self._oldest_flight()
+        free = [arrival for arrival in self._parked if arrival.number < oldest]
+        self._parked = [arrival for arrival in self._parked if arrival.number >= oldest]
         return free
 
+    def _oldest_flight(self) -> int:
+        """Return the least number of a flight, or the next number. The caller holds the lock."""
+        return min((flight.number for flight in self._flights.values()), default=self._arrived + 1)
+
     def _entitled(self, transactions: Sequence[VerifiedTransaction]) -> list[int]:
+        """Return, for each, 0 or why its sender is not entitled to it now."""
         if not transactions:
             return []
+        try:
+            return self._ask(transactions)
+        except (OperationalError, Refused):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, each is asked about alone, and the one that raises is logged
+            return [self._ask_alone(transaction) for transaction in transactions]
+
+    def _ask_alone(self, transaction: VerifiedTransaction) -> int:
+        try:
+            return self._ask([transaction])[0]
+        except (OperationalError, Refused):
+            raise
+        except Exception:
+            log.exception(
+                "transaction %s… is turned away: to ask whether it is entitled fails", transaction.id.hex()[:8]
+            )
+            return int(TransactionReason.EXECUTION_FAILED)
+
+    def _ask(self, transactions: Sequence[VerifiedTransaction]) -> list[int]:
         while True:
             head = self._executor.head
             time_ms = max(self._clock_ms(), head.time_ms + 1)
@@ -148,6 +180,8 @@ class Submission:
                 self.refuse(flight.transaction, TransactionReason.TRANSACTION_REPEATED)  # it came between
         for start in range(0, len(due), BROADCAST_MAX):
             chunk = due[start : start + BROADCAST_MAX]
+            for flight in chunk:
+                flight.tries += 1
             try:
                 problems = self._rpc.broadcast([flight.transaction.raw for flight in chunk])
             except Unanswered as error:
@@ -203,12 +237,15 @@ class Submission:
                 self._intake.changed.notify_all()
 
     def refuse(self, transaction: VerifiedTransaction, code: int) -> None:
-        """Settle a transaction that CheckTx has refused."""
+        """Settle a transaction that CheckTx has refused, unless it was let in before."""
+        repeated = code == TransactionReason.TRANSACTION_REPEATED
         with self._lock:
-            flight = self._flights.pop(transaction.id, None)
-        if flight is not None:
-            first = self._carried_out(transaction) if code == TransactionReason.TRANSACTION_REPEATED else None
-            self._settle(flight, first or turned_away(code, transaction.id))
+            flight = self._flights.get(transaction.id)
+            if flight is None or (flight.tries > 1 and not repeated):
+                return  # other validators may have had it since the first time: blocks say what becomes of it
+            del self._flights[transaction.id]
+        first = self._carried_out(transaction) if repeated else None
+        self._settle(flight, first or turned_away(code, transaction.id))
 
     def send_again(self) -> None:
         """Hand everything to CometBFT again: it has started anew, and its mempool is empty."""

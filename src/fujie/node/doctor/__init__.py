@@ -5,7 +5,8 @@ Each check is a small function; one that cannot look, because something that it 
 
 from fujie.client.heads import HeadMemory
 from fujie.core.errors import FujieError
-from fujie.node.doctor import chain, connection_checks, files, machine, mirroring, processes
+from fujie.node.cometbft_file import has_cometbft
+from fujie.node.doctor import chain, connection_checks, files, machine, mirroring, processes, validating
 from fujie.node.doctor.connection import Connection
 from fujie.node.doctor.report import Finding, Verdict, examine
 from fujie.node.doctor.scene import Scene
@@ -20,7 +21,8 @@ FOLDER_CHECKS = (*files.CHECKS, *chain.CHECKS, *processes.CHECKS, *mirroring.CHE
 def examine_folder(folder: Folder) -> tuple[list[Finding], Scene]:
     """Return what the checks of a data folder find, and what they looked at."""
     scene = Scene(folder)
-    return examine(FOLDER_CHECKS, scene), scene
+    checks = (*FOLDER_CHECKS, *validating.CHECKS) if scene.exists and has_cometbft(folder) else FOLDER_CHECKS
+    return examine(checks, scene), scene
 
 
 def examine_connection(url: str, trust: TrustRoot | None, folder: Folder | None = None) -> list[Finding]:

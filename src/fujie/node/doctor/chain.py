@@ -16,6 +16,7 @@ from fujie.engine.executor import FOLDER_FORMAT
 from fujie.machine import genesis as genesis_form
 from fujie.machine.genesis import founding_record
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
+from fujie.node.cometbft_file import has_cometbft
 from fujie.node.doctor.report import Check, Said, fail, ok, skip, warn
 from fujie.node.doctor.scene import Scene, alive, process_name
 from fujie.node.founding import trust_root
@@ -130,7 +131,7 @@ def _validator_key(scene: Scene) -> Iterable[Said]:
             )
         ]
     key = load_key(path)
-    if _stored(scene):
+    if _stored(scene) and not has_cometbft(scene.folder):
         genesis = genesis_form.load(scene.stored.genesis or b"")
         known = {member.public_key for member in founding_record(genesis, VALIDATORS_KEY).members}
         if key.public_key not in known:
@@ -144,6 +145,8 @@ def _validator_key(scene: Scene) -> Iterable[Said]:
         return [
             warn("The validator key is sealed under a passphrase.", "A node needs it in FUJIE_PASSPHRASE to start.")
         ]
+    if has_cometbft(scene.folder):
+        return [ok(f"{key.public_key.hex()[:16]}… votes, where it is one of the validators")]
     return [ok(f"{key.public_key.hex()[:16]}… signs the blocks of this chain")]
 
 

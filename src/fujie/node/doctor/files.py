@@ -24,9 +24,19 @@ FILES_MAX: Final = 10_000  # looked at in one folder
 # What write_atomically, write_private and the loading of a snapshot leave when they are cut off.
 _LEFTOVER: Final = re.compile(r"\..+\.[0-9a-f]{16}|\.chain\.[0-9a-f]{8}")
 
-SECRETS: Final = ("keys/*.key", "demo/keys/*.key", "demo/seed", "access/**/*.json")
+SECRETS: Final = ("keys/*.key", "demo/keys/*.key", "demo/seed", "access/**/*.json", "cometbft/config/node_key.json")
 PRIVATE: Final = ("wallets/*.json", "demo/wallets/*.json")
-PRIVATE_FOLDERS: Final = ("keys", "wallets", "demo", "demo/keys", "demo/wallets", "access", "access/keys", "run")
+PRIVATE_FOLDERS: Final = (
+    "keys",
+    "wallets",
+    "demo",
+    "demo/keys",
+    "demo/wallets",
+    "access",
+    "access/keys",
+    "run",
+    "cometbft",
+)
 
 
 def _folder(scene: Scene) -> Iterable[Said]:

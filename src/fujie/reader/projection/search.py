@@ -24,6 +24,8 @@ _DIGITS: Final = re.compile(r"[0-9]+")
 _CHECKED: Final = re.compile(r"(.+)-([0-9A-Z]{2})")
 _PARTIAL: Final = re.compile(r"[A-Z]{2}(?:\.[0-9A-Z]*)*")
 _LINK: Final = re.compile(r"(?:https?://[^/]*/(?:console/)?|/)?ids/(.*)", re.IGNORECASE)
+_PARTY: Final = re.compile(r"\A(?:account|id|vault)/")
+_GROUPED: Final = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
 _NAME: Final = re.compile(r"(?:did|urn):fujie:[^:]*:(.*)", re.IGNORECASE)
 
 _EXACT, _PREFIX, _PART = range(3)
@@ -66,6 +68,7 @@ class _Found(NamedTuple):
 def find(connection: sqlite3.Connection, text: str, limit: int, scope: Scope) -> list[Match]:
     """Return the best matches of ``text``. See ``Lists.search``."""
     query = folded(text[:QUERY_CHARACTERS_MAX])[:QUERY_CHARACTERS_MAX]  # one character may unfold into eighteen
+    query = _PARTY.sub("", query)  # as transactions name their parties; of a wallet, what is found by digits
     if not query or not limit:
         return []
     found: list[_Found] = []
@@ -95,9 +98,10 @@ def _transactions(_connection: sqlite3.Connection, query: str, scope: Scope) -> 
 
 
 def _blocks(connection: sqlite3.Connection, query: str, _scope: Scope) -> Iterator[_Found]:
-    if len(query) > HEIGHT_DIGITS_MAX or not _DIGITS.fullmatch(query):
+    digits = query.replace(",", "") if _GROUPED.fullmatch(query) else query  # pages group them
+    if len(digits) > HEIGHT_DIGITS_MAX or not _DIGITS.fullmatch(digits):
         return
-    height = int(query)
+    height = int(digits)
     for transactions, time_ms in connection.execute(
         "SELECT transactions, time_ms FROM blocks WHERE height = ?", (height,)
     ):

@@ -5,11 +5,14 @@ import { toHex } from "../verifier/bytes.mjs";
 const WHOLE_BYTES = 12;
 const SHOWN_BYTES_MAX = 4_096;
 
-// What turns the direction of a text, or shows as nothing: a name must not rewrite the page around it.
-const UNSEEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+// What turns the direction of a text, or shows as nothing: a name must not rewrite the page around it, nor look like another.
+const UNSEEN = /[\0-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
 
 /** Returns a text with its unseen characters written out. @param {string} text @returns {string} */
-export const visible = (text) => text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+export const visible = (text) => text.replace(UNSEEN, (one) => {
+  const code = one.codePointAt(0) ?? 0;
+  return code > 0xffff ? `\\U${code.toString(16).padStart(8, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+});
 
 /**
  * Returns a new element.

@@ -1,0 +1,104 @@
+"""Bringing back a node whose chain, or whose record of its own votes, is lost: it fetches everything anew from the others.
+
+What is dangerous is not the chain, which the others have, but the votes: a validator that does not know what it signed last
+could sign a height twice. So the height up to which it signs nothing more is given by a person, who looks at the others.
+"""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Final
+
+from fujie.client.files import OWNER_ONLY, read_bounded
+from fujie.core.errors import OperationalError
+from fujie.engine.cometbft import home as comet
+from fujie.engine.cometbft import locks
+from fujie.engine.executor import HEAD
+from fujie.machine import genesis as genesis_form
+from fujie.machine.genesis import Genesis, chain_id
+from fujie.node.cometbft_file import read_comet_file
+from fujie.node.folder import Folder, closed_to_others, make_folder, write_file
+from fujie.node.founding import found_from, read_genesis
+from fujie.node.ledger import GENESIS_FILE_BYTES_MAX
+from fujie.store.layout import META_HEAD, Table
+from fujie.store.opening import FolderLock
+from fujie.store.reading import open_for_reading
+
+ASIDE: Final = "set-aside"
+MOVED: Final = ("chain", "projection.sqlite", "projection.sqlite-wal", "projection.sqlite-shm")
+
+
+def recover(folder: Folder, above: int, genesis_file: Path | None = None) -> Path:
+    """Found the chain of ``folder`` anew, with its keys, so that its next start fetches every block from the others.
+
+    It signs nothing up to height ``above``. What was there is moved to the folder that is returned; nothing is removed.
+    ``genesis_file``: of `fujie genesis export` at another node, where the folder's own does not read any more.
+
+    Raises :class:`OperationalError`: a node runs, the chain stands above that height, it did not begin with CometBFT, the
+    genesis is missing or of another chain.
+    """
+    description, trust = folder.require(), folder.trust()
+    file = read_comet_file(folder)
+    if file.initial_height != 1:
+        raise OperationalError(
+            f"CometBFT makes this chain only from block {file.initial_height} on; the others do not have older blocks to give.",
+            "Restore the folder from a backup or a snapshot.",
+        )
+    if folder.chain.is_dir():
+        FolderLock(folder.chain).release()
+    if folder.cometbft_home.is_dir():
+        locks.FolderLock(folder.cometbft_home.absolute()).release()
+    genesis = _genesis(folder, genesis_file)
+    if chain_id(genesis) != trust.chain_id:
+        raise OperationalError(
+            f"The genesis is that of {chain_id(genesis)}; the trust root of this folder pins {trust.chain_id}.",
+            "Take that of the same chain.",
+        )
+    height = _height(folder)
+    if height > above:
+        raise OperationalError(
+            f"The chain in this folder stands at block {height}, and you say that nothing above {above} was signed.",
+            "Give the greatest height that any node shows (`fujie status --url …`), and some more to be safe.",
+        )
+    aside = folder.home / ASIDE / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    make_folder(aside)
+    with closed_to_others():
+        # CometBFT's folder first: an old chain beside a new one of those does not start, and a key without its votes never does.
+        _move(folder, aside, "cometbft")
+        make_folder(folder.cometbft_home / "data")
+        write_file(folder.cometbft_home / comet.VALIDATOR_STATE_FILE, comet.validator_state_text(above), OWNER_ONLY)
+        for name in MOVED:
+            _move(folder, aside, name)
+        found_from(folder, description.store, description.world, genesis)
+        folder.write_trust(trust)  # with its own period
+    return aside
+
+
+def _move(folder: Folder, aside: Path, name: str) -> None:
+    if (folder.home / name).exists():
+        shutil.move(folder.home / name, aside / name)
+
+
+def _genesis(folder: Folder, given: Path | None) -> Genesis:
+    if given is not None:
+        return genesis_form.load(read_bounded(given, GENESIS_FILE_BYTES_MAX))
+    try:
+        return read_genesis(folder)[1]
+    except OperationalError as error:
+        raise OperationalError(
+            f"The genesis in this folder does not read: {error.what}",
+            "Take that of another node: `fujie genesis export FILE` there, and --genesis FILE here.",
+        ) from error
+
+
+def _height(folder: Folder) -> int:
+    """Return the height at which the chain in the folder stands, or 0 where that does not read."""
+    try:
+        store = open_for_reading(folder.require().store, folder.chain)
+    except OperationalError:
+        return 0
+    try:
+        row = store.get(Table.META, META_HEAD)
+        return 0 if row is None else HEAD.decode(row).height
+    finally:
+        store.close()

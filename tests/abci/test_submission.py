@@ -1,0 +1,314 @@
+"""What becomes of what is submitted where CometBFT loses it, has no room, or is away; a test decides when.
+
+The real one is in ``test_real_submission``; it cannot be made to lose things when it is asked to.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from fujie.core.limits import BLOCK_BYTES_MAX
+from fujie.core.policy import single
+from fujie.core.reasons import TransactionReason
+from fujie.core.room import Room
+from fujie.engine.base import Outcome
+from fujie.engine.cometbft import submission as submitting
+from fujie.engine.cometbft.consensus import Block, Consensus
+from fujie.engine.cometbft.rpc import Unanswered
+from fujie.engine.cometbft.submission import Submission
+from fujie.engine.cometbft.verifying import Verification
+from fujie.engine.executor import Executor, found
+from fujie.engine.intake import Intake
+from fujie.machine.schedule import SCHEDULE, Schedule
+from fujie.modules.currency.operations import Distribute, Pay, RotateWalletKeys
+from fujie.modules.currency.transitions import ROOM_V1
+from fujie.store.sqlite import SqliteStore
+from tests import world
+from tests.parity.one_node import SECONDS_MAX, wait
+from tests.world import INSTITUTION, INSTRUMENT, Clock, Signing, funded, holder, open_wallet, pay, wallet_id
+
+NEW = world.WALLETS + 1  # a wallet that is not open
+
+
+def opening(signing: Signing, expires_at_ms: int) -> bytes:
+    give = Distribute("institution", wallet_id(NEW), INSTRUMENT, 100)
+    return signing.sign([open_wallet(NEW), give], INSTITUTION, expires_at_ms=expires_at_ms)
+
+
+def paying(signing: Signing, expires_at_ms: int, amount_minor: int = 1, payer: int = NEW) -> bytes:
+    return signing.sign(pay(payer, 0, amount_minor), holder(payer), expires_at_ms=expires_at_ms)
+
+
+def by_stranger(signing: Signing, expires_at_ms: int) -> bytes:
+    return signing.sign(pay(0, 1), holder(3), expires_at_ms=expires_at_ms)
+
+
+# A CometBFT that loses things, in memory: what it takes is decided when the test says so.
+
+
+class Lossy:
+    """In place of ``Rpc``: keeps what is broadcast, or loses it, or says that it cannot take it."""
+
+    def __init__(self) -> None:
+        self.mempool: list[bytes] = []
+        self.calls: list[list[bytes]] = []
+        self.loses = False
+        self.answers: Callable[[bytes], str] = lambda _raw: ""
+        self.is_away = False
+
+    def broadcast(self, transactions: Sequence[bytes]) -> list[str]:
+        self.calls.append(list(transactions))
+        if self.is_away:
+            raise Unanswered("broadcast_tx_async", "it is away")
+        problems = [self.answers(raw) for raw in transactions]
+        if not self.loses:
+            self.mempool += [raw for raw, problem in zip(transactions, problems, strict=True) if not problem]
+        return problems
+
+
+class Chain:
+    """A ledger in memory, its intake and its submission, all in this thread: a test says when each does its part."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.store = SqliteStore.open(None)
+        found(self.store, funded())
+        self.executor = Executor(self.store, schedule)
+        self.verification = Verification(use_worker=False)
+        self.consensus = Consensus(self.executor, self.verification)
+        self.intake = Intake(use_worker=False, prepare=self.verification.remember)
+        self.rpc = Lossy()
+        self.clock = Clock(self.executor.head.time_ms)
+        self.submission = Submission(self.executor, self.intake, self.rpc, self.clock)  # type: ignore[arg-type]  # lossy
+        self.signing = Signing(self.executor.chain_id)
+        self.threads = [
+            threading.Thread(target=target) for target in (self.intake.verify_all, self.submission.send_all)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    @property
+    def expires_ms(self) -> int:
+        """An expiry some minutes ahead."""
+        return self.executor.head.time_ms + 300_000
+
+    def submit(self, *raws: bytes) -> "Pending":
+        return Pending(self.intake.submit(list(raws)))
+
+    def decide(self, *raws: bytes, after_ms: int = 1_000) -> None:
+        """Make a block of the mempool, or of ``raws``."""
+        head = self.executor.head
+        offered = Block(head.height + 1, head.time_ms + after_ms, raws or tuple(self.rpc.mempool))
+        if not raws:
+            self.rpc.mempool.clear()
+        block = offered._replace(transactions=self.consensus.propose(offered, BLOCK_BYTES_MAX))
+        carried_out = self.consensus.carry_out(block)
+        self.consensus.commit(carried_out)
+        self.clock.now_ms = block.time_ms
+        receipts = carried_out.staged.result.receipts
+        self.submission.settle_block(self.executor.head.log_size - len(receipts), receipts)
+
+    def close(self) -> None:
+        with self.intake.changed:
+            self.intake.closing = True
+            self.intake.changed.notify_all()
+        for thread in self.threads:
+            thread.join()
+        self.verification.close()
+        self.store.close()
+
+
+class Pending:
+    """Outcomes that are waited for."""
+
+    def __init__(self, future: Any) -> None:
+        self.future = future
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        found: list[Outcome] = self.future.result(SECONDS_MAX)
+        return found
+
+    @property
+    def codes(self) -> list[int]:
+        return [outcome.code for outcome in self.outcomes]
+
+
+@contextmanager
+def chain_of(schedule: Schedule = SCHEDULE) -> Iterator[Chain]:
+    chain = Chain(schedule)
+    try:
+        yield chain
+    finally:
+        chain.close()
+
+
+@pytest.fixture
+def chain() -> Iterator[Chain]:
+    with chain_of() as opened:
+        yield opened
+
+
+def test_what_the_sender_is_not_entitled_to_is_turned_away_and_reaches_no_mempool(chain: Chain) -> None:
+    pending = chain.submit(by_stranger(chain.signing, chain.expires_ms))
+    [outcome] = pending.outcomes
+    assert outcome.code == TransactionReason.POLICY_NOT_SATISFIED
+    assert outcome.receipt is None
+    assert chain.rpc.calls == []
+
+
+def test_a_payment_from_a_wallet_that_is_being_opened_waits_for_it(chain: Chain) -> None:
+    opened = chain.submit(opening(chain.signing, chain.expires_ms))
+    wait(lambda: len(chain.rpc.mempool) == 1)
+    paid = chain.submit(paying(chain.signing, chain.expires_ms))
+    chain.decide()
+    assert opened.codes == [0]
+    wait(lambda: len(chain.rpc.mempool) == 1)
+    chain.decide()
+    assert paid.codes == [0]
+
+
+def test_a_whole_row_that_depends_on_what_came_before_is_carried_out_in_its_order(chain: Chain) -> None:
+    other = world.signer("another holder")
+    expires_ms = chain.expires_ms
+    rotate = chain.signing.sign(
+        RotateWalletKeys(wallet_id(NEW), single(other.public_key)), holder(NEW), expires_at_ms=expires_ms
+    )
+    by_other = chain.signing.sign(pay(NEW, 0), other, expires_at_ms=expires_ms)
+    pending = chain.submit(opening(chain.signing, expires_ms), rotate, by_other)
+    for _ in range(3):
+        wait(lambda: len(chain.rpc.mempool) == 1)
+        chain.decide()
+    assert pending.codes == [0, 0, 0]
+
+
+def test_what_is_not_entitled_after_all_that_came_before_is_turned_away_whatever_came_later(chain: Chain) -> None:
+    first = chain.submit(chain.signing.pay(0, 1))
+    wait(lambda: len(chain.rpc.mempool) == 1)
+    stranger = chain.submit(by_stranger(chain.signing, chain.expires_ms))
+    wait(lambda: len(chain.submission._parked) == 1)
+    later = chain.submit(chain.signing.pay(1, 2))
+    wait(lambda: len(chain.rpc.mempool) == 2)
+    chain.decide(chain.rpc.mempool.pop(0))
+    assert first.codes == [0]
+    assert stranger.codes == [TransactionReason.POLICY_NOT_SATISFIED]
+    assert not later.future.done()
+    chain.decide()
+    assert later.codes == [0]
+
+
+def test_repeats_are_answered_with_the_first_receipt(chain: Chain) -> None:
+    raw = chain.signing.pay(0, 1)
+    twice = chain.submit(raw, raw)
+    wait(lambda: bool(chain.rpc.mempool))
+    joined = chain.submit(raw)
+    wait(lambda: chain.intake.pending == 3 and not chain.intake.verified)
+    assert chain.rpc.mempool == [raw]
+    chain.decide()
+    later = chain.submit(raw)
+    answers = [*twice.outcomes, *joined.outcomes, *later.outcomes]
+    assert len(answers) == 4
+    assert {(answer.code, answer.log_index) for answer in answers} == {(0, 0)}
+    assert len({answer.receipt for answer in answers}) == 1
+
+
+def test_one_that_another_node_had_carried_out_first_is_answered_with_that_receipt(chain: Chain) -> None:
+    raw = chain.signing.pay(0, 1)
+    pending = chain.submit(raw)
+    wait(lambda: chain.rpc.mempool == [raw])
+    flight = next(iter(chain.submission._flights.values()))
+    with chain.submission._lock:
+        chain.submission._flights.clear()  # as if it had come here after the block, and not before
+    chain.decide()
+    with chain.submission._lock:
+        chain.submission._flights[flight.transaction.id] = flight
+    chain.decide(raw)  # a second validator had it in its mempool still
+    [outcome] = pending.outcomes
+    assert (outcome.code, outcome.log_index) == (0, 0)
+
+
+def test_what_is_lost_on_the_way_is_handed_over_again(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submitting, "AGAIN_S", 0.1)
+    chain.rpc.loses = True
+    pending = chain.submit(chain.signing.pay(0, 1))
+    wait(lambda: len(chain.rpc.calls) >= 3)
+    chain.rpc.loses = False
+    wait(lambda: bool(chain.rpc.mempool))
+    chain.decide()
+    assert pending.codes == [0]
+
+
+def test_a_full_mempool_and_one_that_is_away_are_waited_for(chain: Chain) -> None:
+    chain.rpc.answers = lambda _raw: "mempool is full"
+    raws = [chain.signing.pay(0, 1) for _ in range(5)]
+    pending = chain.submit(*raws)
+    wait(lambda: len(chain.rpc.calls) >= 2)
+    chain.rpc.is_away = True
+    asked = len(chain.rpc.calls)
+    wait(lambda: len(chain.rpc.calls) >= asked + 2)
+    assert not pending.future.done()
+    chain.rpc.answers, chain.rpc.is_away = (lambda _raw: ""), False
+    wait(lambda: len(chain.rpc.mempool) == 5)
+    assert chain.rpc.mempool == raws
+    chain.decide()
+    assert pending.codes == [0] * 5
+
+
+def test_what_the_mempool_has_already_is_not_handed_over_again_and_again(chain: Chain) -> None:
+    chain.rpc.answers = lambda _raw: "tx already exists in cache"
+    raw = chain.signing.pay(0, 1)
+    pending = chain.submit(raw)
+    wait(lambda: bool(chain.rpc.calls))
+    chain.submit(by_stranger(chain.signing, chain.expires_ms))  # has the loop go round once more
+    wait(lambda: len(chain.submission._parked) == 1)
+    assert len(chain.rpc.calls) == 1
+    chain.decide(raw)
+    assert pending.codes == [0]
+
+
+def test_what_no_block_takes_is_settled_when_block_time_has_passed_its_expiry(chain: Chain) -> None:
+    chain.rpc.loses = True
+    raw = chain.signing.sign(pay(0, 1), holder(0), expires_at_ms=chain.executor.head.time_ms + 5_000)
+    pending = chain.submit(raw)
+    wait(lambda: bool(chain.rpc.calls))
+    chain.decide(chain.signing.pay(2, 3), after_ms=4_999)
+    assert not pending.future.done()
+    chain.decide(chain.signing.pay(2, 3), after_ms=1)
+    assert pending.codes == [TransactionReason.TRANSACTION_EXPIRED]
+    assert pending.outcomes[0].receipt is None
+
+
+def test_the_first_refusal_of_checktx_settles_and_a_later_one_does_not(chain: Chain) -> None:
+    """After the first time, other validators may have it, and a block may carry it out whatever our clock says."""
+    transactions = [chain.signing.pay(0, 1), chain.signing.pay(1, 2)]
+    first, second = (chain.submit(raw) for raw in transactions)
+    wait(lambda: len(chain.rpc.mempool) == 2)
+    chain.submission.refuse(chain.verification.transaction(transactions[0]), TransactionReason.TRANSACTION_EXPIRED)
+    assert first.codes == [TransactionReason.TRANSACTION_EXPIRED]
+    asked = len(chain.rpc.calls)
+    chain.submission.send_again()
+    wait(lambda: len(chain.rpc.calls) > asked)
+    chain.submission.refuse(chain.verification.transaction(transactions[1]), TransactionReason.TRANSACTION_EXPIRED)
+    assert not second.future.done()
+    chain.decide(transactions[1])
+    assert second.codes == [0]
+
+
+def test_a_transaction_at_which_a_rule_fails_is_turned_away_and_the_others_go_on() -> None:
+    handler = ROOM_V1.handlers[Pay]
+
+    def authorise_or_fail(state: Any, context: Any, operation: Pay) -> None:
+        if operation.amount_minor == 13:
+            raise ZeroDivisionError("a fault of the program")
+        handler.authorise(state, context, operation)
+
+    faulty = handler._replace(authorise=authorise_or_fail)
+    room = Room("currency", 1, {**ROOM_V1.handlers, Pay: faulty}, ROOM_V1.genesis)
+    with chain_of(Schedule({**SCHEDULE.rooms, "currency": {1: room}})) as chain:
+        pending = chain.submit(chain.signing.pay(0, 1, 12), chain.signing.pay(0, 1, 13), chain.signing.pay(0, 1, 14))
+        wait(lambda: len(chain.rpc.mempool) == 2)
+        chain.decide()
+        # What fails waits like what is not entitled: the fault may lie in a state that something before it changes.
+        assert pending.codes == [0, TransactionReason.EXECUTION_FAILED, 0]

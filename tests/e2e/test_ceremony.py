@@ -1,0 +1,132 @@
+"""Three organisations found a chain without a dealer; a fourth follows it, gets a vote by vote, and loses it again."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from fujie.node.cometbft_home import comet_status
+from fujie.node.doctor.scene import Scene
+from fujie.node.folder import Folder
+from fujie.proof.trust import encode_trust
+from tests.e2e.cli_node import START_S, CliNode, free_port
+
+pytestmark = [pytest.mark.go, pytest.mark.slow]
+
+FOUNDERS = ("east", "mint", "west")
+
+
+class Organisation(CliNode):
+    """An organisation with a folder, keys and a node of its own; files go from one to another by hand."""
+
+    def __init__(self, place: Path, name: str) -> None:
+        super().__init__(place / name)
+        self.name = name
+        self.address = f"127.0.0.1:{free_port()}"
+        self.environment["XDG_DATA_HOME"] = str(place / "user")
+        self.request = place / f"{name}.join"
+        self.run(
+            "network", "request", "town", "--organisation", name, "--address", self.address, "--file", str(self.request)
+        )
+
+    @property
+    def folder(self) -> Folder:
+        return Folder(self.home)
+
+    @property
+    def peer(self) -> str:
+        return f"{self.json('network', 'show')['node_id']}@{self.address}"
+
+    def power(self) -> int:
+        return comet_status(self.folder).power
+
+    def current_trust(self) -> Path:
+        """Write a trust root with the validators of the newest block, as an organisation hands it out after a change."""
+        header = Scene(self.folder).stored.header
+        assert header is not None
+        path = self.work / "now.json"
+        path.write_bytes(encode_trust(replace(self.folder.trust(), validators_hash=header.validators_hash.hex())))
+        return path
+
+
+def until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + START_S
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def founders(place: Path) -> Iterator[dict[str, Organisation]]:
+    """Three organisations whose nodes run on a chain that they merged, each by itself."""
+    found = {name: Organisation(place, name) for name in FOUNDERS}
+    requests = [str(each.request) for each in found.values()]
+    terms = ["--central-bank", "mint", "--institution", "east", "--institution", "west", "--root-authority", "mint"]
+    chains = {each.json("network", "genesis", *requests, *terms)["chain_id"] for each in found.values()}
+    assert len(chains) == 1
+    for each in found.values():
+        assert each.json("network", "join", "town.network")["chain_id"] in chains
+        each.launch()
+    yield found
+    for each in found.values():
+        if each.process is not None:
+            assert each.stop(signal.SIGTERM) == 0
+
+
+def vote(founders: dict[str, Organisation], action: str, trust: Path) -> None:
+    """Have an action proposed by one organisation and carried by two, each at its own node with its own key."""
+    [first, second, _] = founders.values()
+    options = ("--trust", str(trust))
+    identifier = first.json("proposal", "new", first.name, action, *options)["id"]
+    first.run("proposal", "vote", first.name, identifier, *options)
+    assert "the proposal is carried" in second.run("proposal", "vote", second.name, identifier, *options)
+
+
+def test_a_chain_without_a_dealer_takes_in_another_validator_and_lets_it_go(
+    place: Path, founders: dict[str, Organisation]
+) -> None:
+    for each in founders.values():
+        until(each.is_ready)
+    east, mint = founders["east"], founders["mint"]
+    mint.run("id", "allocate", "ZZ.000", "GAS", "--kind", "department", "--name", "Gas works")
+    until(lambda: Scene(east.folder).stored.head.log_size == Scene(mint.folder).stored.head.log_size)
+    assert east.json("resolve", "ZZ.000.GAS")["record"]["name"] == "Gas works"
+    assert [each.power() for each in founders.values()] == [10, 10, 10]
+
+    new = Organisation(place, "north")
+    admit, validate = east.json("network", "show", str(new.request))["actions"]
+    vote(founders, admit, east.folder.trust_path)
+    mint.run("genesis", "export", str(place / "town.genesis"))
+    peers = [option for each in founders.values() for option in ("--peer", each.peer)]
+    listen = ("--listen", new.address)
+    new.run("network", "join", str(place / "town.genesis"), *listen, *peers, code=1)
+    new.run("network", "join", str(place / "town.genesis"), *listen, *peers, "--replica")
+    new.start()
+    try:
+        until(lambda: new.power() == 0 and not comet_status(new.folder).catching_up)
+        assert new.json("resolve", "ZZ.000.GAS")["record"]["name"] == "Gas works"
+
+        vote(founders, validate, east.folder.trust_path)
+        until(lambda: new.power() == 10)
+        until(lambda: Scene(east.folder).stored.header.validators_hash.hex() != east.folder.trust().validators_hash)  # type: ignore[union-attr]  # there are blocks
+        founders["west"].stop()  # three of four powers go on deciding, so the new one's vote counts
+        trust = east.current_trust()
+        vote(founders, json.dumps({**json.loads(validate), "power": 0}), trust)
+        until(lambda: new.power() == 0)
+        founders["west"].launch()
+        until(founders["west"].is_ready)
+        until(lambda: comet_status(founders["west"].folder).height >= comet_status(east.folder).height)
+        assert new.process is not None
+        assert new.process.poll() is None, "without a vote it goes on as a replica"
+    finally:
+        assert new.stop() == 0
+    until(lambda: Scene(east.folder).stored.head.app_hash == Scene(founders["west"].folder).stored.head.app_hash)

@@ -1,0 +1,203 @@
+"""Four validators on one machine, made, started, killed and stopped with the program as people run it."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fujie.engine.cometbft.home import VALIDATOR_STATE_FILE
+from fujie.node.folder import Folder
+from fujie.node.network import PEER_PORTS, holder
+from tests.e2e.cli_node import CliNode, free_port
+
+pytestmark = [pytest.mark.go, pytest.mark.slow]
+
+GIVE_UP_S = 240.0
+NODES = ("node1", "node2", "node3", "node4")
+
+
+class FourNodes(CliNode):
+    """A network called ``four``, and commands that look at its nodes."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        del self.environment["FUJIE_PORT"]
+        self.environment["XDG_DATA_HOME"] = str(place / "user")
+        self.made = self.json("network", "create", "four", "--validators", "4", "--port-base", str(free_ports()))
+
+    def folder(self, node: str) -> Folder:
+        return Folder(self.home / "networks" / "four" / node)
+
+    def at(self, node: str, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """Run a command with the keys of node1, which has those of the demonstration, against another node."""
+        url = self.states()[node]["url"]
+        return self.json("--home", str(self.folder("node1").home), "--url", url, *arguments, code=code)
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        said = self.json("network", "status", "four")
+        return {each["node"]: each for each in said["nodes"]}
+
+    def wait(self, until: Callable[[dict[str, dict[str, Any]]], bool]) -> dict[str, dict[str, Any]]:
+        give_up = time.monotonic() + GIVE_UP_S
+        while not until(states := self.states()):
+            assert time.monotonic() < give_up, json.dumps(states, indent=1)
+            time.sleep(0.2)
+        return states
+
+
+def free_ports() -> int:
+    """Return a base above which four nodes and their peers find ports that are free now."""
+    while True:
+        base = min(free_port(), 65_535 - 2 * PEER_PORTS)
+        if all(is_free(base + number + more) for number in range(1, 5) for more in (0, PEER_PORTS)):
+            return base
+
+
+def is_free(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def agree(states: dict[str, dict[str, Any]]) -> bool:
+    """Tell whether all nodes stand at one height with one app hash; at one height, another hash fails at once."""
+    heads = {(each["height"], each["app_hash"]) for each in states.values()}
+    heights = [height for height, _ in heads]
+    assert len(set(heights)) == len(heights), heads
+    return len(heads) == 1
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FourNodes]:
+    network = FourNodes(tmp_path_factory.mktemp("network"))
+    yield network
+    network.run("network", "stop", "four")
+
+
+@pytest.fixture
+def four(founded: FourNodes) -> FourNodes:
+    """The network with every node running."""
+    founded.run("network", "start", "four")
+    return founded
+
+
+def test_a_payment_through_one_node_is_proven_by_another(four: FourNodes) -> None:
+    states = four.wait(agree)
+    assert [state["running"] for state in states.values()] == [True] * 4
+    assert [state["power"] for state in states.values()] == [1] * 4
+    before = four.at("node3", "wallet", "balance", "shop")
+    paid = four.at("node1", "pay", "alice", "shop", "12.50")
+    four.wait(lambda now: now["node3"]["height"] >= paid["height"] + 1)
+    after = four.at("node3", "wallet", "balance", "shop")
+    assert int(after["record"]["amount_minor"]) == int(before["record"]["amount_minor"]) + 1_250
+    assert after["proof"]["verified"] is True
+
+
+def test_no_secret_of_a_validator_stands_in_the_folder_of_its_cometbft(four: FourNodes) -> None:
+    for node in NODES:
+        folder = four.folder(node)
+        seed = json.loads(folder.validator_key.read_bytes())["secret"]["seed"]
+        files = [path for path in folder.cometbft_home.rglob("*") if path.is_file()]
+        assert not [path for path in files if "priv_validator_key" in path.name]
+        from base64 import b64encode
+
+        spellings = (seed.encode(), b64encode(bytes.fromhex(seed))[:40], bytes.fromhex(seed))
+        logs = [path for path in folder.log.parent.iterdir() if path.is_file()]
+        assert not [path for path in files + logs for each in spellings if each in path.read_bytes()]
+        assert [path for path in files if path.stat().st_mode & 0o077 and path.parent.name == "config"] == []
+
+
+def test_a_killed_node_takes_its_cometbft_along_and_catches_up_later(four: FourNodes) -> None:
+    node2 = four.folder("node2")
+    process = holder(node2)
+    comet = int((node2.cometbft_home / "lock").read_text("ascii"))
+    assert process is not None
+    os.kill(process, signal.SIGKILL)
+    give_up = time.monotonic() + GIVE_UP_S
+    while Path(f"/proc/{comet}").exists():
+        assert time.monotonic() < give_up, "its cometbft lives on"
+        time.sleep(0.05)
+    for _ in range(3):
+        four.at("node4", "pay", "bob", "shop", "0.01")
+    states = four.states()
+    assert states["node2"]["running"] is False
+    entries = states["node4"]["log_size"]
+    four.run("network", "start", "four")
+    states = four.wait(lambda now: (now["node2"]["log_size"] or 0) >= entries and agree(now))
+    assert states["node2"]["catching_up"] is False
+
+
+def test_a_network_that_was_stopped_goes_on_where_it_was(four: FourNodes) -> None:
+    before = four.wait(agree)
+    said = four.run("network", "stop", "four")
+    assert [f"{node}: stopped" in said for node in NODES] == [True] * 4
+    assert [state["running"] for state in four.states().values()] == [False] * 4
+    assert "does not run" in four.run("network", "stop", "four")
+    for node in NODES:
+        checked = four.json("--home", str(four.folder(node).home), "check")
+        assert checked["findings"] == []
+    four.run("network", "start", "four")
+    assert "runs already" in four.run("network", "start", "four", "--node", "node3")
+    after = four.wait(agree)
+    assert after["node1"]["height"] >= before["node1"]["height"]
+    four.at("node2", "pay", "carol", "shop", "0.05")
+
+
+def test_the_logs_of_all_nodes_are_shown_with_what_cometbft_says(four: FourNodes) -> None:
+    records = four.json("network", "logs", "four", "--lines", "2000")["records"]
+    assert {f"{node}/cometbft" for node in NODES} <= {record["process"] for record in records}
+    [one] = four.json("--home", str(four.folder("node1").home), "log", "show", "--process", "cometbft", "-n", "1")[
+        "records"
+    ]
+    assert (one["process"], one["level"]) == ("cometbft", "info")
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_validator(four: FourNodes) -> None:
+    four.wait(agree)
+    found = four.json("--home", str(four.folder("node3").home), "doctor")
+    assert [each for each in found["findings"] if each["verdict"] == "fail"] == []
+    assert {"cometbft", "votes", "peers"} <= {each["check"] for each in found["findings"]}
+
+
+def test_a_copy_of_a_folder_does_not_sign_beside_the_first(four: FourNodes, tmp_path: Path) -> None:
+    four.run("network", "stop", "four", "--node", "node2")
+    copy = tmp_path / "copy"
+    shutil.copytree(four.folder("node2").home, copy, ignore=shutil.ignore_patterns("*.sock", "lock"))
+    four.run("network", "start", "four")
+    said = four.run("--home", str(copy), "up", "--port", str(free_port()), code=1)
+    assert "signs already, for the data folder" in said
+
+
+def test_a_validator_that_does_not_know_what_it_signed_does_not_start_and_can_be_recovered(four: FourNodes) -> None:
+    node4 = four.folder("node4")
+    four.run("network", "stop", "four", "--node", "node4")
+    state = node4.cometbft_home / VALIDATOR_STATE_FILE
+    state.unlink()
+    assert "what this validator signed last is not known" in four.run(
+        "network", "start", "four", "--node", "node4", code=1
+    )
+    assert "network recover --above" in four.run("--home", str(node4.home), "doctor", code=1)
+    assert not state.exists()
+    head = four.states()["node1"]["height"]
+    assert "stands at block" in four.run("--home", str(node4.home), "network", "recover", "--above", "1", code=1)
+    four.run("--home", str(node4.home), "network", "recover", "--above", str(head + 2))
+    four.run("network", "start", "four")
+    for _ in range(3):
+        four.at("node1", "pay", "bob", "shop", "0.01")
+    states = four.wait(lambda now: agree(now) and now["node4"]["height"] > head + 2)
+    assert states["node4"]["power"] == 1
+    assert int(json.loads(state.read_bytes())["height"]) >= head + 2
+
+
+def test_a_network_is_made_once(founded: FourNodes) -> None:
+    assert "There is a network called four already." in founded.run("network", "create", "four", code=1)
+    assert "has no node 'node9'" in founded.run("network", "start", "four", "--node", "node9", code=1)
+    assert "There is no network called fuor" in founded.run("network", "status", "fuor", code=1)
+    assert "is no name for a network" in founded.run("network", "create", "Four!", code=1)

@@ -1,0 +1,94 @@
+"""A node that lost its chain founds it anew with its keys, signs nothing up to a height that a person gave, and loses no file."""
+
+import json
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from fujie.core.encoding import encode
+from fujie.core.errors import OperationalError
+from fujie.engine.cometbft.home import VALIDATOR_STATE_FILE
+from fujie.node.cometbft_file import CometFile, write_comet_file
+from fujie.node.folder import Folder
+from fujie.node.founding import read_genesis
+from fujie.node.ledger import open_ledger
+from fujie.node.recovery import MOVED, recover
+from fujie.store.opening import open_store
+from tests.unit.node.town import found_town
+
+FILE = CometFile(initial_height=1, moniker="east", listen="127.0.0.1:26656")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a chain of some blocks, which says that CometBFT makes it."""
+    home = tmp_path / "home"
+    found_town(home)
+    found = Folder(home)
+    write_comet_file(found, FILE)
+    found.write_trust(replace(found.trust(), trust_period_ms=1_000_000))
+    (found.cometbft_home / "data").mkdir(parents=True)
+    (found.cometbft_home / "data" / "blocks").write_text("of CometBFT")
+    return found
+
+
+def files(folder: Folder) -> list[Path]:
+    """Return what lies in a folder, but for what a reader of the store and a lock leave behind."""
+    return sorted(
+        path for path in folder.home.rglob("*") if path.name != "lock" and not path.name.endswith(("-shm", "-wal"))
+    )
+
+
+def test_everything_but_keys_and_trust_is_set_aside_and_the_key_waits(folder):
+    keys = {path: path.read_bytes() for path in folder.key_files()}
+    chain = read_genesis(folder)[0]
+    trust = folder.trust()
+    aside = recover(folder, 1_000)
+    assert {path: path.read_bytes() for path in folder.key_files()} == keys
+    assert (folder.trust(), read_genesis(folder)[0]) == (trust, chain)
+    assert json.loads((folder.cometbft_home / VALIDATOR_STATE_FILE).read_bytes()) == {
+        "height": "1000",
+        "round": 0,
+        "step": 3,
+    }
+    assert {path.name for path in aside.iterdir()} <= {"cometbft", *MOVED}
+    assert (aside / "cometbft" / "data" / "blocks").read_text() == "of CometBFT"
+
+
+@pytest.mark.parametrize("above", [1, 2])
+def test_a_height_below_the_chain_itself_is_refused(folder, above):
+    before = files(folder)
+    with pytest.raises(OperationalError, match=f"nothing above {above} was signed"):
+        recover(folder, above)
+    assert files(folder) == before
+
+
+def test_a_chain_that_began_embedded_cannot_be_fetched_from_its_first_block(folder):
+    write_comet_file(folder, replace(FILE, initial_height=7))
+    with pytest.raises(OperationalError, match="only from block 7 on"):
+        recover(folder, 1_000)
+
+
+def test_a_running_node_is_not_recovered(folder):
+    store = open_store("sqlite", folder.chain)
+    with pytest.raises(OperationalError, match="in use by process"):
+        recover(folder, 1_000)
+    store.close()
+    recover(folder, 1_000)
+
+
+def test_a_chain_that_does_not_read_needs_the_genesis_of_another_node(folder, tmp_path):
+    genesis = tmp_path / "town.genesis"
+    genesis.write_bytes(encode(read_genesis(folder)[1]))
+    (folder.chain / "store.sqlite").write_bytes(b"damaged")
+    with pytest.raises(OperationalError, match="genesis in this folder does not read"):
+        recover(folder, 1_000)
+    other = tmp_path / "other"
+    open_ledger(other).close()
+    strange = tmp_path / "strange.genesis"
+    strange.write_bytes(encode(read_genesis(Folder(other))[1]))
+    with pytest.raises(OperationalError, match="trust root of this folder pins"):
+        recover(folder, 1_000, strange)
+    recover(folder, 1_000, genesis)
+    assert encode(read_genesis(folder)[1]) == genesis.read_bytes()
