@@ -197,6 +197,7 @@ test("what several records answer is asked for record by record", () => {
 });
 
 test("what shows as nothing, or turns the text around, is written out", () => {
-  assert.equal(visible("石家庄市 👍\n\tשלום"), "石家庄市 👍\n\tשלום");
+  assert.equal(visible("石家庄市 👍\nשלום"), "石家庄市 👍\nשלום");
+  assert.equal(visible("a\tb"), "a\\u0009b"); // as fujie.core.wording writes it
   assert.equal(visible("a\u202eb\u2066\u200f\u0000\ufeff"), "a\\u202eb\\u2066\\u200f\\u0000\\ufeff");
 });
