@@ -4,7 +4,6 @@ import hashlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from typing import Self
 from fujie.node.network import PEER_PORTS
 from tests.conftest import ROOT
 from tests.docs.pages import ID, PORTS, Block, Page, Remark, commands_of, matches, outputs, steady
-from tests.e2e.cli_node import START_S
+from tests.e2e.cli_node import START_S, is_free
 
 NETWORK_BASE = 8160  # what a page gives to `fujie network create --port-base`
 NETWORK_NODES = 4
@@ -232,13 +231,8 @@ def free_base() -> int:
     while True:
         base = random.randrange(2_000, 9_800)
         wanted = [base + number + more for number in range(NETWORK_NODES + 1) for more in (0, PEER_PORTS)]
-        if not {str(port) for port in wanted} & set(PORTS) and all(map(_is_free, wanted)):
+        if not {str(port) for port in wanted} & set(PORTS) and all(map(is_free, wanted)):
             return base
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def free_ports(count: int) -> list[int]:
@@ -246,6 +240,6 @@ def free_ports(count: int) -> list[int]:
     found: set[int] = set()
     while len(found) < count:
         port = random.randrange(2_000, 10_000)
-        if str(port) not in PORTS and _is_free(port):
+        if str(port) not in PORTS and is_free(port):
             found.add(port)
     return sorted(found)

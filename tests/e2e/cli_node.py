@@ -22,6 +22,12 @@ def free_port() -> int:
         return port
 
 
+def is_free(port: int) -> bool:
+    """Tell whether nobody listens at a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 class CliNode:
     """A data folder and the node on it, which may be started, stopped and asked."""
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fujie.advice import advice_of
 from fujie.api import media, submission
 from fujie.api.app import ROUTES
 from fujie.api.problems import Kind
@@ -149,7 +150,9 @@ def test_people_submit_one_transaction_or_several_in_json(node: Node, http: http
     assert http.get(one["proof"]).status_code == 200
     several = http.post("/transactions", json=[json_form(pay(node)), json_form(pay(node, 10**9))]).json()
     assert [outcome["code"] > 0 for outcome in several] == [False, True]
-    assert several[1]["sentence"] == REASONS[several[1]["code"]].sentence
+    refused = REASONS[several[1]["code"]]
+    assert (several[1]["sentence"], several[1]["do"]) == (refused.sentence, advice_of(refused))
+    assert one["do"] is None
 
 
 def test_the_answer_comes_in_the_form_that_is_accepted(node: Node, http: httpx.Client) -> None:

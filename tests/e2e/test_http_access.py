@@ -4,6 +4,7 @@
 and streams that nobody sees the transactions of others.
 """
 
+import itertools
 import json
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -314,13 +315,15 @@ def test_streams_show_everybody_all_blocks_and_the_transactions_that_he_is_a_par
 
 
 def test_a_wallet_is_found_by_whoever_may_read_it(made: World, http: httpx.Client) -> None:
-    for asker in made.askers.values():
-        answer = http.get("/search", params={"q": WALLETS["anna"].hex()}, headers=asker.headers)
+    wallet = WALLETS["anna"].hex()
+    texts = (wallet, f"/console/wallets/{wallet}", f"https://node.example/console/wallets/{wallet}?format=json")
+    for asker, text in itertools.product(made.askers.values(), texts):
+        answer = http.get("/search", params={"q": text}, headers=asker.headers)
         if answer.status_code != 200:
             continue
         found = [match["key"] for match in answer.json()["matches"] if match["kind"] == "wallet"]
         may = made.visibility is Visibility.PUBLIC or asker.kind in OWN + ALL
-        assert found == ([WALLETS["anna"].hex()] if may else []), asker.kind
+        assert found == ([wallet] if may else []), (asker.kind, text)
 
 
 def test_a_refusal_tells_how_to_ask_and_never_what_was_shown(made: World, http: httpx.Client) -> None:

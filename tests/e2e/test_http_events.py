@@ -252,7 +252,7 @@ def test_a_client_that_takes_nothing_is_dropped_and_the_others_are_served(
         slow.recv(1)
         with stream(node.url) as quick:
             events = events_of(quick)
-            while b'fujie_streams_dropped{reader="0"} 1.0' not in httpx.get(node.url + "/metrics").content:
+            while b'fujie_streams_dropped_total{reader="0"} 1.0' not in httpx.get(node.url + "/metrics").content:
                 pay(node.engine, 500)
                 size = node.engine.head.log_size
                 next(event for event in events if event.kind == "transaction" and event.data["index"] == size - 1)

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from fujie.engine.cometbft.home import VALIDATOR_STATE_FILE
 from fujie.node.folder import Folder
 from fujie.node.network import PEER_PORTS, holder
-from tests.e2e.cli_node import CliNode, free_port
+from tests.e2e.cli_node import CliNode, free_port, is_free
 
 pytestmark = [pytest.mark.go, pytest.mark.slow]
 
@@ -59,13 +60,6 @@ def free_ports() -> int:
             return base
 
 
-def is_free(port: int) -> bool:
-    import socket
-
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
 def agree(states: dict[str, dict[str, Any]]) -> bool:
     """Tell whether all nodes stand at one height with one app hash; at one height, another hash fails at once."""
     heads = {(each["height"], each["app_hash"]) for each in states.values()}
@@ -106,8 +100,6 @@ def test_no_secret_of_a_validator_stands_in_the_folder_of_its_cometbft(four: Fou
         seed = json.loads(folder.validator_key.read_bytes())["secret"]["seed"]
         files = [path for path in folder.cometbft_home.rglob("*") if path.is_file()]
         assert not [path for path in files if "priv_validator_key" in path.name]
-        from base64 import b64encode
-
         spellings = (seed.encode(), b64encode(bytes.fromhex(seed))[:40], bytes.fromhex(seed))
         logs = [path for path in folder.log.parent.iterdir() if path.is_file()]
         assert not [path for path in files + logs for each in spellings if each in path.read_bytes()]

@@ -8,7 +8,9 @@ from typing import Final, NamedTuple
 from fujie.api import metrics
 from tools.reference.markdown import code, page, table
 
-KINDS: Final = {"Counter": "counter", "Histogram": "histogram", "_gauge": "gauge"}
+KINDS: Final = {"Counter": "counter", "Histogram": "histogram", "_gauge": "gauge", "_counter": "counter"}
+
+MADE_ONCE: Final = ("Counter", "Histogram")  # whose third argument names the labels
 
 
 class Figure(NamedTuple):
@@ -24,16 +26,16 @@ def figures() -> Iterator[Figure]:
     """Yield every figure, in the order of the module."""
     for node in ast.walk(ast.parse(inspect.getsource(metrics))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
-            yield from _called(node, KINDS[node.func.id])
+            yield from _called(node, KINDS[node.func.id], node.func.id in MADE_ONCE)
         elif isinstance(node, ast.Dict):
             yield from _listed(node)
 
 
-def _called(node: ast.Call, kind: str) -> Iterator[Figure]:
+def _called(node: ast.Call, kind: str, made_once: bool) -> Iterator[Figure]:
     match node.args:
         case [ast.Constant(value=str(name)), ast.Constant(value=str(about)), *rest]:
-            labels = tuple(keyword.arg for keyword in node.keywords if keyword.arg and keyword.arg != "registry")
-            if kind != "gauge":
+            labels = tuple(keyword.arg for keyword in node.keywords if keyword.arg)
+            if made_once:
                 labels = ast.literal_eval(rest[0])
             yield Figure(f"{name}_total" if kind == "counter" else name, kind, labels, about)
 

@@ -41,6 +41,7 @@ from fujie.reader.access import Reader, may_read, sees_all
 from fujie.reader.projection.lists import Lists
 from fujie.reader.projection.rows import BlockRow, TransactionRow
 from fujie.reader.projection.rows import Match as Found
+from fujie.reader.projection.search import linked
 
 MINUTES: Final = 60
 BEHIND_MAX: Final = 1_000  # log entries that the projection may lag before somebody should look: a second at full load
@@ -274,7 +275,7 @@ def _transactions(
 def _own_wallet(state: ProvenState, reader: Reader, text: str) -> str | None:
     """Return the wallet id in ``text`` when it is the holder's own, which the projection does not show to holders."""
     own = reader.name.removeprefix("wallet/")
-    asked = text.strip().lower()
+    _, asked = linked(text.strip().lower())
     if own == reader.name or asked not in (own, reader.name):
         return None
     return own if may_read(state, WalletQuery(bytes.fromhex(own)), reader) else None

@@ -13,7 +13,7 @@ from typing import Final
 
 from litestar import Response
 from prometheus_client import Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from fujie.api.problems import Kind, Problem
@@ -166,7 +166,7 @@ class _Figures(Collector):
             "fujie_ledger_stopped", "1 when the ledger has stopped by itself.", int(engine.failure is not None)
         )
         yield _gauge("fujie_streams_open", "Event streams open at this process.", serving.hub.open, reader=reader)
-        yield _gauge(
+        yield _counter(
             "fujie_streams_dropped",
             "Event streams dropped because a client was slow.",
             serving.hub.dropped,
@@ -206,6 +206,13 @@ def _behind(serving: Serving) -> int | None:
         return max(serving.engine.head.log_size - lists.position().log_size, 0)
     except OperationalError:
         return None
+
+
+def _counter(name: str, about: str, value: float, **labels: str) -> Metric:
+    """Return a figure that only grows while the process lives; its lines are called ``name`` with ``_total``."""
+    family = CounterMetricFamily(name, about, labels=list(labels))
+    family.add_metric(list(labels.values()), value)
+    return family
 
 
 def _gauge(name: str, about: str, value: float, **labels: str) -> Metric:

@@ -173,12 +173,13 @@ class Statistics(Page):
 
 
 class Outcome(Page):
-    """What became of a transaction."""
+    """What became of a transaction. ``do`` is what to do about a refusal."""
 
     transaction_id: Hex
     code: int
     reason: str | None
     sentence: str | None
+    do: str | None
     receipt: Record | None
     log_index: int | None
     proof: str | None

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from fujie.api import media, pages
-from fujie.api.problems import RETRY_AFTER_S, Kind, Problem
+from fujie.api.problems import RETRY_AFTER_S, Kind, Problem, advice_for
 from fujie.api.serving import (
     SUBMIT_BYTES_MAX,
     Answer,
@@ -197,6 +197,7 @@ def _page(outcome: Outcome) -> pages.Outcome:
         code=outcome.code,
         reason=None if known is None else known.name,
         sentence=None if known is None else known.sentence,
+        do=None if known is None else advice_for(known),
         receipt=None if outcome.receipt is None else to_json(outcome.receipt),
         log_index=outcome.log_index,
         proof=None if outcome.log_index is None else f"/receipts/{outcome.transaction_id.hex()}.fujie",

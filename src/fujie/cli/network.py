@@ -9,6 +9,7 @@ import typer
 from fujie.cli import joining, output
 from fujie.cli.node import store_kind
 from fujie.cli.settings import Json, examples, settings_of
+from fujie.core.wording import count
 
 if TYPE_CHECKING:
     from fujie.node.network import Network, NodeState
@@ -63,7 +64,7 @@ def create(
     folders = made.folders()
     chain_id = folders["node1"].trust().chain_id
     output.show(
-        f"Founded a chain with {validators} validators",
+        f"Founded a chain with {count(validators, 'validator')}",
         [("chain", chain_id), ("folders", made.place), ("next", f"fujie network start {name}")],
         {
             "network": name,

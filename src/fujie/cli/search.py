@@ -178,5 +178,5 @@ def _advice(kinds: list[Kind] | None) -> str:
         return f"Searched was for {' and '.join(kinds)} alone: leave --kind out to search for everything."
     return (
         "Names are found by any part of them, identifiers by how they begin (ZZ.156.13), codes with or without their "
-        "system (GBT2260:130100), transactions by their whole id. Wallets are found by those who may see them: --api-key-file."
+        "system (GBT2260:130100), transactions and blocks by their whole id or hash. Wallets are found by those who may see them: --api-key-file."
     )

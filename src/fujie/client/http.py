@@ -17,7 +17,7 @@ from fujie.client.outcomes import reason_of
 from fujie.client.transport import Status, TransportOutcome
 from fujie.core.encoding import Codec, encode
 from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
-from fujie.core.wording import quoted
+from fujie.core.wording import quoted, visible
 from fujie.modules.catalog import RECEIPT
 
 TRANSACTIONS_TYPE: Final = "application/vnd.fujie.transactions+msgpack"
@@ -31,6 +31,7 @@ RECEIPT_ABSENT: Final = "RECEIPT_ABSENT"  # the problem type of an unknown trans
 ANSWER_BYTES_MAX: Final = 67_108_864  # 10,000 outcomes with receipts are 3 MB, 500 proofs 2 MB; a bulk of bulks 30 MB
 PROBLEM_BYTES_MAX: Final = 65_536
 STATUS_BYTES_MAX: Final = 65_536
+TOLD_CHARACTERS_MAX: Final = 500  # of a sentence of the node that is shown
 CONNECT_TIMEOUT_S: Final = 5.0
 ANSWER_TIMEOUT_S: Final = 60.0  # a full queue ahead of a submission takes a few seconds
 TRIES_MAX: Final = 5
@@ -50,6 +51,7 @@ class _Problem(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     detail: str = ""
     reason: int | None = None
+    correlation_id: str = ""
 
 
 class _Answer(NamedTuple):
@@ -212,14 +214,23 @@ class HttpTransport:
             return answer
         if problem.reason is not None and (reason := reason_of(problem.reason)) is not None:
             raise Refused(reason)
-        told = " ".join(text for text in (problem.title, problem.detail) if text) or "no explanation"
-        raise OperationalError(
-            f"{self._url} answers with status {answer.status}: {quoted(told, 500)}", self._advice(answer.status)
+        raise self._failed(answer.status, problem)
+
+    def _failed(self, status: int, problem: _Problem) -> OperationalError:
+        """Return the error for a problem that is none of the ledger's reasons: what the node says, and what it advises."""
+        title, detail = _sentence(problem.title), _sentence(problem.detail)
+        if problem.correlation_id:
+            detail = f"{detail} It is {_sentence(problem.correlation_id)}".lstrip()
+        if own := self._advice(status):
+            title, detail = f"{title} {detail}".strip(), own
+        return OperationalError(
+            f"{self._url} answers with status {status}: {title or 'no explanation.'}",
+            detail or "Check the request, or ask another node.",
         )
 
     def _advice(self, status: int) -> str:
-        """Return what to do about an answer that is none; a transport for one purpose knows more."""
-        return "Check the request, or ask another node."
+        """Return what to do about an answer that is none, instead of what the node advises; empty: the node knows best."""
+        return ""
 
     def _unreachable(self, error: Exception) -> OperationalError:
         """Return the error for a node that does not answer, or not as HTTP demands."""
@@ -247,6 +258,15 @@ def _problem(answer: _Answer) -> _Problem:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
     return _Problem()
+
+
+def _sentence(text: str) -> str:
+    """Return what a node wrote as a sentence that can be shown; nothing stays nothing."""
+    text = text.strip()
+    if len(text) > TOLD_CHARACTERS_MAX:
+        text = f"{text[:TOLD_CHARACTERS_MAX]}…"
+    text = visible(text)
+    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _seconds(retry_after: str) -> float | None:

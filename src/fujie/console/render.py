@@ -15,6 +15,7 @@ from fujie.console.visible import visible
 from fujie.console.visit import Visit
 from fujie.core.identifier_forms import with_check
 from fujie.core.identifiers import is_identifier
+from fujie.modules.catalog import reason
 
 SECURITY_HEADERS: Final = {
     "content-security-policy": (
@@ -90,6 +91,7 @@ def _frame(visit: Visit, title: str) -> dict[str, Any]:
         "word_of": words.word_of,
         "say_event": lambda event: words.known("event", event.get("type", "")),
         "operations_shown": lambda transaction: shown_operations(words, transaction),
+        "sentence_of": lambda code, name: sentence_of(words, code, name),
         "reason_sentence": lambda name, otherwise: reason_sentence(words, name, otherwise),
     }
 
@@ -100,6 +102,12 @@ def reason_sentence(words: Words, name: str | None, otherwise: str = "") -> str:
         if words.has(f"{family}.{name}"):
             return words(f"{family}.{name}")
     return otherwise
+
+
+def sentence_of(words: Words, code: int, name: str | None) -> str:
+    """Return the sentence of a refusal in the visitor's language; of a number that nobody knows, the number."""
+    known = reason(code)
+    return reason_sentence(words, name, str(code) if known is None else known.sentence)
 
 
 def _money(visit: Visit, amount_minor: int | str, instrument: str) -> Markup:

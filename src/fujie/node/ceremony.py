@@ -25,7 +25,7 @@ from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.policy import single
 from fujie.core.units import AccountName
 from fujie.engine.cometbft.binary import VERSION
-from fujie.engine.cometbft.home import Peer
+from fujie.engine.cometbft.home import Peer, node_id
 from fujie.machine import genesis as genesis_form
 from fujie.machine.genesis import ChainName, Genesis, chain_id, compose, founding_record
 from fujie.modules.membership.genesis import (
@@ -219,8 +219,6 @@ def join(
 
 def own_peer(folder: Folder, address: str) -> Peer:
     """Return what others name as a peer to reach the node of ``folder`` at ``address``."""
-    from fujie.engine.cometbft.home import node_id
-
     return Peer(node_id(ensure_key(folder.node_key, "node").public_key), check_address(address))
 
 

@@ -39,6 +39,7 @@ RPC_NAME: Final = "rpc.sock"
 SHORT_NAME: Final = (
     "sockets"  # in run/: a link to where the sockets are, when the path of the folder is too long for them
 )
+SOCKETS_PREFIX: Final = "fujie-sockets-"
 SOCKET_PATH_BYTES_MAX: Final = 100
 BLOCKS: Final = "data/blockstore.db"
 WAITING_S: Final = 15.0  # between two words on what is waited for
@@ -90,6 +91,7 @@ def open_comet_engine(
         worker=worker,
         wait_s=math.inf,
         stopped=_Waiting(stopped),
+        on_closed=lambda: _remove_sockets(folder),
     )
 
 
@@ -185,21 +187,22 @@ def _make_sockets(folder: Folder) -> Path:
     """Return a folder for the sockets, whose path is short enough for them; it is for this user alone."""
     run = (folder.home / RUN_NAME).absolute()
     make_folder(run)
-    link = run / SHORT_NAME
-    if link.is_symlink():
-        _remove_sockets(link)
+    _remove_sockets(folder)
     if len(os.fsencode(run / ABCI_NAME)) <= SOCKET_PATH_BYTES_MAX:
         return run
-    place = Path(tempfile.mkdtemp(prefix="fujie-sockets-"))
-    link.symlink_to(place, target_is_directory=True)
+    place = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX))
+    (run / SHORT_NAME).symlink_to(place, target_is_directory=True)
     return place
 
 
-def _remove_sockets(link: Path) -> None:
-    """Remove the folder that an earlier node used, if it is one of ours."""
+def _remove_sockets(folder: Folder) -> None:
+    """Remove the folder outside of ``folder`` that its node used, or an earlier one, if it is one of ours."""
+    link = folder.home / RUN_NAME / SHORT_NAME
+    if not link.is_symlink():
+        return
     place = link.readlink()
     link.unlink()
-    if place.name.startswith("fujie-sockets-") and not place.is_symlink():
+    if place.name.startswith(SOCKETS_PREFIX) and not place.is_symlink():
         with contextlib.suppress(OSError):
             if place.stat().st_uid == os.geteuid():
                 shutil.rmtree(place)

@@ -5,7 +5,7 @@ One process, no server. What comes back is verified with the same proofs as over
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,7 +14,6 @@ from fujie.core.encoding import Record
 from fujie.core.policy import single
 from fujie.core.signing import Signer, new_seed
 from fujie.core.units import AMOUNT_MINOR_MAX
-from fujie.engine.base import Served
 from fujie.modules.currency.genesis import CurrencyGenesis, GenesisInstitution, GenesisInstrument, GenesisLimits
 from fujie.modules.currency.records import InstrumentKind, LimitEntry
 from fujie.modules.identity.genesis import CountryGenesis, IdentityGenesis
@@ -32,6 +31,10 @@ from fujie.node.founding import found_chain, is_founded, open_engine
 from fujie.node.keyring import Keyring, ensure_key, validator_signer
 from fujie.node.transport import LocalTransport
 from fujie.store.opening import StoreKind
+
+if TYPE_CHECKING:
+    from fujie.engine.cometbft.engine import CometEngine
+    from fujie.engine.embedded import EmbeddedEngine
 
 OWNER: Final = "owner"
 """The one account of a ledger that was founded without a genesis of its own, and the name of its key file."""
@@ -53,7 +56,7 @@ class Ledger(Client):
     ``signers`` (by default the owner's key) sign what a verb is not given other signers for.
     """
 
-    def __init__(self, folder: Folder, engine: Served, signers: Sequence[Signer]) -> None:
+    def __init__(self, folder: Folder, engine: "EmbeddedEngine | CometEngine", signers: Sequence[Signer]) -> None:
         super().__init__(LocalTransport(engine), folder.trust(), signers)
         self.folder = folder
         self.engine = engine

@@ -7,7 +7,6 @@ has to be written down, and no command depends on how the last one ended.
 """
 
 import contextlib
-import logging
 import os
 import re
 import secrets
@@ -39,7 +38,6 @@ from fujie.store.opening import LOCK_NAME, SharedLock, StoreKind
 
 FOLDER: Final = "networks"
 NODES_MAX: Final = 16
-PORT_BASE: Final = 8160
 PEER_PORTS: Final = 100  # above the port of a node is that for its peers
 READY_S: Final = 300.0
 STOP_S: Final = 90.0
@@ -51,7 +49,6 @@ KEPT_VARIABLES: Final = ("FUJIE_PASSPHRASE", "FUJIE_DEBUG")  # others are of the
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,16}")
 _NODE: Final = re.compile(r"node([1-9][0-9]?)")
 
-log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 

@@ -25,6 +25,8 @@ TEXTS = (
     world.wallet_id(0).hex(),
     world.wallet_id(0).hex()[:8],
     "f" * 64,
+    "GB/T 2260:1301",
+    "/console/blocks/7",
 )
 
 

@@ -52,6 +52,7 @@ def found(tmp_path_factory):
             matches = lists.search(text, limit, **{"index_of": engine.index_of, **options})
             return [(match.kind, match.key) for match in matches]
 
+        search.newest = engine.head  # type: ignore[attr-defined]
         search.payment = outcome.transaction_id.hex()  # type: ignore[attr-defined]
         search.lists = lists  # type: ignore[attr-defined]
         yield search
@@ -114,6 +115,10 @@ def test_the_beginning_of_an_identifier_finds_those_below_it_shorter_first(found
         ("1301", ("alias", "ZZ.156.1301")),
         ("GBT2260:130100", ("alias", "ZZ.156.1301")),
         ("gbt2260 130100", ("alias", "ZZ.156.1301")),
+        ("GB/T 2260:130100", ("alias", "ZZ.156.1301")),
+        ("GB/T 2260: 130100", ("alias", "ZZ.156.1301")),
+        ("gb/t 2260 130100", ("alias", "ZZ.156.1301")),
+        ("GBT 2260：130100", ("alias", "ZZ.156.1301")),
         ("MA:156.8/gas", ("alias", "ZZ.156.GAS")),
         ("156.8/", ("alias", "ZZ.156.GAS")),
         ("institution", ("account", "institution")),
@@ -216,6 +221,34 @@ def test_a_wallet_is_found_by_six_digits_and_by_those_who_may(found):
 def test_nothing_that_is_typed_can_make_it_fail(found, text):
     assert len(found(text)) <= 20
     assert next(key for _, key in found("gas works")) == "ZZ.156.GAS"
+
+
+def test_the_hash_of_a_block_finds_that_block(found):
+    head = found.newest
+    block = found.lists.block(head.height)
+    for text in (block.block_hash.hex(), block.block_hash.hex().upper()):
+        assert found(text) == [("block", str(head.height))]
+    assert found("0" * 64) == []
+
+
+@pytest.mark.parametrize("base", ["http://127.0.0.1:8156/console", "https://node.example", "/console", ""])
+@pytest.mark.parametrize("end", ["", "?lang=zh", "#receipt", "/"])
+def test_a_link_leads_to_what_it_is_about_and_to_nothing_else(found, base, end):
+    for path, first in (
+        ("ids/ZZ.156.GAS", ("identifier", "ZZ.156.GAS")),
+        ("blocks/2", ("block", "2")),
+        (f"transactions/{found.payment}", ("transaction", found.payment)),
+        (f"wallets/{world.wallet_id(0).hex()}", ("wallet", world.wallet_id(0).hex())),
+        ("accounts/central-bank", ("account", "central-bank")),
+        ("money/CNY", ("instrument", "CNY")),
+    ):
+        assert found(f"{base}/{path}{end}") == [first], path
+    assert found(f"{base}/ids/ZZ.156.GAS/history{end}") == [("identifier", "ZZ.156.GAS")]
+    assert found(f"{base}/blocks/latest{end}") == []
+
+
+def test_a_link_to_a_wallet_finds_it_only_for_whom_the_digits_would(found):
+    assert found(f"/console/wallets/{world.wallet_id(0).hex()}", wallets=False) == []
 
 
 @pytest.mark.parametrize(("text", "key"), [("OLD:7", "ZZ.156.L"), ("old 7", "ZZ.156.L"), ("old:7", "ZZ.156.L")])

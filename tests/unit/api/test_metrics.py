@@ -63,3 +63,16 @@ def test_what_cannot_be_read_is_left_out_and_the_rest_is_told(tmp_path, monkeypa
     assert b"consensus_validators" in whole
     assert b"consensus_validators" not in told
     assert "The store does not answer." in caplog.text
+
+
+def test_what_only_grows_is_a_counter_named_as_one(tmp_path):
+    with world.running("memory", tmp_path) as engine:
+        serving = create_app(engine).serving
+        serving.hub.dropped = 3
+        told = generate_latest(serving.registry).decode()
+    assert "# TYPE fujie_streams_dropped_total counter" in told
+    assert 'fujie_streams_dropped_total{reader="0"} 3.0' in told
+    kinds = dict(line.split()[2:] for line in told.splitlines() if line.startswith("# TYPE"))
+    assert {name for name, kind in kinds.items() if name.endswith("_total")} == {
+        name for name, kind in kinds.items() if kind == "counter"
+    }

@@ -18,6 +18,7 @@ from fujie.core.transaction import SIGNED_TRANSACTION
 from fujie.modules.catalog import TRANSACTION
 from fujie.modules.currency.operations import Pay
 from fujie.modules.identity.reasons import IdentityReason
+from fujie.proof.validators import validator_address
 from tests.unit.client.town import ALPHA, MONEY, NOWHERE, Town, open_town
 
 
@@ -168,6 +169,13 @@ def test_a_wrong_clock_of_the_client_does_not_spoil_its_transactions(town, own_c
         clock=lambda: time.time_ns() // 1_000_000 + own_clock_off_ms,
     )
     assert client.pay(town.payer_wallet, town.payee_wallet, MONEY, 1).code == 0
+
+
+def test_that_nothing_was_proven_against_a_validator_is_proven(town):
+    [member] = town.ledger.validators().record.members
+    found = town.ledger.misbehaviour(validator_address(member.public_key))
+    assert found.record is None
+    assert found.path == f"membership/misbehaviour/{validator_address(member.public_key).hex()}"
 
 
 def test_an_expiry_lies_in_the_middle_of_the_window(town):

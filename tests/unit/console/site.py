@@ -20,6 +20,7 @@ from fujie.core.room import Operation
 from fujie.core.signing import Signer
 from fujie.core.transaction import Transaction, sign_transaction
 from fujie.engine.base import Outcome
+from fujie.engine.embedded import EmbeddedEngine
 from fujie.modules.currency.operations import Pay
 from fujie.modules.identity.operations import Allocate, NamedItem, UpdateRecord
 from fujie.node.demo import fill, found_demo
@@ -42,44 +43,19 @@ HOSTILE: Final = (
 HOSTILE_SHOWN: Final = HOSTILE.replace("\u202e", "\\u202e").replace("\u2066", "\\u2066")
 
 
-class Site:
-    """A filled chain, its API and its console, and one event loop to visit them in."""
+class Served:
+    """A chain, its API with its console, and one event loop to visit them in."""
 
-    def __init__(self, home: Path) -> None:
-        folder = Folder(home)
-        found_demo(folder)
-        keys = load_demo_keys(folder)
-        assert keys is not None
-        self.keys = keys
-        self.engine = open_engine(folder, validator_signer(folder))
-        fill(self.engine, DemoWorld(keys))
-        wallet = keys.wallet_id
-        self.paid = self.submit([Pay(wallet("alice"), wallet("shop"), "CNY", 1250)], keys.signer("alice"))
-        self.refused = self.submit([Pay(wallet("carol"), wallet("shop"), "CNY", 999_999)], keys.signer("carol"))
-        item = NamedItem("GAS", "department", HOSTILE, (("phone", "<b>0311</b>"),), b"", "", None, None)
-        self.allocated = self.submit([Allocate(CITY, item)], keys.registrar(CITY))
-        self.taken = self.submit([Allocate(CITY, item)], keys.registrar(CITY))
-        self.updated = self.submit([UpdateRecord(DEPARTMENT, 1, HOSTILE, (), b"", "")], keys.registrar(CITY))
-        self._projection = Projection(home / "projection.sqlite", self.engine.chain_id)
+    def __init__(self, home: Path, engine: EmbeddedEngine) -> None:
+        self.engine = engine
+        self._projection = Projection(home / "projection.sqlite", engine.chain_id)
         self.project()
         self.access = Access(home / "access")
         self.lists = Lists.open(home / "projection.sqlite")
-        self.api = create_app(self.engine, lists=self.lists, access=self.access)
+        self.api = create_app(engine, lists=self.lists, access=self.access)
         self.explorer = Explorer(InProcessTransport(self.api))
         self.api.console = create_console(self.explorer, ConsoleSettings())
         self.runner = asyncio.Runner()
-
-    def submit(self, operations: Sequence[Operation], *signers: Signer) -> Outcome:
-        """Submit a transaction, and wait for its outcome and the block that proves it: pages show what is proven."""
-        public = tuple(sorted(signer.public_key for signer in signers))
-        expiry_ms = time.time_ns() // 1_000_000 + 300_000
-        body: Transaction[Any] = Transaction(
-            self.engine.chain_id, secrets.token_bytes(16), expiry_ms, tuple(operations), public
-        )
-        [outcome] = self.engine.submit([sign_transaction(body, list(signers))]).result(300)
-        if outcome.log_index is not None:
-            assert self.engine.wait_proven(outcome.log_index, 300)
-        return outcome
 
     def project(self) -> None:
         """Bring the lists up to the ledger."""
@@ -96,10 +72,86 @@ class Site:
         self.engine.close()
 
 
+class Site(Served):
+    """The demonstration with a few transactions more."""
+
+    def __init__(self, home: Path) -> None:
+        folder = Folder(home)
+        found_demo(folder)
+        keys = load_demo_keys(folder)
+        assert keys is not None
+        self.keys = keys
+        engine = open_engine(folder, validator_signer(folder))
+        assert isinstance(engine, EmbeddedEngine)
+        self.engine = engine
+        fill(engine, DemoWorld(keys))
+        wallet = keys.wallet_id
+        self.paid = self.submit([Pay(wallet("alice"), wallet("shop"), "CNY", 1250)], keys.signer("alice"))
+        self.refused = self.submit([Pay(wallet("carol"), wallet("shop"), "CNY", 999_999)], keys.signer("carol"))
+        item = NamedItem("GAS", "department", HOSTILE, (("phone", "<b>0311</b>"),), b"", "", None, None)
+        self.allocated = self.submit([Allocate(CITY, item)], keys.registrar(CITY))
+        self.taken = self.submit([Allocate(CITY, item)], keys.registrar(CITY))
+        self.updated = self.submit([UpdateRecord(DEPARTMENT, 1, HOSTILE, (), b"", "")], keys.registrar(CITY))
+        super().__init__(home, engine)
+
+    def submit(self, operations: Sequence[Operation], *signers: Signer) -> Outcome:
+        """Submit a transaction, and wait for its outcome and the block that proves it: pages show what is proven."""
+        public = tuple(sorted(signer.public_key for signer in signers))
+        expiry_ms = time.time_ns() // 1_000_000 + 300_000
+        body: Transaction[Any] = Transaction(
+            self.engine.chain_id, secrets.token_bytes(16), expiry_ms, tuple(operations), public
+        )
+        [outcome] = self.engine.submit([sign_transaction(body, list(signers))]).result(300)
+        if outcome.log_index is not None:
+            assert self.engine.wait_proven(outcome.log_index, 300)
+        return outcome
+
+
+def paths(site: Site) -> list[str]:
+    """A visit to every page, and more than one where a page has several faces."""
+    assert site.paid.receipt is not None
+    return [
+        "/console/",
+        "/console/search",
+        "/console/search?q=%E5%B7%9E",
+        "/console/search?q=nothing-has-this-name",
+        "/console/blocks",
+        "/console/blocks?before=20",
+        "/console/blocks/1",
+        "/console/blocks/latest",
+        f"/console/blocks/{site.paid.receipt.height}",
+        "/console/transactions",
+        "/console/transactions?operation=pay&code=0",
+        "/console/transactions?operation=pay&code=3032&party=bank-west",
+        f"/console/transactions/{site.paid.transaction_id.hex()}",
+        f"/console/transactions/{site.refused.transaction_id.hex()}",
+        f"/console/transactions/{site.allocated.transaction_id.hex()}",
+        "/console/ids",
+        "/console/ids/ZZ.156",
+        "/console/ids/ZZ.156.13",
+        f"/console/ids/{CITY}",
+        f"/console/ids/{CITY}/children",
+        f"/console/ids/{DEPARTMENT}",
+        f"/console/ids/{DEPARTMENT}/history",
+        "/console/accounts",
+        "/console/accounts/central-bank",
+        "/console/organisations/bank-east",
+        "/console/validators",
+        "/console/money",
+        "/console/money/CNY",
+        f"/console/wallets/{site.keys.wallet_id('alice').hex()}",
+        "/console/live",
+        "/console/proof",
+        f"/console/proof?of=/ids/{CITY}.fujie",
+        "/console/sign-in",
+        "/console/about",
+    ]
+
+
 class Visitor:
     """A browser without JavaScript: keeps cookies, follows nothing by itself. ``app`` is the API with its console."""
 
-    def __init__(self, site: Site, app: Any = None, language: str = "en") -> None:
+    def __init__(self, site: Served, app: Any = None, language: str = "en") -> None:
         self._site = site
         self._app = site.api if app is None else app
         self.cookies: dict[str, str] = {}

@@ -12,51 +12,12 @@ from fujie.console.pages import members
 from fujie.console.pages.home import lists_lag
 from fujie.console.settings import ConsoleSettings
 from fujie.core.policy import single
+from fujie.modules.catalog import REASONS
 from fujie.modules.currency.operations import Pay
 from fujie.modules.membership.operations import OpenAccount, Propose
 from fujie.modules.membership.records import GrantRole, Role
 from fujie.proof.bundle import BUNDLE
-from tests.unit.console.site import CITY, DEPARTMENT, HOSTILE_SHOWN, ORIGIN, Html, Visitor
-
-
-def paths(site):
-    """A visit to every page, and more than one where a page has several faces."""
-    return [
-        "/console/",
-        "/console/search",
-        "/console/search?q=%E5%B7%9E",
-        "/console/search?q=nothing-has-this-name",
-        "/console/blocks",
-        "/console/blocks?before=20",
-        "/console/blocks/1",
-        "/console/blocks/latest",
-        f"/console/blocks/{site.paid.receipt.height}",
-        "/console/transactions",
-        "/console/transactions?operation=pay&code=0",
-        "/console/transactions?operation=pay&code=3032&party=bank-west",
-        f"/console/transactions/{site.paid.transaction_id.hex()}",
-        f"/console/transactions/{site.refused.transaction_id.hex()}",
-        f"/console/transactions/{site.allocated.transaction_id.hex()}",
-        "/console/ids",
-        "/console/ids/ZZ.156",
-        "/console/ids/ZZ.156.13",
-        f"/console/ids/{CITY}",
-        f"/console/ids/{CITY}/children",
-        f"/console/ids/{DEPARTMENT}",
-        f"/console/ids/{DEPARTMENT}/history",
-        "/console/accounts",
-        "/console/accounts/central-bank",
-        "/console/organisations/bank-east",
-        "/console/validators",
-        "/console/money",
-        "/console/money/CNY",
-        f"/console/wallets/{site.keys.wallet_id('alice').hex()}",
-        "/console/live",
-        "/console/proof",
-        f"/console/proof?of=/ids/{CITY}.fujie",
-        "/console/sign-in",
-        "/console/about",
-    ]
+from tests.unit.console.site import CITY, DEPARTMENT, HOSTILE_SHOWN, ORIGIN, Html, Visitor, paths
 
 
 def test_every_page_of_the_table_is_visited(site):
@@ -313,6 +274,11 @@ def test_identifier_that_was_never_allocated_has_a_page_with_its_proof(visitor):
         ("130100", f"/console/ids/{CITY}"),
         ("石家庄市", f"/console/ids/{CITY}"),
         ("CNY", "/console/money/CNY"),
+        ("GB/T 2260:130100", f"/console/ids/{CITY}"),
+        (f"http://127.0.0.1:8156/console/ids/{CITY}/history", f"/console/ids/{CITY}"),
+        ("https://registry.example/console/blocks/7?lang=zh", "/console/blocks/7"),
+        (f"{ORIGIN}/console/wallets/{'0' * 32}", f"/console/wallets/{'0' * 32}"),
+        (f"/console/transactions/{'0' * 64}", f"/console/transactions/{'0' * 64}"),
     ],
 )
 def test_what_means_one_thing_leads_there(visitor, text, place):
@@ -337,6 +303,38 @@ def test_search_finds_transaction_wallet_and_block(site, auditor):
     for text, place in ((wallet, f"wallets/{wallet}"), (transaction, f"transactions/{transaction}"), ("7", "blocks/7")):
         answer = auditor.get(f"/console/search?q={text}")
         assert answer.headers.get("location") == f"/console/{place}", answer.text[:300]
+
+
+def test_search_finds_a_block_by_its_hash(site, visitor):
+    block = site.lists.block(7)
+    answer = visitor.get(f"/console/search?q={block.block_hash.hex()}")
+    assert answer.headers.get("location") == "/console/blocks/7"
+
+
+def test_a_pasted_link_sends_nobody_to_another_site(visitor):
+    for text in ("https://evil.example/console//evil.example", "/console/ids//evil.example", "https://evil.example/x"):
+        answer = visitor.get(f"/console/search?q={quote(text, safe='')}")
+        place = answer.headers.get("location", "/console/")
+        assert place.startswith("/console/"), text
+        assert "//" not in place, text
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "sentence"),
+    [
+        ("en", "refused", "The amount exceeds what one payment of the payer's class may be."),
+        ("zh", "被拒绝", "金额超出付款方类别的单笔上限。"),
+    ],
+)
+def test_a_list_names_the_reason_of_a_refusal(site, auditor, language, word, sentence):
+    reader = Visitor(site, language=language)
+    reader.cookies = dict(auditor.cookies)
+    for path in ("/console/transactions?code=3032", f"/console/blocks/{site.refused.receipt.height}"):
+        page = reader.page(path)
+        assert f"{word} PAYER_PAYMENT_LIMIT_EXCEEDED" in page.text, path
+        assert f"{word} 3032" not in page.text, path
+        titles = [attributes.get("title") for tag, attributes in page.tags if tag == "code"]
+        assert sentence in titles, path
 
 
 def test_block_says_who_signed_it(visitor):
@@ -564,7 +562,7 @@ def test_home_tells_of_the_newest_transactions_what_they_are(site, auditor):
     page = auditor.page("/console/")
     flow = f"{alice.hex()[:8]}… →to {shop.hex()[:8]}…"
     assert re.search(rf"Pay 3.33 CNY \S.* {re.escape(flow)} Block \d+", page.text)
-    assert f"Pay 9,999.99 CNY refused {refused.receipt.code} " in page.text
+    assert f"Pay 9,999.99 CNY refused {REASONS[refused.receipt.code].name} " in page.text
 
 
 def test_everything_that_has_a_proof_offers_to_verify_it_here(site, auditor):

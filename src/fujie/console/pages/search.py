@@ -4,14 +4,16 @@ import re
 from typing import Any
 
 from fujie.client.explorer import Answer, ProblemError
-from fujie.console.links import page_of
+from fujie.console.links import ROOT, page_of
 from fujie.console.spelling import as_identifier, check_is_mistaken
-from fujie.console.visit import Page, Part, Redirect, Visit
+from fujie.console.visit import Page, Part, Redirect, Visit, way_back
 
 SUGGESTIONS = 8
 RESULTS = 50
 
 _EXACT = frozenset({"identifier", "alias", "wallet", "transaction", "block", "account", "organisation", "instrument"})
+
+_LINK = re.compile(rf"(?:https?://[^/]*)?({ROOT}/(?:ids|blocks|transactions|wallets)/[\x21-\x7e]+)")
 
 
 async def search(visit: Visit) -> Page | Redirect:
@@ -51,7 +53,7 @@ def only_meaning(text: str, matches: list[Answer], off: bool) -> str | None:
     """Return the page that a text means, if it can mean one thing only.
 
     An identifier that was never allocated has a page as well: it proves that. Without lists what has a form of its own
-    is still found.
+    is still found, and a link to a page leads there.
     """
     if len(matches) == 1:
         return page_of(matches[0]["kind"], matches[0]["key"])
@@ -60,6 +62,9 @@ def only_meaning(text: str, matches: list[Answer], off: bool) -> str | None:
         return page_of(exact[0]["kind"], exact[0]["key"])
     if matches:
         return None
+    linked = _LINK.fullmatch(text)
+    if linked is not None:
+        return way_back(linked[1])  # whose page says what is missing, or that signing in helps
     identifier = as_identifier(text)
     if identifier is not None:
         return page_of("identifier", identifier)

@@ -96,16 +96,18 @@ class CometEngine(LocalReads):
         worker: bool = True,
         wait_s: float = PROVEN_WAIT_S,
         stopped: Callable[[], bool] = lambda: False,
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
         """Go on where the store stands, and return when the state is proven, or ``stopped`` says that nobody waits.
 
         ``validator`` is the key that CometBFT signs with, see :class:`CometProcess`. ``initial_height`` is that of the first
         block that CometBFT makes on this chain. Raises :class:`OperationalError` when it does not start, or no block is
-        made within ``wait_s``: too few validators run.
+        made within ``wait_s``: too few validators run. ``on_closed`` is called when everything is closed, then as well.
         """
         super().__init__()
         self.executor = executor
         self.chain_id = executor.chain_id
+        self._on_closed = on_closed
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._votes: dict[int, LightBlock] = {}  # by height, of blocks that are not shown; guarded by `_changed`
         self._unshown: deque[_Unshown] = deque()
@@ -348,6 +350,7 @@ class CometEngine(LocalReads):
         self._verification.close()
         self._rpc.close()
         self.executor.store.close()
+        self._on_closed()
 
 
 def _put_row(batch: WriteBatch, row: _Row, votes: LightBlock) -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 FILE_BYTES_MAX: Final = 5_242_880
 FILES_KEPT: Final = 5  # older ones, as of every other log of a node
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class Output:
     """Writes what comes out of a pipe to a file. A thread of its own, which ends with the pipe."""
 
-    def __init__(self, pipe: BinaryIO, path: Path) -> None:
+    def __init__(self, pipe: IO[bytes], path: Path) -> None:
         self._pipe = pipe
         self._path = path
         self.thread = threading.Thread(target=self._run, name="fujie-cometbft-output", daemon=True)

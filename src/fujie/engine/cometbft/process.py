@@ -106,7 +106,7 @@ class CometProcess:
                 os.close(given)
         self._folder_lock.name(process.pid)
         assert process.stdout is not None, "it is a pipe"
-        Output(process.stdout, self._log_file)  # type: ignore[arg-type]  # unbuffered: what is read is a file of bytes
+        Output(process.stdout, self._log_file)
         return process
 
     def _release(self) -> None:

@@ -59,7 +59,7 @@ class Submission:
         self._rpc = rpc
         self._clock_ms = clock_ms
         self._lock = threading.Lock()
-        self._flights: dict[bytes, _Flight] = {}  # by transaction id, oldest first
+        self._flights: dict[bytes, _Flight] = {}  # by transaction id
         self._parked: list[_Arrival] = []  # in the order in which they came
         self._arrived = 0
         self._unanswered = False

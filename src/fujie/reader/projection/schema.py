@@ -19,7 +19,7 @@ from urllib.parse import quote
 from fujie.core.errors import OperationalError
 from fujie.store.files import FileLock
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 FILE_NAME: Final = "projection.sqlite"
 LOCK_NAME: Final = "projection.lock"
 REBUILD_NAME: Final = "projection.rebuild"
@@ -40,6 +40,7 @@ TABLES: Final = (
     """CREATE TABLE blocks (
         height INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, transactions INTEGER NOT NULL, first_index INTEGER NOT NULL,
         app_hash BLOB NOT NULL, block_hash BLOB NOT NULL, proposer BLOB NOT NULL)""",
+    """CREATE INDEX blocks_by_hash ON blocks (block_hash)""",  # in random order, but one for a block is little
     """CREATE TABLE minutes (minute INTEGER PRIMARY KEY, transactions INTEGER NOT NULL)""",
     # operations: kind numbers, two bytes each; parties: numbers, four bytes each, ascending. Little endian. payer and payee
     # are those of the first operation that moves money: a wallet, the institution of a vault, or 0 for `issued`.

@@ -23,8 +23,19 @@ _HEX: Final = re.compile(r"[0-9a-f]+")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _CHECKED: Final = re.compile(r"(.+)-([0-9A-Z]{2})")
 _PARTIAL: Final = re.compile(r"[A-Z]{2}(?:\.[0-9A-Z]*)*")
-_LINK: Final = re.compile(r"(?:https?://[^/]*/(?:console/)?|/)?ids/(.*)", re.IGNORECASE)
+_LINK: Final = re.compile(r"(?:https?://[^/]*)?/?(?:console/)?([a-z]+)/([^/?#]+)(?:[/?#].*)?", re.IGNORECASE)
+_LEADS_TO: Final = {
+    "ids": "identifier",
+    "blocks": "block",
+    "transactions": "transaction",
+    "receipts": "transaction",
+    "wallets": "wallet",
+    "accounts": "account",
+    "organisations": "organisation",
+    "money": "instrument",
+}
 _PARTY: Final = re.compile(r"\A(?:account|id|vault)/")
+_NO_SCHEME: Final = re.compile(r"[^A-Z0-9-]")
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
 _NAME: Final = re.compile(r"(?:did|urn):fujie:[^:]*:(.*)", re.IGNORECASE)
 
@@ -38,6 +49,7 @@ _ALIAS: Final = (
     "SELECT a.scheme, a.code, i.identifier, i.name, i.status, a.until_ms FROM aliases a"
     " JOIN identifiers i ON i.identifier = a.identifier "
 )
+_BLOCK: Final = "SELECT height, transactions, time_ms FROM blocks WHERE "
 _ALIAS_ANYWHERE: Final = _ALIAS + "WHERE a.code >= ? AND a.code < ? ORDER BY a.code LIMIT ?"
 _ALIAS_OF_SCHEME: Final = _ALIAS + "WHERE a.scheme = ? AND a.code >= ? AND a.code < ? ORDER BY a.code LIMIT ?"
 _WORD: Final = "SELECT w.kind, w.key, w.folded, w.retired FROM words w "
@@ -69,6 +81,7 @@ def find(connection: sqlite3.Connection, text: str, limit: int, scope: Scope) ->
     """Return the best matches of ``text``. See ``Lists.search``."""
     query = folded(text[:QUERY_CHARACTERS_MAX])[:QUERY_CHARACTERS_MAX]  # one character may unfold into eighteen
     query = _PARTY.sub("", query)  # as transactions name their parties; of a wallet, what is found by digits
+    kind, query = linked(query)
     if not query or not limit:
         return []
     found: list[_Found] = []
@@ -76,6 +89,8 @@ def find(connection: sqlite3.Connection, text: str, limit: int, scope: Scope) ->
         found.extend(read(connection, query, scope))
     for look_up in (_identifiers, _aliases, _words):
         found.extend(look_up(connection, query))
+    if kind:  # a link means one thing
+        found = [each for each in found if each.match.kind == kind and each.rank == _EXACT]
     best: dict[tuple[str, str], _Found] = {}
     for each in found:
         # One subject, found in several ways, is shown once, in the best of them.
@@ -84,6 +99,18 @@ def find(connection: sqlite3.Connection, text: str, limit: int, scope: Scope) ->
             best[subject] = each
     ranked = sorted(best.values(), key=lambda each: (*each[:3], each.match.title, each.match.key))
     return [each.match for each in ranked[:limit]]
+
+
+def linked(text: str) -> tuple[str, str]:
+    """Return kind and key of what a link to this node leads to, to a page or to what programs read; else "" and the text.
+
+    The host does not count: a node has several names.
+    """
+    match = _LINK.fullmatch(text)
+    kind = "" if match is None else _LEADS_TO.get(match[1].lower(), "")
+    if match is None or not kind:
+        return "", text
+    return kind, match[2].removesuffix(".fujie").removesuffix(".json")
 
 
 # What is known by a number.
@@ -99,12 +126,13 @@ def _transactions(_connection: sqlite3.Connection, query: str, scope: Scope) -> 
 
 def _blocks(connection: sqlite3.Connection, query: str, _scope: Scope) -> Iterator[_Found]:
     digits = query.replace(",", "") if _GROUPED.fullmatch(query) else query  # pages group them
-    if len(digits) > HEIGHT_DIGITS_MAX or not _DIGITS.fullmatch(digits):
+    if len(query) == 64 and _HEX.fullmatch(query):
+        rows = connection.execute(_BLOCK + "block_hash = ?", (bytes.fromhex(query),))
+    elif len(digits) <= HEIGHT_DIGITS_MAX and _DIGITS.fullmatch(digits):
+        rows = connection.execute(_BLOCK + "height = ?", (int(digits),))
+    else:
         return
-    height = int(digits)
-    for transactions, time_ms in connection.execute(
-        "SELECT transactions, time_ms FROM blocks WHERE height = ?", (height,)
-    ):
+    for height, transactions, time_ms in rows:
         block = Match(
             kind="block", title=str(height), detail="", key=str(height), time_ms=time_ms, transactions=transactions
         )
@@ -148,20 +176,15 @@ def _identifiers(connection: sqlite3.Connection, query: str) -> Iterator[_Found]
 
 
 def _without_form(query: str) -> str:
-    """Return what may be an identifier in a link, a DID or a URN; the text itself where it is neither."""
-    for form in (_LINK, _NAME):
-        match = form.fullmatch(query)
-        if match is not None:
-            return match[1].partition("?")[0].partition("#")[0].rstrip("/").removesuffix(".fujie").removesuffix(".json")
-    return query
+    """Return what may be an identifier in a DID or a URN; the text itself where it is neither."""
+    match = _NAME.fullmatch(query)
+    return query if match is None else match[1]
 
 
 def _aliases(connection: sqlite3.Connection, query: str) -> Iterator[_Found]:
     """Find identifiers by an outside code, with or without its scheme; letters of either case."""
-    scheme, colon, rest = query.replace(" ", ":", 1).partition(":")
-    codes = [(scheme.upper(), rest)] if colon and rest else []
     seen: set[tuple[str, str]] = set()
-    for asked_scheme, written in (*codes, (None, query)):
+    for asked_scheme, written in (*_coded(query), (None, query)):
         for code in dict.fromkeys((written.upper(), written)):
             if not code.isascii() or (asked_scheme is None and len(code) < CODE_CHARACTERS_MIN):
                 continue
@@ -175,6 +198,16 @@ def _aliases(connection: sqlite3.Connection, query: str) -> Iterator[_Found]:
                 over = status == "retired" or until_ms is not None
                 rank = _EXACT if found == code else _PREFIX
                 yield _found(rank, over, "alias", f"{found_scheme} {found}", f"{identifier} · {name}", identifier)
+
+
+def _coded(query: str) -> Iterator[tuple[str, str]]:
+    """Yield scheme and code as a text may name them: ``GBT2260:130100``, ``gbt2260 130100``, ``GB/T 2260:130100``.
+
+    A scheme on the ledger is letters, digits and hyphens; standards are often written with more.
+    """
+    halves = [query.partition(":")] if ":" in query else [query.partition(" "), query.rpartition(" ")]
+    named = [(_NO_SCHEME.sub("", scheme.upper()), code.strip()) for scheme, _, code in halves]
+    yield from dict.fromkeys((scheme, code) for scheme, code in named if scheme and code)
 
 
 # What is known by a word.
