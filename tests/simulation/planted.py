@@ -1,0 +1,139 @@
+"""Bugs on purpose, each one that a careless change could bring in. A simulation that is worth its time finds them all."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from types import MappingProxyType
+from typing import Any, Final
+from unittest.mock import patch
+
+from fujie.core.transaction import VerifiedBlock
+from fujie.engine.cometbft import abci, consensus
+from fujie.engine.cometbft.application import Application
+from fujie.engine.cometbft.consensus import Block, CarriedOut, Consensus
+from fujie.engine.executor import Executor
+from fujie.machine.schedule import Schedule, UnknownRules
+from fujie.machine.transition import BlockResult
+from fujie.store.base import WriteBatch
+from fujie.store.layout import Table
+from tests.simulation import agreement
+
+Planting = Callable[[], AbstractContextManager[Any]]
+
+
+def window_forgotten() -> AbstractContextManager[Any]:
+    """After a start nothing is remembered of what was carried out before."""
+    return patch.object(Executor, "_rebuild_window", lambda self: None)
+
+
+def acknowledged_too_early() -> AbstractContextManager[Any]:
+    """Callers hear of a block before it is durable."""
+    commit = Application.commit
+
+    def hasty(self: Application, request: abci.RequestCommit) -> Any:
+        assert self._decided is not None
+        tell = self._on_commit
+        tell(self._decided)
+        self._on_commit = lambda _: None
+        try:
+            return commit(self, request)
+        finally:
+            self._on_commit = tell
+
+    return patch.object(Application, "commit", hasty)
+
+
+def result_of_another_time() -> AbstractContextManager[Any]:
+    """What a proposal would do is used again for the same transactions at another time."""
+    carry_out = Consensus.carry_out
+
+    def careless(self: Consensus, decided: Block) -> CarriedOut:
+        for kept in list(self._kept):
+            if kept.transactions == decided.transactions:
+                self._kept[decided] = self._kept[kept]
+                break
+        return carry_out(self, decided)
+
+    return patch.object(Consensus, "carry_out", careless)
+
+
+def validators_a_block_early() -> AbstractContextManager[Any]:
+    """A change of validators is in force at the next height, not at the one after it."""
+    return patch.object(agreement, "EFFECTIVE_AFTER", agreement.EFFECTIVE_AFTER - 1)
+
+
+def judging_leaves_a_trace() -> AbstractContextManager[Any]:
+    """What a proposal would change is read by whatever comes next, although it was not decided."""
+    judge = Consensus.judge
+
+    def traced(self: Consensus, proposed: Block) -> str | None:
+        problem = judge(self, proposed)
+        if proposed in self._kept:
+            self.executor.live.commit(self._kept[proposed][1].changes)
+        return problem
+
+    return patch.object(Consensus, "judge", traced)
+
+
+def leavers_untold() -> AbstractContextManager[Any]:
+    """Consensus is not told of validators that leave."""
+    updates = consensus._updates
+
+    def without(before: Any, after: Any) -> Any:
+        return tuple(each for each in updates(before, after) if each.voting_power)
+
+    return patch.object(consensus, "_updates", without)
+
+
+def last_outcome_stands() -> AbstractContextManager[Any]:
+    """The id of a transaction leads to what became of its last repetition, not to what it did."""
+    log_entries = Executor._log_entries
+
+    def overwriting(self: Executor, block: VerifiedBlock, result: BlockResult, batch: WriteBatch) -> list[bytes]:
+        commitments = log_entries(self, block, result, batch)
+        size = self.log.size
+        places = {each.id: (size + place).to_bytes(8, "big") for place, each in enumerate(block.transactions)}
+        batch.put_many(Table.TRANSACTION_INDEX, dict(places))
+        return commitments
+
+    return patch.object(Executor, "_log_entries", overwriting)
+
+
+def unknown_rules_ignored() -> AbstractContextManager[Any]:
+    """A node that lacks the rules of a height goes on with those that it has."""
+    active = Schedule.active
+
+    def going_on(self: Schedule, state: Any, height: int) -> tuple[tuple[str, int], ...]:
+        try:
+            return active(self, state, height)
+        except UnknownRules:
+            return active(self, state, 0)
+
+    return patch.object(Schedule, "active", going_on)
+
+
+def raising_is_proposed() -> AbstractContextManager[Any]:
+    """A transaction that raises is not kept out of proposals."""
+
+    def propose(self: Consensus, offered: Block, bytes_max: int) -> tuple[bytes, ...]:
+        raws = dict.fromkeys(offered.transactions)
+        return tuple(raws) if sum(map(len, raws)) <= bytes_max else ()
+
+    return patch.object(Consensus, "propose", propose)
+
+
+BUGS: Final[Mapping[str, Planting]] = MappingProxyType(
+    {
+        planting.__name__: planting
+        for planting in (
+            window_forgotten,
+            acknowledged_too_early,
+            result_of_another_time,
+            validators_a_block_early,
+            judging_leaves_a_trace,
+            leavers_untold,
+            last_outcome_stands,
+            unknown_rules_ignored,
+            raising_is_proposed,
+        )
+    }
+)
