@@ -6,7 +6,7 @@ import typer
 
 from fujie.cli import output, signing, words
 from fujie.cli.search import identifier_in
-from fujie.cli.settings import Json, Keys, Settings, Trust, examples, settings_of
+from fujie.cli.settings import Json, Keys, Settings, Trust, Yes, examples, settings_of
 from fujie.core.wording import quoted
 
 if TYPE_CHECKING:
@@ -101,13 +101,22 @@ def update(
     _show(f"Updated {wanted}", outcome, {"identifier": wanted})
 
 
-@app.command(epilog=examples("fujie id retire ZZ.156.1301.GAS"))
+@app.command(epilog=examples("fujie id retire ZZ.156.1301.GAS", "fujie id retire ZZ.156.1301.GAS --yes"))
 def retire(
-    context: typer.Context, identifier: Identifier, key: Keys = None, trust: Trust = None, json: Json = False
+    context: typer.Context,
+    identifier: Identifier,
+    yes: Yes = False,
+    key: Keys = None,
+    trust: Trust = None,
+    json: Json = False,
 ) -> None:
-    """Retire an identifier for ever. It keeps resolving, as retired, and is never given out again."""
+    """Retire an identifier for ever. It keeps resolving, as retired, and is never given out again.
+
+    What stands under it stays as it is. On a terminal you are asked first.
+    """
     settings = settings_of(context)
     wanted = identifier_in(settings, identifier)
+    output.require_yes(f"Retire {wanted} for ever? What stands under it stays as it is.", yes)
     with settings.client(trust) as client:
         signers = signing.controller_signers(settings, client, wanted, key)
         outcome = client.retire(wanted, signers=signers)

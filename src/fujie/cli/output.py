@@ -183,6 +183,18 @@ def _failed(what: str, do: str, facts: dict[str, Any], code: int) -> int:
     return code
 
 
+def require_yes(question: str, yes: bool) -> None:
+    """Ask on a terminal whether to do what cannot be undone; ``yes`` (``--yes``), and scripts, are not asked.
+
+    Raises ``typer.Abort`` when the answer is no.
+    """
+    if yes or _Mode.json or not sys.stdin.isatty():
+        return
+    import typer
+
+    typer.confirm(visible(question), abort=True, err=True)
+
+
 def ask_passphrase(path: Path) -> str | None:
     """Return the passphrase of a key: from FUJIE_PASSPHRASE, or asked for on a terminal; None where there is neither."""
     from fujie.node.keyring import passphrase_from_environment

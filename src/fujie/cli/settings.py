@@ -27,6 +27,7 @@ def _set_json(value: bool) -> bool:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.", callback=_set_json, is_eager=True)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Trust = Annotated[
     Path | None,
     typer.Option("--trust", help="Trust root file [default: trust.json of the data folder]", show_default=False),
