@@ -18,7 +18,7 @@ FUNCTION_LINES_MAX = 70
 LONG_MODULES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 
-HEAVY = ("litestar", "uvicorn", "rocksdict", "typer", "rich", "httpx", "pydantic", "sqlite3")
+HEAVY = ("google.protobuf", "litestar", "uvicorn", "rocksdict", "typer", "rich", "httpx", "pydantic", "sqlite3")
 
 SOURCES = pytest.mark.parametrize("path", python_files(PACKAGE), ids=name_of)
 

@@ -252,6 +252,7 @@ def test_a_receipt_of_another_chain_does_not_verify(node, tmp_path):
 def test_a_second_process_on_the_folder_is_refused(node):
     shown = node.run("up", code=1, FUJIE_PORT=str(free_port()))
     assert "is in use by process" in shown
+    assert f"A node of it answers at http://127.0.0.1:{node.port}." in shown
 
 
 def test_a_taken_port_is_named(node, tmp_path):

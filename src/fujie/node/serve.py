@@ -24,7 +24,7 @@ import msgspec
 
 from fujie.api.listening import accept, address_of, listen
 from fujie.core.errors import OperationalError
-from fujie.node.address import published
+from fujie.node.address import published, running_url
 from fujie.node.config_keys import Config
 from fujie.node.folder import Folder, closed_to_others
 from fujie.node.logs import apply_level, levels, start_logging
@@ -158,8 +158,18 @@ def _given(folder: Folder, config: Config, **more: int) -> list[str]:
 
 def _require_unused(folder: Folder) -> None:
     """Raise :class:`OperationalError` when another process has the folder, before anything is written to its log."""
-    if folder.chain.is_dir():
+    if not folder.chain.is_dir():
+        return
+    try:
         FolderLock(folder.chain).release()
+    except OperationalError as error:
+        url = running_url(folder)
+        if url is None:
+            raise
+        raise OperationalError(
+            f"{error.what} A node of it answers at {url}.",
+            "Use that one, or stop it. Another node takes another folder and port: FUJIE_PORT=9000 fujie --home FOLDER up.",
+        ) from None
 
 
 def _ensure_log_key(folder: Folder) -> None:
