@@ -161,7 +161,7 @@ def test_every_operation_and_query_is_reached_by_its_json_form(node):
     assert "nothing was done" in node.run("operation", "submit", "decide.json", *keys, "--dry-run")
     assert node.json("read", query)["record"]["quota_per_minute"] == 0
     assert "POLICY_NOT_SATISFIED" in node.run("operation", "submit", "decide.json", keys[0], code=4)
-    assert "Done: Propose, Vote, Vote" in node.run("operation", "submit", "decide.json", *keys)
+    assert "Done: propose, vote, vote" in node.run("operation", "submit", "decide.json", *keys)
     assert node.json("read", query)["record"]["quota_per_minute"] == 5_000
 
     vault = json.dumps({"type": "vault_query", "account": "bank-east", "instrument": "CNY"})

@@ -1,6 +1,7 @@
 """Which money a command is about: the one that is named, or the only one that the chain has."""
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+import time
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
@@ -11,6 +12,9 @@ from fujie.core.wording import quoted
 if TYPE_CHECKING:
     from fujie.cli.settings import Settings
     from fujie.client.client import Client
+
+LISTS_WAIT_S: Final = 3.0  # a node that has just started begins its lists a moment later
+LISTS_POLL_S: Final = 0.1
 
 Instrument = Annotated[
     str | None,
@@ -61,14 +65,18 @@ def codes(settings: "Settings") -> list[str]:
     """Return the codes of all instruments, as the node lists them. Raises :class:`OperationalError` where it keeps no lists."""
     from fujie.client.explorer import ProblemError
 
-    try:
-        return settings.listed(lambda explorer: explorer.supply(), "instruments", "instrument")
-    except ProblemError as error:
-        if error.name != "PROJECTION_OFF":
-            raise
-        raise OperationalError(
-            "The node keeps no lists, and cannot say which money there is.", "Name it: --instrument CODE."
-        ) from None
+    until_s = time.monotonic() + LISTS_WAIT_S
+    while True:
+        try:
+            return settings.listed(lambda explorer: explorer.supply(), "instruments", "instrument")
+        except ProblemError as error:
+            if error.name != "PROJECTION_OFF":
+                raise
+        if time.monotonic() > until_s:
+            raise OperationalError(
+                "The node keeps no lists, and cannot say which money there is.", "Name it: --instrument CODE."
+            )
+        time.sleep(LISTS_POLL_S)
 
 
 def _those_there_are(settings: "Settings") -> str:
