@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from typing import NamedTuple
 
 from fujie.core.encoding import encode
@@ -24,14 +23,12 @@ from fujie.core.transaction import VerifiedBlock, VerifiedTransaction
 from fujie.core.wording import count
 from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor, Head, Staged
-from fujie.engine.intake import Intake, Waiting, turned_away
-from fujie.engine.local_reads import LocalReads
+from fujie.engine.intake import Waiting, turned_away
+from fujie.engine.local_ledger import LocalLedger
 from fujie.engine.proving import Proven
 from fujie.engine.quarantine import apply_sound
-from fujie.engine.rehearsing import dry_run
 from fujie.engine.stored_block import StoredBlock, block_at
 from fujie.machine.genesis import founding_record
-from fujie.machine.schedule import UnknownRules
 from fujie.machine.transition import BlockResult
 from fujie.modules.membership import queries as membership
 from fujie.modules.membership.records import Validator as Member
@@ -62,7 +59,7 @@ class _Tip(NamedTuple):
     results_hash: bytes
 
 
-class EmbeddedEngine(LocalReads):
+class EmbeddedEngine(LocalLedger):
     """Implements ``engine.base.Served``. Owns the executor and its store, and closes both."""
 
     def __init__(
@@ -78,12 +75,9 @@ class EmbeddedEngine(LocalReads):
 
         Raises :class:`OperationalError` when the chain was founded with another validator key, or was handed over.
         """
-        super().__init__()
+        super().__init__(executor, clock_ms, worker=worker, prepare=executor.read_ahead)
         require_not_handed_over(executor.store)
-        self.executor = executor
-        self.chain_id = executor.chain_id
         self._signer = signer
-        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._heartbeat_ms = heartbeat_ms
         self._validators = _validator_set(executor)
         if [validator.public_key for validator in self._validators.validators] != [signer.public_key]:
@@ -95,8 +89,6 @@ class EmbeddedEngine(LocalReads):
         self._next_validators_hash: bytes | None = None  # in the last block, when others go on from here
         self._address = validator_address(signer.public_key)
         self._consensus_hash = consensus_params_hash(BLOCK_BYTES_MAX, -1)
-        self._intake = Intake(use_worker=worker, prepare=executor.read_ahead)
-        self._changed = self._intake.changed
         self._unproven = False  # whether the newest block changed something that no header commits to yet
         self._tip, light_block, last_was_empty = self._load_tip()
         if light_block is None or not last_was_empty:
@@ -112,33 +104,6 @@ class EmbeddedEngine(LocalReads):
             thread.start()
 
     # -- for callers
-
-    @property
-    def pending(self) -> int:
-        """See ``Served``."""
-        return self._intake.pending
-
-    def submit(self, transactions: Sequence[bytes]) -> Future[list[Outcome]]:
-        """See ``Engine``."""
-        return self._intake.submit(transactions)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """See ``Served``."""
-        return self._intake.failure
-
-    def dry_run(self, transaction: bytes) -> Outcome:
-        """See ``Engine``."""
-        return dry_run(self.executor, transaction, self._next_time)
-
-    def wait_proven(self, index: int, timeout_s: float) -> bool:
-        """See ``LocalReads``."""
-        intake = self._intake
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._proven.head.log_size > index or intake.failure is not None or intake.closing, timeout_s
-            )
-        return self._proven.head.log_size > index
 
     def close(self) -> None:
         """See ``Engine``."""
@@ -165,15 +130,11 @@ class EmbeddedEngine(LocalReads):
 
     def _end(self) -> bool:
         """Finish the block in hand and stop the threads; False when that was done before."""
-        with self._changed:
-            if self._intake.closing:
-                return False
-            self._intake.closing = True
-            self._changed.notify_all()
+        if not self._begin_to_close():
+            return False
         for thread in self._threads:
             thread.join()
-        self._intake.fail(OperationalError("The ledger was closed.", "Open it again and submit the same bytes again."))
-        self._intake.close()
+        self._close_intake()
         return True
 
     # -- ledger thread
@@ -294,26 +255,6 @@ class EmbeddedEngine(LocalReads):
         self._intake.settle(waiting, outcomes)
 
     # -- inside
-
-    def _guard(self, target: Callable[[], None]) -> None:
-        """Run a thread; when it fails, say so to every caller and stop, rather than go on in doubt."""
-        try:
-            target()
-        except BaseException as error:
-            if not isinstance(error, UnknownRules):
-                log.exception("the ledger stops")
-            with self._changed:
-                self._intake.failure = self._intake.failure or error
-                self._changed.notify_all()
-            reason = (
-                error
-                if isinstance(error, OperationalError)
-                else OperationalError(f"The ledger stopped: {error!r}.", "See the log; what was acknowledged is safe.")
-            )
-            self._intake.fail(reason)
-
-    def _next_time(self, head: Head) -> int:
-        return max(self._clock_ms(), head.time_ms + 1)
 
     def _load_tip(self) -> tuple[_Tip, bytes | None, bool]:
         """Return the newest block as the next one needs it, its light block if there is one, and whether it was empty."""

@@ -15,15 +15,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
-from fujie.engine.base import Outcome
 from fujie.engine.cometbft.application import Application
 from fujie.engine.cometbft.consensus import CarriedOut, Consensus
 from fujie.engine.cometbft.headers import Headers
@@ -33,10 +31,8 @@ from fujie.engine.cometbft.server import AbciServer
 from fujie.engine.cometbft.submission import Submission
 from fujie.engine.cometbft.verifying import Verification
 from fujie.engine.executor import Executor, Head
-from fujie.engine.intake import Intake
-from fujie.engine.local_reads import LocalReads
+from fujie.engine.local_ledger import LocalLedger
 from fujie.engine.proving import Proven
-from fujie.engine.rehearsing import dry_run
 from fujie.engine.stored_block import StoredBlock, block_at, light_block_at
 from fujie.machine.schedule import UnknownRules
 from fujie.modules.catalog import RECEIPT
@@ -82,7 +78,7 @@ class _Unshown(NamedTuple):
     batch: WriteBatch
 
 
-class CometEngine(LocalReads):
+class CometEngine(LocalLedger):
     """Implements ``engine.base.Served``. Owns executor, store and the `cometbft` process, and closes them."""
 
     def __init__(
@@ -104,18 +100,13 @@ class CometEngine(LocalReads):
         block that CometBFT makes on this chain. Raises :class:`OperationalError` when it does not start, or no block is
         made within ``wait_s``: too few validators run. ``on_closed`` is called when everything is closed, then as well.
         """
-        super().__init__()
-        self.executor = executor
-        self.chain_id = executor.chain_id
+        self._verification = Verification(use_worker=worker)
+        super().__init__(executor, clock_ms, worker=worker, prepare=self._verification.remember)
         self._on_closed = on_closed
-        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._votes: dict[int, LightBlock] = {}  # by height, of blocks that are not shown; guarded by `_changed`
         self._unshown: deque[_Unshown] = deque()
         self._answers = False  # whether CometBFT has answered since it started
         self._proves = False
-        self._verification = Verification(use_worker=worker)
-        self._intake = Intake(use_worker=worker, prepare=self._verification.remember)
-        self._changed = self._intake.changed
         self._rpc = Rpc(paths.rpc)
         self._submission = Submission(executor, self._intake, self._rpc, self._clock_ms)
         self._headers = Headers(self.chain_id, self._rpc, self._take_light_block)
@@ -154,42 +145,11 @@ class CometEngine(LocalReads):
 
     # -- for callers
 
-    @property
-    def pending(self) -> int:
-        """See ``Served``."""
-        return self._intake.pending
-
-    @property
-    def failure(self) -> BaseException | None:
-        """See ``Served``."""
-        return self._intake.failure
-
-    def submit(self, transactions: Sequence[bytes]) -> Future[list[Outcome]]:
-        """See ``Engine``."""
-        return self._intake.submit(transactions)
-
-    def dry_run(self, transaction: bytes) -> Outcome:
-        """See ``Engine``."""
-        return dry_run(self.executor, transaction, lambda head: max(self._clock_ms(), head.time_ms + 1))
-
-    def wait_proven(self, index: int, timeout_s: float) -> bool:
-        """See ``LocalReads``."""
-        intake = self._intake
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._proven.head.log_size > index or intake.failure is not None or intake.closing, timeout_s
-            )
-        return self._proven.head.log_size > index
-
     def close(self) -> None:
         """See ``Engine``."""
-        with self._changed:
-            if self._intake.closing:
-                return
-            self._intake.closing = True
-            self._changed.notify_all()
-        self._process.close()
-        self._close_all()
+        if self._begin_to_close():
+            self._process.close()
+            self._close_all()
 
     # -- the ledger thread
 
@@ -269,24 +229,8 @@ class CometEngine(LocalReads):
         log.error("the ledger stops at %s", request, exc_info=None if isinstance(error, UnknownRules) else error)
         self._stop(error)
 
-    def _guard(self, target: Callable[[], None]) -> None:
-        """Carry out ``target``; when it fails, say so to every caller and stop, rather than go on in doubt."""
-        try:
-            target()
-        except BaseException as error:
-            log.exception("the ledger stops")
-            self._stop(error)
-
     def _stop(self, error: BaseException) -> None:
-        with self._changed:
-            self._intake.failure = self._intake.failure or error
-            self._changed.notify_all()
-        reason = (
-            error
-            if isinstance(error, OperationalError)
-            else OperationalError(f"The ledger stopped: {error!r}.", "See the log; what was acknowledged is safe.")
-        )
-        self._intake.fail(reason)
+        super()._stop(error)
         # CometBFT ends by itself without its application; it must not be started again, and is waited for elsewhere.
         threading.Thread(target=self._process.close, name="fujie-stop", daemon=True).start()
 
@@ -340,13 +284,10 @@ class CometEngine(LocalReads):
         self._headers.close()
         self._server.close()
         self._application.close()
-        with self._changed:
-            self._intake.closing = True
-            self._changed.notify_all()
+        self._begin_to_close()
         for thread in self._threads:
             thread.join()
-        self._intake.fail(OperationalError("The ledger was closed.", "Open it again and submit the same bytes again."))
-        self._intake.close()
+        self._close_intake()
         self._verification.close()
         self._rpc.close()
         self.executor.store.close()
