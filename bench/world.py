@@ -93,16 +93,15 @@ def prepared(kind: StoreKind, wallets: int, identifiers: int = 0, blocks: int = 
 
 def _build(kind: StoreKind, wallets: int, identifiers: int, folder: Path) -> None:
     store = open_store(kind, folder)
-    found(store, compose("bench", now_ms() - 1, _parts()))
+    found(store, compose("bench", now_ms() - 1, genesis_parts([VALIDATOR.public_key])))
     store.close()
     engine = open_engine(kind, folder)
-    total = FUNDS_MINOR * wallets
-    _submit(engine, [[Issue("institution", INSTRUMENT, total, secrets.token_bytes(16))]], BANK)
+    _submit(engine, [issue(wallets)], BANK)
     started = time.perf_counter()
     done = 0
     for first in range(0, wallets, 16_000):
         numbers = range(first, min(first + 16_000, wallets))
-        for operations in (_openings(numbers), _fundings(numbers)):
+        for operations in (openings(numbers), fundings(numbers)):
             _submit(engine, list(operations), INSTITUTION)
         done += len(numbers)
         rate = done / (time.perf_counter() - started)
@@ -151,7 +150,13 @@ def node(number: int) -> str:
     return f"N{number:07d}"
 
 
-def _openings(numbers: range) -> Iterator[list[Operation]]:
+def issue(wallets: int) -> list[Operation]:
+    """Return what the central bank does first: the money for so many wallets, to the institution."""
+    return [Issue("institution", INSTRUMENT, FUNDS_MINOR * wallets, secrets.token_bytes(16))]
+
+
+def openings(numbers: range) -> Iterator[list[Operation]]:
+    """Yield, a transaction each, what opens these wallets."""
     for first in range(numbers.start, numbers.stop, OPERATIONS_PER_TRANSACTION):
         yield [
             OpenWallet(
@@ -167,7 +172,8 @@ def _openings(numbers: range) -> Iterator[list[Operation]]:
         ]
 
 
-def _fundings(numbers: range) -> Iterator[list[Operation]]:
+def fundings(numbers: range) -> Iterator[list[Operation]]:
+    """Yield, a transaction each, what gives these wallets their money."""
     for first in range(numbers.start, numbers.stop, OPERATIONS_PER_TRANSACTION):
         yield [
             Distribute("institution", wallet_id(number), INSTRUMENT, FUNDS_MINOR)
@@ -175,7 +181,8 @@ def _fundings(numbers: range) -> Iterator[list[Operation]]:
         ]
 
 
-def _parts() -> list[tuple[str, Record]]:
+def genesis_parts(validators: Sequence[bytes]) -> list[tuple[str, Record]]:
+    """Return the parts of the genesis, with these public keys for validators."""
     quota = 1_000_000_000
     return [
         (
@@ -194,7 +201,7 @@ def _parts() -> list[tuple[str, Record]]:
                         "root", "bench", single(REGISTRAR.public_key), (Role.ROOT_AUTHORITY,), quota
                     ),
                 ),
-                validators=(Validator(VALIDATOR.public_key, 10, "bench"),),
+                validators=tuple(Validator(key, 10, "bench") for key in sorted(validators)),
                 rules=tuple(membership.GenesisRule(room, 1) for room in ("currency", "identity", "membership")),
             ),
         ),

@@ -68,6 +68,7 @@ FUNDS_MINOR: Final = 1_000_000
 CITY: Final = "ZZ.156"
 
 
+@cache
 def signer(name: str) -> Signer:
     """Return the key pair called ``name``."""
     return Signer(sha256(b"world key " + name.encode()).digest())
@@ -367,7 +368,7 @@ def running(
 
 def trust_of(engine: EmbeddedEngine) -> TrustRoot:
     """Return the trust root of a running chain."""
-    header, _, _ = load_block(engine.executor, 1)
+    header = load_block(engine.executor, 1).header
     return TrustRoot(
         chain_id=engine.chain_id,
         validators_hash=header.validators_hash.hex(),

@@ -6,6 +6,7 @@
 #                   transparency logs) and the CometBFT node                                  -> .tools/bin
 #   Node >= 18      runs the JavaScript verifier
 #   strace          shows where a node calls fsync
+#   ip              makes network namespaces, for clusters of nodes; only where the tests run as root
 #   Chromium        opens the console, with a font that has Chinese characters
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -83,6 +84,11 @@ ensure_strace() {
     command -v strace >/dev/null || apt_install strace "strace is not installed"
 }
 
+ensure_ip() {
+    # Others than root cannot make network namespaces; for them the clusters of the tests stand on loopback.
+    [ "$(id -u)" -ne 0 ] || command -v ip >/dev/null || apt_install iproute2 "ip is not installed"
+}
+
 ensure_chromium() {
     command -v chromium >/dev/null || apt_install chromium "Chromium is not installed"
     command -v fc-list >/dev/null || apt_install fontconfig "fontconfig is not installed"
@@ -95,4 +101,5 @@ build_go tests/tlog fujie-tlog
 ensure_cometbft
 ensure_node
 ensure_strace
+ensure_ip
 ensure_chromium

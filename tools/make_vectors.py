@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # run as a script, the folder of the script is on the path and not the checkout
     sys.path.insert(0, str(ROOT))
 
-from tools.vector_sets import chain, encoding, hashing, names, proofs, receipts, signing  # noqa: E402 - needs the path above
+from tools.vector_sets import chain, encoding, hashing, names, paths, proofs, receipts, signing  # noqa: E402 - needs the path above
 from tools.vector_sets.common import VectorSet  # noqa: E402 - as above
 
 TARGET: Final = ROOT / "vectors"
@@ -35,6 +35,7 @@ FILES: Final[dict[str, Callable[[], VectorSet]]] = {
     "versions.json": proofs.build_versions,
     "light-blocks.json": chain.build_light_blocks,
     "bundles.json": chain.build_bundles,
+    "light-paths.json": paths.build_light_paths,
     "receipts.json": receipts.build_receipts,
     "trust-roots.json": chain.build_trust_roots,
     "identifiers.json": names.build_identifiers,

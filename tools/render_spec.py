@@ -224,6 +224,7 @@ def _room(name: str) -> tuple[str, list[type[msgspec.Struct]]]:
         *(table(cls) + "\n" for cls in dict.fromkeys(standing_types) if cls in own),
         "### Parts of the above and of operations\n" if nested else "",
         *(table(cls) + "\n" for cls in nested),
+        *(_founding(name, own) if name != "membership" else ()),
         "### Operations\n",
         *(table(cls) + "\n" for cls in operations),
         "### Events\n",
@@ -234,6 +235,19 @@ def _room(name: str) -> tuple[str, list[type[msgspec.Struct]]]:
         *(_reasons(family) + "\n" for family in _reason_families(modules["reasons"])),
     ]
     return "\n".join(part for part in parts if part), mentioned
+
+
+def _founding(name: str, known: Iterable[type[msgspec.Struct]]) -> Iterator[str]:
+    """Yield the section of what a vote founds a room with: the record, and those in it that no other table has."""
+    part = importlib.import_module(f"fujie.modules.{name}.genesis").GENESIS.type
+    yield f"### What `{name}` begins with\n"
+    yield (
+        "The canonical bytes of the first record are `part` in a FoundRoom of this room, and a genesis is composed from it.\n"
+        "What it writes, and why it is refused, is the same in both.\n"
+    )
+    for cls in _mentioned([part]):
+        if cls.__module__.startswith(f"fujie.modules.{name}.") and cls not in known:
+            yield table(cls) + "\n"
 
 
 def of_room(family: Iterable[type[Any]], name: str) -> list[type[Any]]:

@@ -94,16 +94,28 @@ function itemJson(item) {
   return { kind, id: toHex(id), success: isSuccess, reason: reason && reason.name, ...shown };
 }
 
+/** @param {any} header @returns {any} what JSON.stringify takes */
+const pathJson = (header) => ({
+  height: Number(header.height),
+  time_ms: header.timeMs,
+  validators_hash: toHex(header.validatorsHash),
+});
+
 /** @param {any} proven @param {any} options @returns {string} */
 function render({ verified, items }, { json, atMs }) {
-  const { header, headerHash, timeMs } = verified;
+  const { header, headerHash, timeMs, path, isAccountable } = verified;
   const [height, hash] = [String(header.height), toHex(headerHash)];
   if (json) {
     const head = { chain_id: header.chainId, height: Number(height), time_ms: timeMs, hash };
-    return JSON.stringify({ proven: true, header: head, items: items.map(itemJson) }, null, 2);
+    const way = { blocks: path.map(pathJson), accountable: isAccountable };
+    return JSON.stringify({ proven: true, header: head, path: way, items: items.map(itemJson) }, null, 2);
   }
   const head = `proven by the header of ${header.chainId} at height ${height} of ${new Date(timeMs).toISOString()} (${hash})`;
-  return [head, ...items.flatMap((/** @type {any} */ item) => describe(item, atMs))].join("\n");
+  const way = path.map(
+    (/** @type {any} */ one) => `    after height ${one.height} of ${new Date(one.timeMs).toISOString()}, whose validators are ${toHex(one.validatorsHash)}`,
+  );
+  if (!isAccountable) way.push("    BEWARE: some of those vouched for others a trust period or more after they had last signed");
+  return [head, ...way, ...items.flatMap((/** @type {any} */ item) => describe(item, atMs))].join("\n");
 }
 
 /** @param {string[]} words @returns {Promise<number>} the exit code */

@@ -11,10 +11,9 @@ Source: CometBFT 0.38 specification, "ABCI 2.0", section "CometBFT's expected be
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -25,18 +24,15 @@ from fujie.core.misbehaviour import Misbehaviour
 from fujie.core.transaction import SIGNED_TRANSACTION, SignedTransaction
 from fujie.engine.admission import verdict, verify_transaction
 from fujie.engine.cometbft import abci
-from fujie.engine.cometbft.application import Application
-from fujie.engine.cometbft.consensus import Block, CarriedOut, Consensus
-from fujie.engine.cometbft.verifying import Verification
-from fujie.engine.executor import Executor, found
+from fujie.engine.cometbft.consensus import Block
+from fujie.engine.executor import found
 from fujie.machine.schedule import Schedule
 from fujie.modules.currency import state_keys as currency_keys
 from fujie.modules.membership.records import SetValidator
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
-from fujie.store.base import Store
-from fujie.store.layout import Table
 from fujie.store.opening import open_store
 from tests import world
+from tests.abci.replica import Acknowledged, Replica
 from tests.abci.requests import block_of, judging, request_of, timestamp, told
 from tests.engine.bare import BareChain, Result
 from tests.engine.failing import failing_schedule
@@ -56,72 +52,38 @@ class CrashError(Exception):
     """The application is gone, as when its process is killed."""
 
 
-class Acknowledged(NamedTuple):
-    """What a caller was told of a transaction."""
-
-    receipt: bytes
-    log_index: int
-
-
 def with_poison() -> Schedule:
     """The rules, with payments that raise."""
     return failing_schedule(lambda _state, operation: operation.amount_minor == POISON_MINOR)
 
 
-class Replica:
-    """The application on a store, from a start to its end, and what it told its callers."""
-
-    def __init__(self, store: Store, schedule: Schedule, clock_ms: Callable[[], int]) -> None:
-        self.store = store
-        self.executor = Executor(store, schedule)
-        self.told: dict[bytes, Acknowledged] = {}
-        self.refused: list[tuple[bytes, int]] = []
-        self._verification = Verification(use_worker=False)
-        self.application = Application(
-            Consensus(self.executor, self._verification),
-            self._verification,
-            initial_height=1,
-            clock_ms=clock_ms,
-            on_commit=self._hear,
-            on_refused=lambda transaction, code: self.refused.append((transaction.id, code)),
-        )
-
-    def close(self) -> None:
-        """End it; what is not in the store is lost."""
-        self.application.close()
-        self._verification.close()
-        self.store.close()
-
-    def image(self) -> bytes:
-        """A digest of everything in the store."""
-        whole = sha256()
-        for table in Table:
-            for key, value in self.store.scan(table):
-                whole.update(sha256(key).digest() + sha256(value).digest())
-        return whole.digest()
-
-    def _hear(self, decided: CarriedOut) -> None:
-        receipts = decided.staged.result.receipts
-        first = self.executor.head.log_size - len(receipts)
-        for index, receipt in enumerate(receipts, first):
-            self.told.setdefault(receipt.transaction_id, Acknowledged(encode(receipt), index))
-
-
 class Driver:
-    """One chain, driven from genesis on. ``faults`` are those of the commits of the store, by number, genesis being 0."""
+    """One chain, driven from genesis on. ``faults`` are those of the commits of the store, by number, genesis being 0.
 
-    def __init__(self, seed: int, kind: world.Kind, folder: Path, faults: dict[int, Fault] | None = None) -> None:
+    ``snapshots``: where one is kept of every block.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        kind: world.Kind,
+        folder: Path,
+        faults: dict[int, Fault] | None = None,
+        snapshots: Path | None = None,
+    ) -> None:
         self.random = random.Random(seed)
         self.faults = faults
         self.crashes = 0
         self._kind = kind
         self._folder = folder
+        self._snapshots = snapshots
+        self._behind = 1  # by so many blocks at most the application is behind CometBFT when it starts
         self._schedule = with_poison()
         self.bare = BareChain(funded(), self._schedule)
         self._signing = Signing(self.bare.chain_id)
         self._clock = world.Clock(self.bare.time_ms)
         self.decided: list[Block] = []  # what CometBFT has stored
-        self._results: list[Result] = []
+        self.results: list[Result] = []
         self._mempool: list[bytes] = []
         self._votes: list[bytes] = []  # what is still to come of a decision of the governors
         self._commits = 1  # that of genesis
@@ -135,6 +97,26 @@ class Driver:
     def close(self) -> None:
         """End."""
         self.replica.close()
+
+    def go_on(self, folder: Path, kind: world.Kind, behind: int) -> None:
+        """Go on with the same chain in another folder, which lacks that many blocks of it."""
+        self.replica.close()
+        self._folder, self._kind, self._snapshots, self.faults = folder, kind, None, None
+        self._acknowledged.clear()  # receipts that are older than what it began from are not there
+        self._behind = behind
+
+    def remembers(self, raw: bytes) -> bool:
+        """Tell whether a transaction was carried out and has not expired, as the bare machine knows."""
+        transaction = verify_transaction(raw)
+        return self.bare.window.remembers(transaction.id, transaction.body.expires_at_ms)
+
+    def decide_again(self, raws: Sequence[bytes]) -> None:
+        """Have the application carry out a block of these transactions, whatever it would have said of a proposal."""
+        block = Block(len(self.decided) + 1, self.bare.time_ms + 1, tuple(raws))
+        self._clock.now_ms = block.time_ms
+        self.decided.append(block)
+        self.results.append(self.bare.decide(block))
+        self._carry_out(block)
 
     # -- CometBFT's side
 
@@ -169,20 +151,22 @@ class Driver:
     def _open(self) -> None:
         inner = open_store("sqlite" if self._kind == "sqlite" else "rocks", self._folder)
         plan = {number - self._commits: fault for number, fault in (self.faults or {}).items()}
-        self.replica = Replica(FaultyStore(inner, plan), self._schedule, self._clock)
+        self.replica = Replica(FaultyStore(inner, plan), self._schedule, self._clock, self._snapshots)
 
     def _handshake(self) -> None:
         """Ask where the application stands, and have it catch up. Blocks that it lacks are carried out as they were decided."""
         answer = self.replica.application.info(abci.RequestInfo(version="0.38.25", abci_version="2.0.0"))
         height = answer.last_block_height
-        assert len(self.decided) - 1 <= height <= len(self.decided), "more than one block was lost, or one was made up"
+        lost = len(self.decided) - height
+        assert 0 <= lost <= self._behind, "more than one block was lost, or one was made up"
         if height:
-            assert answer.last_block_app_hash == self._results[height - 1].app_hash
+            assert answer.last_block_app_hash == self.results[height - 1].app_hash
         else:
             assert answer.last_block_app_hash == b""
             self._init_chain()
         for block in self.decided[height:]:
             self._carry_out(block)
+        self._behind = 1
 
     def _init_chain(self) -> None:
         genesis = BareChain(funded())
@@ -213,14 +197,14 @@ class Driver:
         self._crash(height, "proposed")
         block = self.random.choice(proposals)
         self.decided.append(block)
-        self._results.append(self.bare.decide(block))
+        self.results.append(self.bare.decide(block))
         self._mempool = [raw for raw in self._mempool if raw not in block.transactions]
         self._crash(height, "decided")
         self._carry_out(block)
 
     def _carry_out(self, block: Block) -> None:
         application, executor = self.replica.application, self.replica.executor
-        request, result = request_of(block), self._results[block.height - 1]
+        request, result = request_of(block), self.results[block.height - 1]
         assert block_of(request) == block
         image, members = self.replica.image(), executor.live.get(VALIDATORS_KEY)
         assert members is not None
@@ -382,7 +366,7 @@ class Driver:
         """Hold what stands in the store against the bare machine, and what callers were told against what stands."""
         executor = self.replica.executor
         height = executor.head.height
-        result = self._results[height - 1] if height else None
+        result = self.results[height - 1] if height else None
         assert executor.head.app_hash == (result.app_hash if result else BareChain(funded()).app_hash)
         if result is not None:
             first = executor.head.log_size - len(result.receipts)

@@ -17,11 +17,11 @@ from fujie.engine.cometbft import abci
 from fujie.engine.cometbft.consensus import Block
 from fujie.engine.cometbft.server import AbciServer
 from fujie.engine.executor import found
-from fujie.machine.genesis import chain_id
+from fujie.machine.genesis import Genesis, chain_id
 from fujie.machine.schedule import SCHEDULE
 from tests import world
 from tests.abci.client import AbciClient, connected
-from tests.abci.driver import Replica
+from tests.abci.replica import Replica
 from tests.abci.requests import judging, request_of, timestamp
 from tests.engine.bare import BareChain, Result
 from tests.engine.recorded import sequence
@@ -40,21 +40,24 @@ def recorded() -> Iterator[Block]:
         yield Block(height, time_ms, tuple(raws), tuple(acts))
 
 
-def by_the_bare_machine(blocks: Sequence[Block]) -> list[Result]:
+def by_the_bare_machine(blocks: Sequence[Block], genesis: Genesis | None = None) -> list[Result]:
     """Carry a sequence out in memory."""
-    chain = BareChain(funded())
+    chain = BareChain(genesis or funded())
     return [chain.decide(block) for block in blocks]
 
 
-def by_the_application(blocks: Sequence[Block], kind: Kind, folder: Path) -> list[Result]:
+def by_the_application(
+    blocks: Sequence[Block], kind: Kind, folder: Path, genesis: Genesis | None = None
+) -> list[Result]:
     """Carry a sequence out on a new store, every request over the socket, each block proposed and judged before."""
     folder.mkdir(parents=True)
     store = world.open_kind(kind, folder)
-    found(store, funded())
-    replica = Replica(store, SCHEDULE, Clock(funded().time_ms))
+    founding = genesis or funded()
+    found(store, founding)
+    replica = Replica(store, SCHEDULE, Clock(founding.time_ms))
     try:
         with _listening(replica) as client:
-            _begin(client)
+            _begin(client, founding)
             return [_carry_out(client, replica, block) for block in blocks]
     finally:
         replica.close()
@@ -71,8 +74,7 @@ def _listening(replica: Replica) -> Iterator[AbciClient]:
             server.close()
 
 
-def _begin(client: AbciClient) -> None:
-    genesis = funded()
+def _begin(client: AbciClient, genesis: Genesis) -> None:
     assert client.query.info().last_block_height == 0
     client.consensus.init_chain(
         abci.RequestInitChain(

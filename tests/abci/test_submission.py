@@ -81,7 +81,7 @@ class Chain:
         self.intake = Intake(use_worker=False, prepare=self.verification.remember)
         self.rpc = Lossy()
         self.clock = Clock(self.executor.head.time_ms)
-        self.submission = Submission(self.executor, self.intake, self.rpc, self.clock)  # type: ignore[arg-type]  # lossy
+        self.submission = Submission(self.executor, self.intake, self.rpc, self.clock)
         self.signing = Signing(self.executor.chain_id)
         self.threads = [
             threading.Thread(target=target) for target in (self.intake.verify_all, self.submission.send_all)

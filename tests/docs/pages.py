@@ -58,6 +58,7 @@ VARYING = (
         ),
         r"\1N\2",
     ),
+    (re.compile(r"\b[0-9,]+ blocks?\b"), "N blocks"),
     (re.compile(r"^( +took +)[0-9.]+ s$", re.MULTILINE), r"\1N s"),
     (re.compile(r"\b[0-9.]+ s \([0-9,]+/s\)"), "N s (N/s)"),
     (re.compile(r"\b((?:since|created)_height) [0-9]+"), r"\1 N"),

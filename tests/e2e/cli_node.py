@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ def is_free(port: int) -> bool:
 
 
 class CliNode:
-    """A data folder and the node on it, which may be started, stopped and asked."""
+    """A data folder and the node on it, which may be started, stopped and asked. ``program`` is what is run for `fujie`."""
+
+    program: Sequence[str] = (FUJIE,)
 
     def __init__(self, place: Path) -> None:
         self.home = place / "home"
@@ -48,7 +51,7 @@ class CliNode:
         """Start `fujie up` and do not wait."""
         with self.log.open("w") as out:
             self.process = subprocess.Popen(
-                [FUJIE, "up", *arguments],
+                [*self.program, "up", *arguments],
                 env=self.environment,
                 cwd=self.work,
                 stdout=out,
@@ -87,7 +90,7 @@ class CliNode:
     def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
         """Run a command, expect its exit code, and return both outputs."""
         done = subprocess.run(
-            [FUJIE, *arguments],
+            [*self.program, *arguments],
             env=self.environment | environment,
             cwd=self.work,
             capture_output=True,

@@ -21,7 +21,7 @@ from tests.e2e.lying_server import Answer, Lie, Server, send, truth
 
 SECONDS_MAX: Final = 300  # after which a test gives up waiting; nothing is measured by it
 
-Items = list[tuple[bytes, list[bytes]]]
+Items = list[tuple[bytes, list[bytes], list[bytes]]]
 AboutBlocks = Callable[[int, Items], Items]
 
 

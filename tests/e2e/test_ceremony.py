@@ -5,15 +5,19 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
-from msgspec.structs import replace
 
+from fujie.client.verifier import VerifiedRecord, verify_file
+from fujie.core.encoding import encode
 from fujie.node.cometbft_home import comet_status
 from fujie.node.doctor.scene import Scene
 from fujie.node.folder import Folder
-from fujie.proof.trust import encode_trust
+from fujie.proof.trust import TrustRoot, decode_trust
 from tests.e2e.cli_node import START_S, CliNode, free_port
+from tests.verifier.second import assert_agreement
 
 pytestmark = [pytest.mark.go, pytest.mark.slow]
 
@@ -43,14 +47,6 @@ class Organisation(CliNode):
 
     def power(self) -> int:
         return comet_status(self.folder).power
-
-    def current_trust(self) -> Path:
-        """Write a trust root with the validators of the newest block, as an organisation hands it out after a change."""
-        header = Scene(self.folder).stored.header
-        assert header is not None
-        path = self.work / "now.json"
-        path.write_bytes(encode_trust(replace(self.folder.trust(), validators_hash=header.validators_hash.hex())))
-        return path
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -82,13 +78,45 @@ def founders(place: Path) -> Iterator[dict[str, Organisation]]:
             assert each.stop(signal.SIGTERM) == 0
 
 
-def vote(founders: dict[str, Organisation], action: str, trust: Path) -> None:
+def vote(founders: dict[str, Organisation], action: str) -> None:
     """Have an action proposed by one organisation and carried by two, each at its own node with its own key."""
     [first, second, _] = founders.values()
-    options = ("--trust", str(trust))
-    identifier = first.json("proposal", "new", first.name, action, *options)["id"]
-    first.run("proposal", "vote", first.name, identifier, *options)
-    assert "the proposal is carried" in second.run("proposal", "vote", second.name, identifier, *options)
+    identifier = first.json("proposal", "new", first.name, action)["id"]
+    first.run("proposal", "vote", first.name, identifier)
+    assert "the proposal is carried" in second.run("proposal", "vote", second.name, identifier)
+
+
+def validators_of(node: Organisation) -> str:
+    """The hash of the validators that signed the newest block of a node."""
+    header = Scene(node.folder).stored.header
+    return "" if header is None else header.validators_hash.hex()
+
+
+def saved_and_shown(node: Organisation, changes: int) -> None:
+    """What a node proves under the trust root of the founding day is saved, and checked by others without any node."""
+    root, works = node.folder.trust_path, node.work
+    trust = decode_trust(root.read_bytes())
+    node.run("resolve", "ZZ.000.GAS", "--save", "gas.fujie")
+    address = node.json("status")["url"] + "/ids/ZZ.000.GAS.fujie"
+    (works / "served.fujie").write_bytes(httpx.get(address, params={"since": trust.validators_hash}).content)
+    for name in ("gas.fujie", "served.fujie"):
+        said = node.json("verify", name, "--trust", str(root), "--strict")
+        assert said["items"][0]["record"]["name"] == "Gas works"
+        assert len(said["validators"]["changes"]) == changes, name
+        assert said["validators"]["within_trust_period"] is True
+        data = (works / name).read_bytes()
+        case = {"judge": "file", "bytes": data.hex(), "trust": root.read_text(), "at_ms": None}
+        assert_agreement([case], lambda case: judged_file(bytes.fromhex(case["bytes"]), trust))
+    unknown = httpx.get(address, params={"since": "00" * 32})
+    assert (unknown.status_code, unknown.json()["type"]) == (404, "/problems/VALIDATORS_UNKNOWN")
+
+
+def judged_file(data: bytes, trust: TrustRoot) -> list[Any]:
+    """What the Python verifier says of a file with one record, in the form of ``tests/verifier/judge.mjs``."""
+    [item] = verify_file(data, trust)
+    assert isinstance(item, VerifiedRecord)
+    assert item.record is not None
+    return [item.header_hash.hex(), item.time_ms, [encode(item.record).hex()]]
 
 
 def test_a_chain_without_a_dealer_takes_in_another_validator_and_lets_it_go(
@@ -104,7 +132,7 @@ def test_a_chain_without_a_dealer_takes_in_another_validator_and_lets_it_go(
 
     new = Organisation(place, "north")
     admit, validate = east.json("network", "show", str(new.request))["actions"]
-    vote(founders, admit, east.folder.trust_path)
+    vote(founders, admit)
     mint.run("genesis", "export", str(place / "town.genesis"))
     peers = [option for each in founders.values() for option in ("--peer", each.peer)]
     listen = ("--listen", new.address)
@@ -115,16 +143,19 @@ def test_a_chain_without_a_dealer_takes_in_another_validator_and_lets_it_go(
         until(lambda: new.power() == 0 and not comet_status(new.folder).catching_up)
         assert new.json("resolve", "ZZ.000.GAS")["record"]["name"] == "Gas works"
 
-        vote(founders, validate, east.folder.trust_path)
+        founding = validators_of(east)
+        vote(founders, validate)
         until(lambda: new.power() == 10)
-        until(lambda: Scene(east.folder).stored.header.validators_hash.hex() != east.folder.trust().validators_hash)  # type: ignore[union-attr]  # there are blocks
+        until(lambda: validators_of(east) != founding)
+        saved_and_shown(east, 1)
         founders["west"].stop()  # three of four powers go on deciding, so the new one's vote counts
-        trust = east.current_trust()
-        vote(founders, json.dumps({**json.loads(validate), "power": 0}), trust)
+        vote(founders, json.dumps({**json.loads(validate), "power": 0}))
         until(lambda: new.power() == 0)
         founders["west"].launch()
         until(founders["west"].is_ready)
         until(lambda: comet_status(founders["west"].folder).height >= comet_status(east.folder).height)
+        until(lambda: validators_of(east) == founding)
+        saved_and_shown(east, 0)  # those of the founding day sign again, and vouch for themselves
         assert new.process is not None
         assert new.process.poll() is None, "without a vote it goes on as a replica"
     finally:

@@ -232,7 +232,7 @@ def test_a_lie_stops_it_with_its_name_and_exit_code_5(node, twin):
     with lying_proxy(node.url) as proxy:
         twin.launch(proxy.url)
         twin.wait(lambda text: "Ctrl-C stops" in text)
-        proxy.lie = about_blocks(lambda _height, items: [(block, [*raws, b"x"]) for block, raws in items])
+        proxy.lie = about_blocks(lambda _height, items: [(block, [*raws, b"x"], acts) for block, raws, acts in items])
         pay(node, 1)
         said = twin.wait(lambda text: "stopped following" in text)
         assert "block-data" in said

@@ -38,7 +38,7 @@ from fujie.modules.identity.queries import IdentityQuery
 from fujie.modules.identity.records import Identity
 from fujie.modules.membership.queries import AccountQuery
 from fujie.modules.membership.records import Visibility
-from fujie.proof.bundle import Absent, Logged, Present, verify
+from fujie.proof.bundle import BUNDLE, Absent, BundleWithPath, Logged, Present, verify
 from fujie.proof.commit import verify_commit
 from fujie.proof.light_block import decode_light_block
 from tests.e2e.http_node import (
@@ -339,6 +339,29 @@ def test_resolving_gives_a_bundle_that_verifies(node: Node, http: httpx.Client) 
     assert "attachment" in http.get(f"/ids/{CITY}.fujie").headers["content-disposition"]
     item = verify(http.get(f"/ids/{ABSENT}", headers={"accept": media.BUNDLE}).content, node.trust).items[0]
     assert isinstance(item, Absent)
+
+
+def test_every_bundle_can_show_the_way_from_older_validators(node: Node, http: httpx.Client) -> None:
+    outcomes = submit(http, pay(node))
+    question = encode([[encode(IdentityQuery(CITY))], None, None])
+    own, stranger = {"since": node.trust.validators_hash}, {"since": "00" * 32}
+    bundle_only = {"accept": media.BUNDLE}
+
+    def asked(since: dict[str, str]) -> list[httpx.Response]:
+        read = http.post("/read", params=since, content=question, headers=bundle_only | {"content-type": media.READ})
+        paths = (f"/receipts/{outcomes[0][0].hex()}", f"/ids/{CITY}", "/accounts/central-bank", "/supply/CNY")
+        return [read, *(http.get(path, params=since, headers=bundle_only) for path in paths)]
+
+    for answer in asked(own):
+        assert answer.status_code == 200, answer.text
+        assert isinstance(BUNDLE.decode(answer.content), BundleWithPath)
+        assert verify(answer.content, node.trust).path == ()  # they sign still
+    for answer in asked(stranger):
+        assert_problem(answer, 404, "VALIDATORS_UNKNOWN")
+    for bad in ("", "00", "AB" * 32, "0" * 65):
+        for answer in asked({"since": bad}):
+            assert_problem(answer, 400, "MALFORMED")
+    assert http.get(f"/ids/{CITY}", params=stranger).json()["identifier"] == CITY  # concerns bundles alone
 
 
 def test_people_resolve_in_json_and_absence_links_to_its_proof(node: Node, http: httpx.Client) -> None:

@@ -70,7 +70,7 @@ def test_a_validator_who_signs_twice_is_found_out_with_evidence(tmp_path: Path):
     with running(tmp_path / "node") as node:
         provider = NodeProvider(node.url)
         blocks = chain(node)
-        twice = decode_light_block(later((encode_light_block(blocks[-1]), []), VALIDATOR)[0])
+        twice = decode_light_block(later((encode_light_block(blocks[-1]), [], []), VALIDATOR)[0])
         witness = MemoryProvider("witness", [*blocks[:-1], twice])
         store = LightStore(tmp_path / "light")
         client = LightClient(node.trust, MemoryProvider("node", blocks[:4]), store=store)

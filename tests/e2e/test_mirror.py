@@ -398,7 +398,7 @@ def test_a_wrong_result_leaves_its_evidence_in_the_folder(node, proxy, tmp_path)
     heights: list[int] = []
 
     def wrong(asked: int, items: Items) -> Items:
-        for number, (_, raws) in enumerate(items[:-1]):
+        for number, (_, raws, _) in enumerate(items[:-1]):
             if raws and not heights:
                 heights.append(asked + number)
                 items[number + 1] = signed_anew(items[number + 1], VALIDATOR, app_hash=bytes(32))
@@ -419,7 +419,7 @@ def test_a_wrong_result_leaves_its_evidence_in_the_folder(node, proxy, tmp_path)
 def test_goes_on_serving_what_it_has_verified_when_the_source_begins_to_lie(node, proxy, tmp_path):
     with mirrored(tmp_path, proxy.url) as twin:
         before = httpx.get(f"{twin.url}/ids/{CITY}.fujie").content
-        proxy.lie = about_blocks(lambda _height, items: [(block, [*raws, b"x"]) for block, raws in items])
+        proxy.lie = about_blocks(lambda _height, items: [(block, [*raws, b"x"], acts) for block, raws, acts in items])
         height = twin.engine.head.height
         pay(node)
         wait(lambda: twin.engine.failure is not None)
@@ -508,7 +508,7 @@ def test_an_answer_is_given_as_soon_as_there_is_a_block(node):
     asking = threading.Thread(
         target=lambda: found.extend(
             decode_light_block(block).header.height
-            for block, _ in msgspec.msgpack.decode(httpx.get(url, timeout=60).content)
+            for block, _, _ in msgspec.msgpack.decode(httpx.get(url, timeout=60).content)
         )
     )
     asking.start()

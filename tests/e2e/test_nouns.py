@@ -2,9 +2,11 @@
 
 import json
 import time
+from hashlib import sha256
 
 import pytest
 
+from fujie.core.signing import Signer
 from fujie.core.wording import count
 from tests.e2e.cli_node import START_S, CliNode
 
@@ -95,6 +97,19 @@ def test_governors_decide_by_vote(node):
     assert "no proposal" in node.run("proposal", "show", "00" * 16, code=3)
 
 
+def test_a_vote_about_validators_says_from_which_block_on_it_is_in_force(node):
+    key = Signer(sha256(b"another validator").digest()).public_key.hex()
+    action = json.dumps({"type": "set_validator", "public_key": key, "power": 1, "organisation": "bank-east"})
+    identifier = node.json("proposal", "new", "root-authority", action)["id"]
+    node.run("proposal", "vote", "root-authority", identifier)
+    carried = node.json("proposal", "vote", "central-bank", identifier)
+    assert carried["takes_effect_height"] == carried["height"] + 2
+    said = node.json("status")
+    assert said["validators_from_height"] == carried["takes_effect_height"]
+    if said["height"] < carried["takes_effect_height"]:  # a heartbeat may have come in between
+        assert f"at block {carried['takes_effect_height']:,}" in " ".join(node.run("status").split())
+
+
 def test_a_proposal_comes_from_a_file_and_is_withdrawn_by_its_proposer(node):
     (node.work / "action.json").write_text('{"type": "suspend_account", "account": "bank-west"}')
     identifier = node.json("proposal", "new", "central-bank", "action.json")["id"]
@@ -111,7 +126,7 @@ def test_proposals_are_listed(node):
         if {each["status"] for each in found} == {"carried", "withdrawn"} or time.monotonic() > give_up:
             break
         time.sleep(0.2)
-    assert [each["action"] for each in found] == ["suspend_account", "set_quota"]
+    assert [each["action"] for each in found] == ["suspend_account", "set_validator", "set_quota"]
     assert node.json("proposal", "list", "--open")["proposals"] == []
     assert node.json("proposal", "list", "--limit", "1")["proposals"] == found[:1]
 

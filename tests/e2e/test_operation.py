@@ -164,7 +164,9 @@ def test_the_doctor_of_a_mirror_looks_at_its_source_and_says_why_it_stopped(tmp_
             found = findings(twin)
             assert re.match(rf"ok of {source.url}; it runs, \d blocks? behind", found["folder", "mirror"][0])
             assert found["source", "node"] == ["ok it is a Fujie node"]
-            proxy.lie = about_blocks(lambda _height, items: [(block, [*raws, b"x"]) for block, raws in items])
+            proxy.lie = about_blocks(
+                lambda _height, items: [(block, [*raws, b"x"], acts) for block, raws, acts in items]
+            )
             pay = source.sign([Pay(WALLETS["anna"], WALLETS["ben"], INSTRUMENT, 1)], ANNA)
             assert source.engine.submit([pay]).result(START_S)[0].code == 0
             wait_until(lambda: "stopped following" in twin.log.read_text("utf-8"))

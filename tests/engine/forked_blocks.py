@@ -9,7 +9,7 @@ from fujie.proof.light_block import LightBlock, decode_light_block, encode_light
 from fujie.proof.validators import Validator, ValidatorSet, validator_set_hash
 from tests.light.tampering import changed
 
-Item = tuple[bytes, list[bytes]]
+Item = tuple[bytes, list[bytes], list[bytes]]
 
 
 def signed_anew(item: Item, signer: Signer, raws: list[bytes] | None = None, **fields: Any) -> Item:
@@ -21,7 +21,7 @@ def signed_anew(item: Item, signer: Signer, raws: list[bytes] | None = None, **f
     header = changed(block.header, **fields)
     block_id = make_block_id(header, raws, block.commit)
     commit = sign_commit(header.chain_id, header, block_id, validators, [signer.seed], header.time_ms)
-    return encode_light_block(LightBlock(header, commit, validators)), raws
+    return encode_light_block(LightBlock(header, commit, validators)), raws, item[2]
 
 
 def later(item: Item, signer: Signer) -> Item:

@@ -4,7 +4,7 @@ Run as a program, so that the interpreter's hash seed, the time zone and the loc
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,16 +13,33 @@ from fujie.core.policy import single
 from fujie.core.transaction import VerifiedBlock
 from fujie.engine.admission import verify_transaction
 from fujie.engine.executor import Executor, found
-from fujie.machine.genesis import chain_id, compose
-from fujie.modules.currency.operations import FreezeWallet, RotateWalletKeys
+from fujie.machine.genesis import Genesis, chain_id, compose
+from fujie.modules.currency.operations import Distribute, FreezeWallet, Issue, RotateWalletKeys
 from fujie.modules.currency.records import FreezeScope
 from fujie.modules.membership.operations import Propose, Vote
-from fujie.modules.membership.records import Action, ActivateRules
+from fujie.modules.membership.records import Action, ActivateRules, FoundRoom
 from fujie.modules.membership.records import AdmitOrganisation as Admit
 from tests import world
-from tests.world import BANK, INSTITUTION, KINDS, ROOT, START_MS, MemoryChain, Signing, allocate, funded, holder, pay
+from tests.world import (
+    BANK,
+    INSTITUTION,
+    INSTRUMENT,
+    KINDS,
+    ROOT,
+    START_MS,
+    MemoryChain,
+    Signing,
+    allocate,
+    funded,
+    holder,
+    open_wallet,
+    pay,
+)
 
 DAY_MS = 86_400_000
+
+Steps = Callable[[Signing], Iterator[tuple[int, list[bytes]]]]
+"""What is asked of a chain: the time of each block, and its transactions."""
 
 
 def sequence(signing: Signing) -> Iterator[tuple[int, list[bytes]]]:
@@ -67,11 +84,36 @@ def sequence(signing: Signing) -> Iterator[tuple[int, list[bytes]]]:
         yield now_ms + 2 + number, votes
 
 
-def blocks() -> list[VerifiedBlock]:
-    """Return the sequence as blocks."""
-    name = chain_id(funded())
+def gaining(signing: Signing) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield (time, transactions) of every block of a chain that begins with membership and identity, and gains currency."""
+    part = encode(dict(world.parts())["currency"])
+    issue = Issue("institution", INSTRUMENT, 1_000, world.nonce(77))
+    give = Distribute("institution", world.wallet_id(0), INSTRUMENT, 900)
+    steps: list[list[bytes]] = [
+        signing.decide(ActivateRules("currency", 1, 5), 1),
+        signing.decide(FoundRoom("currency", part), 2),  # its last vote comes before the rules are in force
+        [signing.sign(issue, *BANK[:2])],
+        [],
+        # From here on the room may be founded: with what does not read, as is right, and a second time.
+        [*signing.decide(FoundRoom("currency", part[:-1]), 3), signing.sign(issue, *BANK[:2])],
+        [signing.sign(Vote("central-bank", world.nonce(1_000_002)), *BANK[:2]), signing.sign(issue, *BANK[:2])],
+        [*signing.decide(FoundRoom("currency", part), 4), signing.sign(issue, *BANK[:2])],
+        [signing.sign([open_wallet(0), open_wallet(1), give], INSTITUTION), signing.pay(0, 1, 7)],
+    ]
+    for number, raws in enumerate(steps, 1):
+        yield START_MS + number, raws
+
+
+def gained() -> Genesis:
+    """Return the genesis at which the chain of :func:`gaining` begins."""
+    return world.composed("membership", "identity")
+
+
+def blocks(genesis: Genesis | None = None, steps: Steps = sequence) -> list[VerifiedBlock]:
+    """Return the sequence, or ``steps`` on another ``genesis``, as blocks."""
+    name = chain_id(genesis or funded())
     made = []
-    for height, (time_ms, raws) in enumerate(sequence(Signing(name)), 1):
+    for height, (time_ms, raws) in enumerate(steps(Signing(name)), 1):
         made.append(VerifiedBlock(name, height, time_ms, tuple(verify_transaction(raw) for raw in raws)))
     return made
 
@@ -86,13 +128,15 @@ def on_the_machine() -> Iterator[str]:
     yield _digest([path.encode() + image for path, image in sorted(chain.image().items())])
 
 
-def on_a_store(kind: world.Kind, folder: Path) -> Iterator[str]:
-    """Carry the sequence out on a store; yield app hash and receipts of every block."""
+def on_a_store(
+    kind: world.Kind, folder: Path, genesis: Genesis | None = None, steps: Steps = sequence
+) -> Iterator[str]:
+    """Carry the sequence, or ``steps`` on another ``genesis``, out on a store; yield app hash and receipts of every block."""
     folder.mkdir(parents=True)
     store = world.open_kind(kind, folder)
-    found(store, funded())
+    found(store, genesis or funded())
     executor = Executor(store)
-    for block in blocks():
+    for block in blocks(genesis, steps):
         staged = executor.stage(block, executor.apply(block))
         executor.commit(staged)
         yield executor.head.app_hash.hex() + " " + _digest([encode(receipt) for receipt in staged.result.receipts])
@@ -110,6 +154,8 @@ def main() -> None:
     for kind in KINDS:
         for line in on_a_store(kind, folder / kind):
             print(kind, line)
+        for line in on_a_store(kind, folder / f"{kind}-gaining", gained(), gaining):
+            print("gaining", kind, line)
     print("genesis", chain_id(compose("world", START_MS, world.parts())))
 
 

@@ -99,7 +99,7 @@ def test_an_idle_engine_makes_a_block_at_once_and_then_the_empty_one_that_proves
             assert engine.proven.head.height == outcome.receipt.height
             assert counts(engine) == [0, *[1, 0] * (number + 1)]
         # The header of the empty block carries the app hash of the state after the payment.
-        header, _, _ = load_block(engine.executor, engine.head.height)
+        header = load_block(engine.executor, engine.head.height).header
         assert header.app_hash == engine.head.app_hash == engine.proven.head.app_hash
 
 

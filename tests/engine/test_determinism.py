@@ -46,6 +46,13 @@ def test_app_hashes_and_receipts_depend_neither_on_hash_seed_nor_on_time_zone_no
     assert len(by_store["memory"]) == len(blocks())
     for kind in KINDS:
         assert by_store[kind] == by_store["memory"], f"{kind} gives another app hash or receipt"
+    gaining = {
+        kind: [line.split(" ", 2)[2] for line in printed if line.startswith(f"gaining {kind}")] for kind in KINDS
+    }
+    assert len(gaining["memory"]) == 8
+    assert all(lines == gaining["memory"] for lines in gaining.values()), (
+        "a room that is founded gives another app hash"
+    )
     # The bare machine gives the receipts that the stores give.
     machine = [line.split(" ", 1)[1] for line in printed if line.startswith("machine")]
     assert machine[:-1] == [line.split(" ")[1] for line in by_store["memory"]]

@@ -46,7 +46,7 @@ def trust(chain):
 def blocks(chain) -> list[Item]:
     """Blocks 2, 3 and 4; 2 has a payment."""
     found = EngineSource(chain).blocks(2, 0, 3)
-    assert [bool(raws) for _, raws in found] == [True, False, True]
+    assert [bool(raws) for _, raws, _ in found] == [True, False, True]
     return found
 
 
@@ -91,11 +91,11 @@ def test_refuses_a_fork_that_is_none(blocks, trust):
     assert step_of(fork(blocks, theirs=later(blocks[0], Signer(new_seed()))), trust) == "validators"
     assert step_of(fork(blocks, ours=signed_anew(blocks[0], VALIDATOR, chain_id="elsewhere")), trust) == "chain-id"
     assert step_of(fork(blocks, chain_id="elsewhere"), trust) == "chain-id"
-    assert step_of(fork(blocks, theirs=(b"x", [])), trust) == "decode"
+    assert step_of(fork(blocks, theirs=(b"x", [], [])), trust) == "decode"
     spoiled = bytearray(later(blocks[0], VALIDATOR)[0])
     at = spoiled.index(decode_light_block(bytes(spoiled)).commit.signatures[0].signature)
     spoiled[at] ^= 1
-    assert step_of(fork(blocks, theirs=(bytes(spoiled), [])), trust) == "commit-signature"
+    assert step_of(fork(blocks, theirs=(bytes(spoiled), [], [])), trust) == "commit-signature"
 
 
 def test_refuses_a_result_that_shows_nothing(blocks, trust):

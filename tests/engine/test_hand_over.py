@@ -7,6 +7,7 @@ import pytest
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor
+from fujie.engine.stored_block import pivot_in
 from fujie.modules.membership.records import SetValidator
 from fujie.proof.block import make_block_id
 from fujie.proof.commit import sign_commit
@@ -42,12 +43,13 @@ def test_the_last_block_is_empty_and_announces_the_validators_of_the_state(kind:
     store = open_kind(kind, tmp_path)
     try:
         executor = Executor(store)
-        header, _, stored = load_block(executor, head.height)
+        header, _, stored, _ = load_block(executor, head.height)
         assert executor.head == head
         assert stored.transactions == 0
         assert header.app_hash == head.app_hash
         those = ValidatorSet.of(Validator(each.public_key, 5) for each in OTHERS)
         assert header.next_validators_hash == validator_set_hash(those) != header.validators_hash
+        assert pivot_in(store.get, header.validators_hash) == head.height
     finally:
         store.close()
 

@@ -35,7 +35,7 @@ def make_chain(engine: EmbeddedEngine) -> list[LightBlock]:
 
 
 def light_block(engine: EmbeddedEngine, height: int) -> LightBlock:
-    header, commit, _ = load_block(engine.executor, height)
+    header, commit, *_ = load_block(engine.executor, height)
     return LightBlock(header, commit, newest(engine.proven).validators)
 
 

@@ -328,16 +328,16 @@ def with_header(data: bytes, **fields) -> bytes:
 
 # Each gets (light block, transactions) of block 4, which has transactions, and gives what the source says instead.
 LIES = {
-    "garbage": ("decode", lambda item: (b"garbage", item[1])),
-    "a truncated block": ("decode", lambda item: (item[0][:-1], item[1])),
-    "a changed transaction": ("block-data", lambda item: (item[0], [altered(item[1][0]), *item[1][1:]])),
-    "a dropped transaction": ("block-data", lambda item: (item[0], item[1][:-1])),
-    "a transaction too many": ("block-data", lambda item: (item[0], [*item[1], item[1][0]])),
-    "reordered transactions": ("block-data", lambda item: (item[0], item[1][::-1])),
-    "a changed time": ("header-hash", lambda item: (with_header(item[0], time_ns=2**60), item[1])),
-    "a changed app hash": ("header-hash", lambda item: (with_header(item[0], app_hash=ZERO_DIGEST), item[1])),
-    "another chain": ("header-chain", lambda item: (with_header(item[0], chain_id="elsewhere"), item[1])),
-    "a changed commit": ("commit-signature", lambda item: (flipped_signature(item[0]), item[1])),
+    "garbage": ("decode", lambda item: (b"garbage", item[1], item[2])),
+    "a truncated block": ("decode", lambda item: (item[0][:-1], item[1], item[2])),
+    "a changed transaction": ("block-data", lambda item: (item[0], [altered(item[1][0]), *item[1][1:]], item[2])),
+    "a dropped transaction": ("block-data", lambda item: (item[0], item[1][:-1], item[2])),
+    "a transaction too many": ("block-data", lambda item: (item[0], [*item[1], item[1][0]], item[2])),
+    "reordered transactions": ("block-data", lambda item: (item[0], item[1][::-1], item[2])),
+    "a changed time": ("header-hash", lambda item: (with_header(item[0], time_ns=2**60), item[1], item[2])),
+    "a changed app hash": ("header-hash", lambda item: (with_header(item[0], app_hash=ZERO_DIGEST), item[1], item[2])),
+    "another chain": ("header-chain", lambda item: (with_header(item[0], chain_id="elsewhere"), item[1], item[2])),
+    "a changed commit": ("commit-signature", lambda item: (flipped_signature(item[0]), item[1], item[2])),
     "other validators": (
         "block-validators",
         lambda item: signed_anew(item, Signer(new_seed())),
@@ -459,7 +459,7 @@ def test_a_chain_of_other_rules_under_its_name_is_not_begun(source, chain):
     """A founding that the trust root does not name: the first header signs another state."""
     source.lie = lambda height, items: [by_validator_first(item, height + n) for n, item in enumerate(items)]
 
-    def by_validator_first(item: tuple[bytes, list[bytes]], height: int) -> tuple[bytes, list[bytes]]:
+    def by_validator_first(item: Item, height: int) -> Item:
         return by_validator(item, app_hash=ZERO_DIGEST) if height == 1 else item
 
     with mirroring(source) as twin:

@@ -25,7 +25,14 @@ from fujie.core.json_form import from_json, to_json
 from fujie.core.signing import Signer
 from fujie.engine.admission import verdict, verify_transaction
 from fujie.machine import genesis
-from fujie.proof import bundle, checkpoint
+from fujie.proof import bundle, checkpoint, evidence, light_attack
+from fujie.proof.block_evidence import (
+    LightClientAttack,
+    decode_block_evidence,
+    decode_evidence_list,
+    encode_block_evidence,
+    encode_evidence_list,
+)
 from fujie.proof.comet_json import SignedHeaderJson, decode_json, read_commit, read_header
 from fujie.proof.commit import verify_commit
 from fujie.proof.header import decode_header, encode_header
@@ -34,6 +41,7 @@ from fujie.proof.trust import TrustRoot, decode_trust
 from fujie.proof.validators import decode_validator_set, encode_validator_set
 from fujie.proof.vote import decode_commit, encode_commit
 from tests.conftest import ROOT
+from tests.engine.several import voted_twice
 from tests.light.comet_answers import signed_header
 from tests.unit.core.canonical import BOMBS, ENVELOPES, encodings, mutated
 
@@ -54,6 +62,9 @@ BUNDLES = good("bundles.json", "bundle")
 TRUST: TrustRoot = decode_trust(
     json.dumps(json.loads((ROOT / "vectors" / "bundles.json").read_text("utf-8"))["cases"][0]["trust_root"]).encode()
 )
+PATH_VECTOR = json.loads((ROOT / "vectors" / "light-paths.json").read_text("utf-8"))["cases"][1]
+PATHS = [bytes.fromhex(PATH_VECTOR["bundle"])]
+PATH_TRUST: TrustRoot = decode_trust(json.dumps(PATH_VECTOR["trust_root"]).encode())
 TRUST_TEXTS = [
     case["text"].encode()
     for case in json.loads((ROOT / "vectors" / "trust-roots.json").read_text("utf-8"))["cases"]
@@ -61,6 +72,12 @@ TRUST_TEXTS = [
 ]
 
 
+EVIDENCE = [
+    voted_twice(Signer(bytes(32)), 7),
+    encode_block_evidence(LightClientAttack(LIGHT_BLOCKS[0], 3, LIGHT_BLOCKS[0].validators.validators, 10, 1)),
+]
+FORKS = [evidence.encode_evidence(evidence.fork_file(LIGHT_BLOCKS[0], LIGHT_BLOCKS[-1], LIGHT_BLOCKS[:2]))]
+ATTACKS = [light_attack.encode_attack(LIGHT_BLOCKS[:1], LIGHT_BLOCKS[:1], LIGHT_BLOCKS[-1:])]
 LOG_SIGNER = checkpoint.CheckpointSigner("demo/log", Signer(bytes(32)))
 CHECKPOINT = checkpoint.encode_checkpoint(checkpoint.Checkpoint("demo/log", 7, bytes(32)))
 
@@ -101,7 +118,14 @@ DECODERS: dict[str, tuple[Decoder, list[bytes]]] = {
         read_signed_header,
         [json.dumps(signed_header(block)).encode() for block in LIGHT_BLOCKS],
     ),
+    "evidence of misbehaviour": (decode_block_evidence, EVIDENCE),
+    "evidence of a block": (decode_evidence_list, [encode_evidence_list(EVIDENCE)]),
+    "evidence file": (evidence.decode_evidence, FORKS),
+    "evidence file, verified": (lambda data: evidence.verify_evidence(data, TRUST), FORKS),
+    "attack file": (light_attack.decode_attack, ATTACKS),
+    "attack file, verified": (lambda data: light_attack.check_evidence(data, TRUST), ATTACKS),
     "bundle": (lambda data: bundle.verify(data, TRUST), BUNDLES),
+    "bundle with a path": (lambda data: bundle.verify(data, PATH_TRUST), PATHS),
     "trust root": (decode_trust, TRUST_TEXTS),
     "signed transaction": (verify_transaction, good("transactions.json", "transaction")),
     "genesis": (genesis.load, [bytes.fromhex("9501a178019090")]),
@@ -287,7 +311,11 @@ def test_admission_answers_every_byte_string_with_a_number(data: bytes) -> None:
 def test_every_decoder_of_proof_and_core_is_in_the_table() -> None:
     """A module-level function that takes bytes and is called decode or load is an entrance; all are known here."""
     known = {inspect.unwrap(decode) for decode, _ in DECODERS.values()}
-    inner = {"decode_time", "decode_block_id"}  # of fields within a message; reached through the others
+    inner = {
+        "decode_time",
+        "decode_block_id",
+        "decode_validator",
+    }  # of fields within a message; reached through the others
     for path in sorted((ROOT / "src" / "fujie" / "proof").glob("*.py")):
         module = importlib.import_module(f"fujie.proof.{path.stem}") if path.stem != "__init__" else None
         for name, value in vars(module).items() if module else ():

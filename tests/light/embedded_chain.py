@@ -26,11 +26,17 @@ def set_of(powers: Mapping[int, int]) -> ValidatorSet:
 
 
 def make_chain(
-    powers_by_height: Sequence[Mapping[int, int]], *, announce: bool = True, chain_id: str = CHAIN_ID
+    powers_by_height: Sequence[Mapping[int, int]],
+    *,
+    announce: bool = True,
+    chain_id: str = CHAIN_ID,
+    app_hash: bytes | None = None,
+    interval_ms: int = INTERVAL_MS,
 ) -> list[LightBlock]:
     """Return one light block per entry, from height 1: entry h-1 names the validators of height h, who all sign.
 
-    ``announce=False`` leaves every ``next_validators_hash`` at the present set, as a forger would have to.
+    ``announce=False`` leaves every ``next_validators_hash`` at the present set, as a forger would have to. With
+    ``app_hash`` every header commits to the same state.
     """
     sets = [set_of(powers) for powers in powers_by_height]
     blocks: list[LightBlock] = []
@@ -41,14 +47,14 @@ def make_chain(
         header = make_header(
             chain_id=chain_id,
             height=index + 1,
-            time_ms=START_MS + index * INTERVAL_MS,
+            time_ms=START_MS + index * interval_ms,
             last_block_id=last_block_id,
             last_commit_hash=commit_hash(last_commit),
             data_hash=data_hash(transactions),
             validators_hash=validator_set_hash(validators),
             next_validators_hash=validator_set_hash(following),
             consensus_hash=consensus_params_hash(4_194_304, -1),
-            app_hash=index.to_bytes(32, "big"),
+            app_hash=index.to_bytes(32, "big") if app_hash is None else app_hash,
             last_results_hash=results_hash(encode_result(code) for code in range(index)),
             proposer_address=validators.addresses[0],
         )

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from fujie.core.encoding import encode
+from fujie.core.reasons import TransactionReason
 from fujie.core.transaction import VerifiedBlock
 from fujie.engine.admission import verify_transaction
 from fujie.engine.cometbft.consensus import Block
 from fujie.engine.executor import Executor, found
+from fujie.machine.genesis import Genesis, chain_id
 from fujie.modules.membership.operations import Propose, Vote
-from fujie.modules.membership.queries import MisbehaviourQuery
+from fujie.modules.membership.queries import MembershipReason, MisbehaviourQuery
 from fujie.modules.membership.records import SetValidator, Validator
 from fujie.proof.bundle import Absent, Present, encode_bundle, verify
 from fujie.proof.comet_json import read_time
@@ -29,6 +31,7 @@ from fujie.proof.vote import BlockIDFlag, Commit, CommitSig, commit_sign_bytes
 from tests import world
 from tests.abci.replaying import by_the_application, by_the_bare_machine, recorded
 from tests.engine.bare import Result
+from tests.engine.recorded import gained, gaining
 from tests.parity.one_node import SECONDS_MAX, OneNode, one_node, soon_ms, wait
 from tests.world import KINDS, ROOT, VALIDATOR, Kind, Signing, allocate, funded, holder, pay
 
@@ -43,11 +46,11 @@ def receipts_by_height(executor: Executor) -> list[list[bytes]]:
     return [found[height] for height in range(1, executor.head.height + 1)]
 
 
-def by_the_executor(blocks: Sequence[Block], kind: Kind, folder: Path) -> list[Result]:
+def by_the_executor(blocks: Sequence[Block], kind: Kind, folder: Path, genesis: Genesis | None = None) -> list[Result]:
     """Carry a sequence out in the three steps of the embedded engine, back to back."""
     folder.mkdir()
     store = world.open_kind(kind, folder)
-    found(store, funded())
+    found(store, genesis or funded())
     executor = Executor(store)
     results = []
     for block in blocks:
@@ -79,6 +82,34 @@ def test_a_sequence_with_misbehaviour_gives_the_same_on_machine_executor_and_app
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_chain_that_gains_a_room_gives_the_same_on_machine_executor_and_application(
+    kind: Kind, tmp_path: Path
+) -> None:
+    steps = enumerate(gaining(Signing(chain_id(gained()))), 1)
+    blocks = [Block(height, time_ms, tuple(raws)) for height, (time_ms, raws) in steps]
+    bare = by_the_bare_machine(blocks, gained())
+    assert by_the_application(blocks, kind, tmp_path / "abci", gained()) == bare
+    executed = by_the_executor(blocks, kind, tmp_path / "executor", gained())
+    assert [each[:2] for each in executed] == [each[:2] for each in bare]
+    not_yet, unreadable, again = (
+        MembershipReason.ROOM_NOT_IN_FORCE,
+        MembershipReason.FOUNDING_UNREADABLE,
+        MembershipReason.ROOM_FOUNDED_ALREADY,
+    )
+    inactive = TransactionReason.ROOM_NOT_ACTIVE
+    assert [each.codes for each in bare] == [
+        [0, 0, 0],
+        [0, 0, not_yet],
+        [inactive],
+        [],
+        [0, 0, unreadable, inactive],
+        [0, inactive],  # it takes operations from the block after
+        [0, 0, again, 0],
+        [0, 0],
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_the_embedded_engine_decides_gives_the_same_on_machine_and_application(kind: Kind, tmp_path: Path) -> None:
     (tmp_path / "embedded").mkdir()
     with world.running(kind, tmp_path / "embedded") as engine:
@@ -89,7 +120,7 @@ def test_what_the_embedded_engine_decides_gives_the_same_on_machine_and_applicat
         executor = engine.executor
         blocks = []
         for height in range(1, executor.head.height + 1):
-            header, _, stored = world.load_block(executor, height)
+            header, _, stored, _ = world.load_block(executor, height)
             entries = executor.entries(stored.first_index, stored.first_index + stored.transactions)
             blocks.append(Block(height, header.time_ms, tuple(entry.transaction for entry in entries)))
         receipts, signed, head = receipts_by_height(executor), world.app_hashes(executor), executor.head

@@ -41,7 +41,7 @@ def caught_up(replica: Replica, engine: EmbeddedEngine) -> None:
 @contextmanager
 def linked(kind: Kind, home: Path, **options: Any) -> Iterator[tuple[EmbeddedEngine, LinkServer]]:
     """A running engine in ``home`` and its link."""
-    queue = {name: options.pop(name) for name in ("queue_bytes_max",) if name in options}
+    queue = {name: options.pop(name) for name in ("queue_bytes_max", "hand_over") if name in options}
     with running(kind, home / "chain", **options) as engine:
         link = LinkServer(engine, home, kind, **queue)
         try:

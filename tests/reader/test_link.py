@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import stat
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
@@ -184,6 +185,15 @@ def test_commands_ask_and_set_log_levels_everywhere(tmp_path: Path) -> None:
             ask(tmp_path, messages.SetLogLevel(3, logger.name, "loud"))
         assert isinstance(ask(tmp_path, messages.AskLogLevels(4)), messages.LogLevels)
     logger.setLevel(logging.NOTSET)
+
+
+def test_a_ledger_hands_over_when_it_is_asked_to_and_only_where_it_can(tmp_path: Path) -> None:
+    with linked("sqlite", tmp_path), pytest.raises(OperationalError, match="no embedded ledger"):
+        ask(tmp_path, messages.HandOver(1))
+    asked = threading.Event()
+    with linked("sqlite", tmp_path, hand_over=asked.set):
+        assert isinstance(ask(tmp_path, messages.HandOver(1)), messages.LedgerStatus)
+        assert asked.wait(GIVE_UP_S)
 
 
 def test_requests_go_on_over_a_new_connection(tmp_path: Path) -> None:

@@ -72,8 +72,21 @@ class Agreement:
         self._asked = asked
         self._clocks = clocks
         self._sets = dict.fromkeys((1, 2), self._powers())
+        self._first = 1
         self._votes: dict[int, None] = {}
         self._seen: list[int] = []  # the times of the votes for the newest block
+
+    @property
+    def first(self) -> int:
+        """The height of the first block that is decided here."""
+        return self._first
+
+    def take_over(self, block: Block, light: LightBlock) -> None:
+        """Have the next block of the embedded ledger that made the chain before. Its validators go on after it."""
+        result, powers = self.bare.decide(block), self._powers()
+        self.decisions.append(Decision(block, 0, light, result, powers))
+        self._first = self.height
+        self._sets |= dict.fromkeys((self._first, self._first + 1), powers)
 
     @property
     def height(self) -> int:
@@ -129,7 +142,7 @@ class Agreement:
 
     def _acts(self, height: int) -> tuple[Misbehaviour, ...]:
         """What validators are proven to have done: votes of now and then one that contradict each other."""
-        if height == 1 or not self._scheduler.chance(0.1):
+        if height == self._first or not self._scheduler.chance(0.1):
             return ()
         number = self._scheduler.random.choice(sorted(self._sets[height]))
         member = Validator(validator(number).public_key, self._sets[height][number])
@@ -152,7 +165,8 @@ class Agreement:
 
     def _signed(self, proposal: Proposal) -> LightBlock:
         """Make header and commit as CometBFT does, and verify that they follow on those before."""
-        block, before = proposal.block, self.decisions[-1] if self.decisions else None
+        block = proposal.block
+        before = self.decisions[-1] if block.height > self._first else None
         validators = self._set(block.height)
         last_commit = before.light.commit if before else EMPTY_COMMIT
         header = make_header(
@@ -173,6 +187,7 @@ class Agreement:
         seeds = [validator(number).seed for number in self._votes]
         commit = sign_commit(self.bare.chain_id, header, block_id, validators, seeds, block.time_ms + 1)
         light = LightBlock(header, commit, validators)
-        if before:
-            verify_follows(before.light.header, before.light.validators, light)
+        if self.decisions:  # the last block of an embedded ledger announces its successors
+            newest = self.decisions[-1].light
+            verify_follows(newest.header, newest.validators, light)
         return light

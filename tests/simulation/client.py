@@ -1,22 +1,26 @@
 """Callers: they submit to several nodes, retry until they hear something, contradict themselves, and read back with proof."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from fujie.core.encoding import encode
+from fujie.core.reasons import TransactionReason
 from fujie.core.room import Operation
 from fujie.core.signing import Signer
-from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, SignedTransaction
+from fujie.core.transaction import SIGNED_TRANSACTION, SignedTransaction
+from fujie.engine.base import Outcome
 from fujie.modules.membership.operations import Propose, Vote
 from fujie.modules.membership.records import Action, ActivateRules, SetValidator
 from fujie.proof.bundle import Bundle
 from tests import world
 from tests.simulation.founding import OUTDATED_MINOR, POISON_MINOR, POWER, validator
+from tests.simulation.invariants import require
 from tests.simulation.node import Node, Surroundings
 from tests.world import BANK, FUNDS_MINOR, ROOT, WALLETS, WINDOW_MS, allocate, holder, pay
 
 PAUSE_MS: Final = 250  # on average between two acts
 PATIENCE_MS: Final = 1_500  # after which a caller who has heard nothing submits again
+POISON_LIVES_MS: Final = 6_000  # at most, of what no block ever carries out
 LEAD_HEIGHTS: Final = 4  # from a proposal to change rules to the height of the change
 RULE_PROPOSALS: Final = 2  # of one change: the first may be lost
 
@@ -35,7 +39,7 @@ class Client:
         self._rule_proposals = RULE_PROPOSALS if rules else 0
         self._nonce = 10_000_000 * (number + 1)
         self._chain_id = self._agreement.bare.chain_id
-        self._waiting: dict[bytes, int] = {}  # transaction → when it was last submitted
+        self.waiting: dict[bytes, int] = {}  # transaction → when it was last submitted
         self._said: list[bytes] = []
         self._known: list[tuple[bytes, int]] = []  # id and place in the log of what was carried out
 
@@ -47,7 +51,7 @@ class Client:
                 self._said.append(raw)
                 for node in random.sample(self._nodes, min(len(self._nodes), random.choice((1, 1, 2, 4)))):
                     self._submit(raw, node)
-        for raw, since_ms in list(self._waiting.items()):
+        for raw, since_ms in list(self.waiting.items()):
             if self._scheduler.now_ms - since_ms >= PATIENCE_MS:
                 self._submit(raw, random.choice(self._nodes))
         if random.random() < 0.5:
@@ -57,20 +61,21 @@ class Client:
     # -- inside
 
     def _submit(self, raw: bytes, node: Node) -> None:
-        self._waiting[raw] = self._scheduler.now_ms
+        self.waiting[raw] = self._scheduler.now_ms
 
-        def reply(code: int, receipt: Receipt[Any] | None, index: int | None) -> None:
-            self._network.send(node.name, self.name, lambda: self._hear(raw, code, receipt, index))
+        def reply(outcome: Outcome) -> None:
+            self._network.send(node.name, self.name, lambda: self._hear(raw, outcome))
 
         self._network.send(self.name, node.name, lambda: node.submit(raw, reply))
 
-    def _hear(self, raw: bytes, code: int, receipt: Receipt[Any] | None, index: int | None) -> None:
-        self._waiting.pop(raw, None)
-        self._scheduler.note(f"{self.name} hears {code} at {index}")
-        if receipt is not None:
+    def _hear(self, raw: bytes, outcome: Outcome) -> None:
+        self.waiting.pop(raw, None)
+        self._scheduler.note(f"{self.name} hears {outcome.code} at {outcome.log_index}")
+        require(outcome.code != TransactionReason.TRANSACTION_REPEATED, "who asks again hears the first outcome")
+        if outcome.receipt is not None:
             self.outcomes += 1
-            if receipt.authorised and index is not None:
-                self._known.append((receipt.transaction_id, index))
+            if outcome.receipt.authorised and outcome.log_index is not None:
+                self._known.append((outcome.transaction_id, outcome.log_index))
 
     def _read(self, node: Node) -> None:
         """Ask a node for something with proof, a balance or a receipt, and verify what comes."""
@@ -119,7 +124,8 @@ class Client:
         random = self._scheduler.random
         kind = random.randrange(6)
         if kind == 0:
-            return self._pay(payer, payee, POISON_MINOR)
+            # CometBFT may have it anywhere by then: nobody hears of it before it has expired.
+            return self._pay(payer, payee, POISON_MINOR, random.randint(1_000, POISON_LIVES_MS))
         if kind == 1:
             return self._pay(payer, payee, 10**12)
         if kind == 2:
@@ -150,8 +156,8 @@ class Client:
             self._sign(Vote("central-bank", proposal), *BANK[:2]),
         ]
 
-    def _pay(self, payer: int, payee: int, amount_minor: int) -> bytes:
-        return self._sign(pay(payer, payee, amount_minor), holder(payer))
+    def _pay(self, payer: int, payee: int, amount_minor: int, lives_ms: int = WINDOW_MS // 2) -> bytes:
+        return self._sign(pay(payer, payee, amount_minor), holder(payer), lives_ms=lives_ms)
 
     def _sign(
         self, operation: Operation, *signers: Signer, lives_ms: int = WINDOW_MS // 2, nonce: bytes | None = None

@@ -1,4 +1,11 @@
-"""A whole cluster in virtual time: one seed decides its weather, its faults, what callers ask, and the order of everything."""
+"""A whole cluster in virtual time: one seed decides its weather, its faults, what callers ask, and the order of everything.
+
+Real are the application and all that it stands on, the submission before it (what is parked, sent again, expires), headers,
+commits and proofs, and the embedded ledger that made some of the chains before. Simulated are the outcome of consensus,
+CometBFT's mempool and block store, the network, the disks and the clocks. Not here are the threads of the engine, the
+fetching of headers over RPC, and state sync: `tests/abci` and `tests/cluster` have those. Which mistakes a few dozen seeds
+find, `tests.simulation.planted` lists and `test_simulation` shows.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +17,16 @@ from fujie.engine.cometbft.consensus import Block
 from fujie.store.layout import Table
 from tests.engine.bare import BareChain
 from tests.simulation.agreement import Agreement
+from tests.simulation.beginning import Beginning, founded, grown
 from tests.simulation.byzantine import ByzantineNode
 from tests.simulation.client import PAUSE_MS, Client
 from tests.simulation.disk import Disk
-from tests.simulation.founding import NEWER, OLDER, founding
+from tests.simulation.founding import NEWER, OLDER
 from tests.simulation.invariants import Invariants, require
 from tests.simulation.network import Network
 from tests.simulation.node import Node, Perils, Surroundings
 from tests.simulation.scheduler import Scheduler
-from tests.world import KINDS
+from tests.world import KINDS, START_MS
 
 HEIGHTS: Final = 14  # blocks in bad weather
 STORM_MS: Final = 60_000  # at most
@@ -40,10 +48,12 @@ class Weather(NamedTuple):
     divided: float  # the network, at a turn of fate
     silent: float  # all callers, at a turn of fate: what is proposed is the same then, round after round
     disk: float  # commits of a replica, of the first ones after a start
+    mempool: float  # what CometBFT is asked to take; and it is started anew by itself, at a turn of fate
     lies: bool  # disks lose at a crash what they said was durable
     on_disk: bool  # stores are files, of either kind
     byzantine: bool  # one validator
     rules: bool  # are voted in that half of the replicas lack
+    grown: bool  # an embedded ledger made the chain, and handed it over
 
 
 class Outcome(NamedTuple):
@@ -71,10 +81,12 @@ def weather_of(scheduler: Scheduler, replicas: int) -> Weather:
         divided=random.choice((0.0, 0.05, 0.15)),
         silent=random.choice((0.0, 0.05, 0.3)),
         disk=random.choice((0.0, 0.3)),
+        mempool=random.choice((0.0, 0.05, 0.2)),
         lies=random.random() < 0.2,
         on_disk=random.random() < 0.1,
         byzantine=replicas > 3 and random.random() < 0.5,  # less than a third
         rules=random.random() < 0.4,
+        grown=random.random() < 0.25,
     )
 
 
@@ -82,14 +94,18 @@ class Cluster:
     """All of it. ``folder`` is for the stores that are on disk."""
 
     def __init__(self, seed: int, replicas: int, folder: Path) -> None:
-        bare = BareChain(founding(replicas), NEWER)
-        self.scheduler = Scheduler(seed, bare.time_ms + 1)
+        self.scheduler = Scheduler(seed, START_MS + 60_000)
         self.weather = weather_of(self.scheduler, replicas)
+        beginning = grown(replicas) if self.weather.grown else founded(replicas)
+        bare = BareChain(beginning.genesis, NEWER)
         self.network = Network(self.scheduler, self.weather.lost, self.weather.doubled)
         self.agreement = Agreement(self.scheduler, bare, replicas, self._ask, self._clocks)
         self.invariants = Invariants(bare, self.agreement.decisions)
+        for block, light in beginning.blocks:
+            self.agreement.take_over(block, light)
+            self.invariants.decided()
         around = Surroundings(self.scheduler, self.network, self.agreement, self.invariants)
-        self.nodes = [self._node(number, replicas, around, folder) for number in range(replicas)]
+        self.nodes = [self._node(number, replicas, beginning, around, folder) for number in range(replicas)]
         for node in self.nodes:
             node.peers = self.nodes
         self.clients = [
@@ -103,12 +119,14 @@ class Cluster:
         """Let it storm, let it calm down, and see that everybody gets to the same place."""
         for node in self.nodes:
             node.start()
-        self.agreement.begin(1, 0)
+        self.agreement.begin(self.agreement.first, 0)
         self._turn()
         for client in self.clients:
             self.scheduler.after(self.scheduler.random.randint(1, PAUSE_MS), client.act)
-        self.scheduler.run(lambda: self.agreement.height > HEIGHTS, STORM_MS)
+        self.scheduler.run(lambda: self.agreement.height >= self.agreement.first + HEIGHTS, STORM_MS)
         self._calm()
+        heard = self.scheduler.run(lambda: not any(client.waiting for client in self.clients), CALM_MS)
+        require(heard, "in calm weather every caller hears what became of what was submitted")
         wanted = self.agreement.height + CALM_HEIGHTS
         got_there = self.scheduler.run(lambda: self._common_height() >= wanted, CALM_MS)
         require(got_there, f"in calm weather every replica gets to height {wanted}")
@@ -122,15 +140,15 @@ class Cluster:
 
     # -- inside
 
-    def _node(self, number: int, replicas: int, around: Surroundings, folder: Path) -> Node:
+    def _node(self, number: int, replicas: int, beginning: Beginning, around: Surroundings, folder: Path) -> Node:
         random, weather = self.scheduler.random, self.weather
         kind = random.choice(KINDS) if weather.on_disk else "memory"
         disk = Disk(kind, folder / f"n{number}", weather.lies)
         schedule = OLDER if weather.rules and random.random() < 0.5 else NEWER
         made = ByzantineNode if weather.byzantine and number == replicas - 1 else Node
-        node = made(number, replicas, around, disk, schedule)
+        node = made(number, beginning, around, disk, schedule)
         node.skew_ms = random.randint(-SKEW_MS_MAX, SKEW_MS_MAX)
-        node.perils = Perils(weather.killed, weather.disk, 0.5)
+        node.perils = Perils(weather.killed, weather.disk, 0.5, weather.mempool)
         return node
 
     def _ask(self, proposer: int, round_: int, offered: Block) -> None:
@@ -159,6 +177,9 @@ class Cluster:
                 node.start()
             elif self._stormy and scheduler.chance(self.weather.stopped):
                 node.crash()
+            elif self._stormy and node.process is not None and scheduler.chance(self.weather.mempool / 2):
+                node.note("has lost its mempool")
+                node.process.lose_mempool()
             node.ask_peer(random.choice(self.nodes))
         scheduler.after(TURN_MS, self._turn)
 
@@ -167,7 +188,7 @@ class Cluster:
         self._stormy = False
         self.network.heal()
         for node in self.nodes:
-            node.perils = Perils(0, 0, 0.5)
+            node.perils = Perils(0, 0, 0.5, 0)
             if isinstance(node, ByzantineNode):
                 node.reformed = True
             node.crash()  # and start again at the next turn of fate, on a disk that does not fail

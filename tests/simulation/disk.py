@@ -1,6 +1,6 @@
 """The disk of a replica: what a process finds again when it starts anew, and what it does not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +22,17 @@ class Disk:
     def __init__(self, kind: Kind, folder: Path, lies: bool) -> None:
         self.kind = kind
         self.lies = lies and kind == "memory"
-        self.founded = 0  # batches that no crash loses: the founding
+        self._first = 0  # batches that no crash loses: those that it began with
         self._folder = folder
         self._batches: list[WriteBatch] = []
+
+    def begin(self, batches: Sequence[WriteBatch]) -> None:
+        """Hold ``batches`` before the first start."""
+        store = self._inner()
+        for batch in batches:
+            store.commit(batch)
+        store.close()
+        self._first = len(batches)
 
     def open(self, plan: Mapping[int, Fault]) -> FaultyStore:
         """Open it. ``plan`` names the commits, counted from now, that fail."""
@@ -32,7 +40,7 @@ class Disk:
 
     def lose(self, commits: int) -> int:
         """Lose up to so many of the newest commits, and return how many were."""
-        lost = min(commits, len(self._batches) - self.founded) if self.lies else 0
+        lost = min(commits, len(self._batches) - self._first) if self.lies else 0
         if lost:
             del self._batches[-lost:]
         return lost
@@ -40,10 +48,15 @@ class Disk:
     def _inner(self) -> Store:
         if self.kind != "memory":
             return open_store(self.kind, self._folder)
-        store = SqliteStore.open(None)
-        for batch in self._batches:
-            store.commit(batch)
-        return _Remembering(store, self._batches)
+        return in_memory(self._batches)
+
+
+def in_memory(batches: list[WriteBatch]) -> Store:
+    """Open a store that holds ``batches``, and adds to them what is committed."""
+    store = SqliteStore.open(None)
+    for batch in batches:
+        store.commit(batch)
+    return _Remembering(store, batches)
 
 
 class _Remembering:
@@ -55,6 +68,7 @@ class _Remembering:
         self.get_many = store.get_many
         self.scan = store.scan
         self.last = store.last
+        self.moment = store.moment
         self.close = store.close
         self._store = store
         self._batches = batches

@@ -4,21 +4,19 @@ CometBFT's block store outlives a crash, and holds a decided block before the ap
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from fujie.core.errors import OperationalError
 from fujie.core.limits import BLOCK_BYTES_MAX
-from fujie.core.reasons import TransactionReason
-from fujie.core.transaction import Receipt
 from fujie.engine.cometbft.consensus import Block, CarriedOut
-from fujie.engine.executor import found
 from fujie.engine.proving import Proven
 from fujie.machine.schedule import Schedule, UnknownRules
 from fujie.proof.bundle import Bundle
 from fujie.proof.light_block import encode_light_block
 from tests.simulation.agreement import Agreement, Decision, Proposal
+from tests.simulation.beginning import Beginning
 from tests.simulation.disk import LOST_MAX, Disk
-from tests.simulation.founding import NEWER, founding
+from tests.simulation.founding import NEWER
 from tests.simulation.invariants import Invariants, require
 from tests.simulation.network import Network
 from tests.simulation.process import Process, Reply
@@ -28,6 +26,8 @@ from tests.store.faults import Fault
 BEHIND_MAX: Final = 5  # blocks that a peer sends at once to one who lags
 SLOW_MS: Final = 60  # at most, from hearing of a decision to carrying it out
 FAULTY_WITHIN: Final = 4  # commits from a start, the one that fails being among them
+SEND_MS: Final = 3  # at most, from a submission to the turn of the thread that sends
+TURN_MS: Final = 250  # between two turns of it that nothing asks for: RETRY_S of the submission
 MOMENTS: Final = ("decided", "finalized", "committed")
 
 
@@ -40,7 +40,8 @@ class Perils(NamedTuple):
 
     killed: float  # while a block is carried out
     disk: float  # one of its next commits fails, from a start on
-    impolite: float  # a transaction is taken without a question whether its sender is entitled to it
+    impolite: float  # a transaction reaches the mempool past the question whether its sender is entitled to it
+    mempool: float  # CometBFT does not answer, or its mempool is full
 
 
 class Surroundings(NamedTuple):
@@ -55,25 +56,22 @@ class Surroundings(NamedTuple):
 class Node:
     """One validator."""
 
-    def __init__(self, number: int, validators: int, around: Surroundings, disk: Disk, schedule: Schedule) -> None:
+    def __init__(self, number: int, beginning: Beginning, around: Surroundings, disk: Disk, schedule: Schedule) -> None:
         self.number = number
         self.name = f"n{number}"
         self.peers: Sequence[Node] = ()  # all, itself too
         self.process: Process | None = None
         self.outdated = False  # stopped before rules that it lacks
         self.skew_ms = 0
-        self.perils = Perils(0, 0, 0)
+        self.perils = Perils(0, 0, 0, 0)
         self.starts = 0
-        self.height = 0  # up to where somebody was told that blocks are committed
+        self.height = len(beginning.blocks)  # up to where somebody was told that blocks are committed
         self.stored: dict[int, Decision] = {}  # CometBFT's block store
         self.scheduler, self._network, self.agreement, self._invariants = around
         self._cast: dict[tuple[int, int], None] = {}  # heights and rounds of its votes: CometBFT's write-ahead log
         self._schedule = schedule
         self._disk = disk
-        store = disk.open({})
-        found(store, founding(validators))
-        store.close()
-        disk.founded = 1
+        disk.begin(beginning.batches)
 
     # -- life
 
@@ -88,8 +86,24 @@ class Node:
             plan[self.scheduler.random.randrange(FAULTY_WITHIN)] = self.scheduler.random.choice(("lost", "persisted"))
         self.starts += 1
         self.note("starts")
-        self.process = Process(self._disk.open(plan), self._schedule, self.clock_ms, self._hear)
+        store = self._disk.open(plan)
+        try:
+            self.process = Process(
+                store,
+                self._schedule,
+                self.scheduler,
+                self.clock_ms,
+                self._hear,
+                self._spread,
+                self.perils.mempool,
+                self.agreement.first,
+            )
+        except UnknownRules as error:
+            store.close()
+            self._stop_for(error)
+            return
         self._guarded(self._handshake)
+        self._turn(self.process)
 
     def crash(self) -> None:
         """Kill the process, if it runs."""
@@ -163,8 +177,8 @@ class Node:
 
     def gossip(self, raw: bytes) -> None:
         """Take a transaction from a peer."""
-        if self.process is not None and raw not in self.process.mempool and self.process.check(raw) == 0:
-            self._spread(self.process, raw)
+        if self.process is not None:
+            self.process.mempool.hear(raw)
 
     def read(self, wallet: int) -> Iterable[Bundle]:
         """Answer what a wallet holds, with proof, where it can."""
@@ -188,16 +202,15 @@ class Node:
 
     def _guarded(self, step: Callable[[Process], object]) -> None:
         """Carry out a step of the process, if it runs; it may end in it."""
-        if self.process is None:
+        process = self.process
+        if process is None:
             return
         try:
-            step(self.process)
+            step(process)
+            self._tell(process)
         except UnknownRules as error:
-            self.note(f"stops before {error.height}: {error.room} {error.version}")
-            require(self._schedule is not NEWER, "a node that knows all rules does not stop for them")
-            require(self.process.height < error.height, "a node stops before the height whose rules it lacks")
-            self.outdated = True
-            self._end()
+            require(process.height < error.height, "a node stops before the height whose rules it lacks")
+            self._stop_for(error)
         except CrashError as error:
             self.note(f"is killed: {error}")
             self._end()
@@ -206,22 +219,36 @@ class Node:
             self.note(f"stops: {error}")
             self._end()
 
+    def _stop_for(self, error: UnknownRules) -> None:
+        self.note(f"stops before {error.height}: {error.room} {error.version}")
+        require(self._schedule is not NEWER, "a node that knows all rules does not stop for them")
+        self.outdated = True
+        self._end()
+
+    def _turn(self, process: Process | None) -> None:
+        """Let the thread that sends have its turn, now and then, for as long as the process runs."""
+        if process is not None and process is self.process:
+            self._guarded(Process.send)
+            self.scheduler.after(TURN_MS, lambda: self._turn(process))
+
     def _end(self) -> None:
         self.close()
         lost = self._disk.lose(self.scheduler.random.randint(0, LOST_MAX)) if self._disk.lies else 0
         if lost:
             self.note(f"has lost {lost} commits on its disk")
-            self.height = max(0, self.height - lost)
+            self.height = max(self.agreement.first - 1, self.height - lost)
 
     def _handshake(self, process: Process) -> None:
         answer = process.info()
-        height = answer.last_block_height
+        height, first = process.height, self.agreement.first
+        told = height if height >= first else 0
+        require(answer.last_block_height == told, "Info tells of the blocks that CometBFT has made")
         require(height >= self.height, "a block is durable before anybody hears of it")
-        require(height <= max(self.stored, default=0), "nobody is ahead of consensus")
+        require(height <= max(self.stored, default=first - 1), "nobody is ahead of consensus")
         self.height = height
         self._invariants.stored(process.executor)
-        if height == 0:
-            process.init_chain(self.agreement.powers_at(1))
+        if height < first:
+            process.init_chain(first, self.agreement.powers_at(first))
         else:
             require(answer.last_block_app_hash == self.stored[height].result.app_hash, "Info has the app hash")
         self._advance(process)
@@ -234,10 +261,10 @@ class Node:
         random = self.scheduler.random
         space = BLOCK_BYTES_MAX if random.random() < 0.8 else random.randint(0, 2_000)
         commits = process.store.commits
-        taken = process.prepare(offered._replace(transactions=tuple(process.mempool)), space)
+        taken = process.prepare(offered._replace(transactions=tuple(process.mempool.waiting)), space)
         require(process.store.commits == commits, "a proposal writes nothing")
         require(sum(map(len, taken)) <= space, "a proposal is no larger than it may be")
-        require(set(taken) <= process.mempool.keys(), "a proposal holds what waits, and nothing else")
+        require(set(taken) <= process.mempool.waiting.keys(), "a proposal holds what waits, and nothing else")
         proposal = self.made(round_, offered._replace(transactions=taken))
         for peer in self.peers:
             self._send_proposal(peer, proposal)
@@ -282,8 +309,6 @@ class Node:
         self._crash_at("committed", moment)
         process.proven = Proven(encode_light_block(decision.light), head)
         self._invariants.stored(process.executor)
-        for raw in block.transactions:
-            process.mempool.pop(raw, None)
         self.note(f"is at {block.height}")
 
     def _crash_at(self, moment: str, chosen: str) -> None:
@@ -302,24 +327,21 @@ class Node:
     # -- inside: callers
 
     def _submit(self, process: Process, raw: bytes, reply: Reply) -> None:
-        code = process.check(raw)
-        if code == 0 and not self.scheduler.chance(self.perils.impolite):
-            code = process.entitled(raw)
-        if code == TransactionReason.TRANSACTION_REPEATED:
-            earlier = process.outcome_of(process.id_of(raw))
-            if earlier is not None:
-                self._acknowledge(reply, *earlier)
-                return
-        if code:
-            reply(code, None, None)
-            return
-        process.waiting.setdefault(process.id_of(raw), []).append(reply)
-        self._spread(process, raw)
+        if self.scheduler.chance(self.perils.impolite):
+            process.mempool.hear(raw)
+        process.submit(raw, reply)
+        self._send_soon(process)
 
-    def _spread(self, process: Process, raw: bytes) -> None:
-        if raw not in process.mempool:
-            process.mempool[raw] = None
-            for peer in self.peers:
+    def _send_soon(self, process: Process) -> None:
+        def send() -> None:
+            if process is self.process:
+                self._guarded(Process.send)
+
+        self.scheduler.after(self.scheduler.random.randint(0, SEND_MS), send)
+
+    def _spread(self, raw: bytes) -> None:
+        for peer in self.peers:
+            if peer is not self:
                 self._send_transaction(peer, raw)
 
     def _send_transaction(self, peer: "Node", raw: bytes) -> None:
@@ -327,16 +349,18 @@ class Node:
 
     def _hear(self, decided: CarriedOut) -> None:
         """Answer those who wait for a block, which is durable."""
-        assert self.process is not None, "only a process that runs carries blocks out"
+        process = self.process
+        assert process is not None, "only a process that runs carries blocks out"
         self.height = decided.block.height
-        receipts = decided.staged.result.receipts
-        first = decided.staged.head.log_size - len(receipts)
-        for index, receipt in enumerate(receipts, first):
-            for reply in self.process.waiting.pop(receipt.transaction_id, []):
-                repeated = receipt.code == TransactionReason.TRANSACTION_REPEATED
-                earlier = self.process.outcome_of(receipt.transaction_id) if repeated else None
-                self._acknowledge(reply, *(earlier or (receipt, index)))
+        process.settle(decided)
+        self._tell(process)
+        self._send_soon(process)
 
-    def _acknowledge(self, reply: Reply, receipt: Receipt[Any], index: int) -> None:
-        self._invariants.acknowledge(receipt, index)
-        reply(receipt.code, receipt, index)
+    def _tell(self, process: Process) -> None:
+        """Tell callers what has become of their transactions."""
+        answers, process.answers = process.answers, []
+        for reply, outcome in answers:
+            if outcome.receipt is not None:
+                assert outcome.log_index is not None, "a receipt has a place in the log"
+                self._invariants.acknowledge(outcome.receipt, outcome.log_index)
+            reply(outcome)

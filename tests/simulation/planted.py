@@ -1,21 +1,24 @@
 """Bugs on purpose, each one that a careless change could bring in. A simulation that is worth its time finds them all."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from types import MappingProxyType
 from typing import Any, Final
 from unittest.mock import patch
 
 from fujie.core.transaction import VerifiedBlock
-from fujie.engine.cometbft import abci, consensus
+from fujie.engine.cometbft import abci, consensus, submission
 from fujie.engine.cometbft.application import Application
 from fujie.engine.cometbft.consensus import Block, CarriedOut, Consensus
+from fujie.engine.cometbft.submission import Submission
+from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor
 from fujie.machine.schedule import Schedule, UnknownRules
 from fujie.machine.transition import BlockResult
 from fujie.store.base import WriteBatch
 from fujie.store.layout import Table
 from tests.simulation import agreement
+from tests.simulation.beginning import grown
 
 Planting = Callable[[], AbstractContextManager[Any]]
 
@@ -121,6 +124,58 @@ def raising_is_proposed() -> AbstractContextManager[Any]:
     return patch.object(Consensus, "propose", propose)
 
 
+def expired_kept() -> AbstractContextManager[Any]:
+    """Nobody is told that what they submitted has expired."""
+    return patch.object(Submission, "_expire", lambda self: None)
+
+
+def parked_for_ever() -> AbstractContextManager[Any]:
+    """What waits for something that came before it is not asked about again when that has landed."""
+    return patch.object(Submission, "_unparked", lambda self: [])
+
+
+def never_sent_again() -> AbstractContextManager[Any]:
+    """What CometBFT has taken once is taken as safe, although its mempool is in memory only."""
+    return patch.object(submission, "AGAIN_S", 10.0**9)
+
+
+def place_of_the_next() -> AbstractContextManager[Any]:
+    """Callers are told of the place in the log behind that of their transaction."""
+    settle_block = Submission.settle_block
+
+    def beside(self: Submission, first_index: int, receipts: Any) -> None:
+        settle_block(self, first_index + 1, receipts)
+
+    return patch.object(Submission, "settle_block", beside)
+
+
+def repetition_told() -> AbstractContextManager[Any]:
+    """Who asks again is told that it was a repetition, and not what became of it."""
+    return patch.object(Submission, "_carried_out", lambda self, transaction: None)
+
+
+@contextmanager
+def successors_unannounced() -> Iterator[None]:
+    """The last block of an embedded ledger does not say who goes on after it."""
+    grown.cache_clear()
+    try:
+        with patch.object(EmbeddedEngine, "hand_over", EmbeddedEngine.close):
+            yield
+    finally:
+        grown.cache_clear()
+
+
+def told_of_blocks_before() -> AbstractContextManager[Any]:
+    """CometBFT is told of the blocks of the embedded ledger before it, and asks for no InitChain."""
+    info = Application.info
+
+    def knowing(self: Application, request: abci.RequestInfo) -> Any:
+        self._initial_height = 1
+        return info(self, request)
+
+    return patch.object(Application, "info", knowing)
+
+
 BUGS: Final[Mapping[str, Planting]] = MappingProxyType(
     {
         planting.__name__: planting
@@ -134,6 +189,13 @@ BUGS: Final[Mapping[str, Planting]] = MappingProxyType(
             last_outcome_stands,
             unknown_rules_ignored,
             raising_is_proposed,
+            expired_kept,
+            parked_for_ever,
+            never_sent_again,
+            place_of_the_next,
+            repetition_told,
+            successors_unannounced,
+            told_of_blocks_before,
         )
     }
 )

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
-from fujie.core.transaction import Receipt, VerifiedBlock
+from fujie.engine.admission import verdict
+from fujie.engine.base import Outcome
 from fujie.engine.cometbft import abci
 from fujie.engine.cometbft.application import Application
 from fujie.engine.cometbft.consensus import Block, CarriedOut, Consensus
+from fujie.engine.cometbft.submission import AGAIN_S, Submission
 from fujie.engine.cometbft.verifying import Verification
 from fujie.engine.executor import Executor
+from fujie.engine.intake import Intake
 from fujie.engine.proving import Proven, prove_keys, prove_receipt
 from fujie.machine.schedule import Schedule
 from fujie.modules.currency import state_keys as currency_keys
@@ -18,11 +21,16 @@ from tests import world
 from tests.abci.requests import judging, request_of, timestamp, told
 from tests.simulation.agreement import Proposal
 from tests.simulation.founding import validator
+from tests.simulation.invariants import require
+from tests.simulation.mempool import Mempool
+from tests.simulation.scheduler import Scheduler
 from tests.store.faults import FaultyStore
 from tests.world import INSTRUMENT
 
-Reply = Callable[[int, Receipt[Any] | None, int | None], None]
-"""Takes a code, and receipt and place in the log where there is one."""
+PATIENCE_MS: Final = 2 * int(AGAIN_S * 1_000)  # CometBFT may not answer in between
+
+Reply = Callable[[Outcome], None]
+"""Takes what became of a transaction."""
 
 
 class Inline(ThreadPoolExecutor):
@@ -34,33 +42,62 @@ class Inline(ThreadPoolExecutor):
         return future
 
 
+class Gate(Intake):
+    """The way in, without its thread: what was submitted is verified when that is asked for."""
+
+    def verify_now(self) -> None:
+        """Verify what was submitted."""
+        batch = list(self._submitted)
+        self._submitted.clear()
+        self._take_verdicts(batch, bytes([verdict(item.raw) for item in batch]))
+
+
 class Process:
-    """The application on an open store, and what CometBFT has in memory beside it."""
+    """The application on an open store, the submission before it, and what CometBFT has in memory beside it."""
 
     def __init__(
-        self, store: FaultyStore, schedule: Schedule, clock_ms: Callable[[], int], hear: Callable[[CarriedOut], None]
+        self,
+        store: FaultyStore,
+        schedule: Schedule,
+        scheduler: Scheduler,
+        clock_ms: Callable[[], int],
+        hear: Callable[[CarriedOut], None],
+        spread: Callable[[bytes], None],
+        bad: float,
+        first: int,
     ) -> None:
-        """``hear`` is told of every block that is durable. Owns the store."""
+        """``first`` is the height of the first block that CometBFT makes. ``hear`` is told of every block that is durable; ``spread`` sends a transaction to all peers; ``bad``: see
+        :class:`Mempool`. Owns the store.
+        """
         self.store = store
         self.executor = Executor(store, schedule)
-        self.mempool: dict[bytes, None] = {}
-        self.waiting: dict[bytes, list[Reply]] = {}  # by id
+        self.executor.rules.require(self.executor.head.height + 1)
+        self.closed = False
+        self._scheduler = scheduler
+        self._were_parked = False  # behind nothing, at the last turn of the thread that sends
+        self.mempool = Mempool(scheduler, bad, self.check, spread, lambda: not self.closed)
+        self.answers: list[tuple[Reply, Outcome]] = []  # that are known and not told yet
         self.votes: dict[tuple[int, int], dict[int, None]] = {}  # that were heard, by height and round
         self.early: list[Proposal] = []  # for the height after the one that is not carried out yet
         self.proven: Proven | None = None
-        self._clock_ms = clock_ms
         self._verification = Verification(use_worker=False)
+        self._intake = Gate(use_worker=False, prepare=self._verification.remember)
+        self._submission = Submission(
+            self.executor, self._intake, self.mempool, clock_ms, lambda: scheduler.now_ms / 1_000
+        )
         self._application = Application(
             Consensus(self.executor, self._verification),
             self._verification,
-            initial_height=1,
+            initial_height=first,
             clock_ms=clock_ms,
             on_commit=hear,
+            on_refused=self._submission.refuse,
         )
         self._application.ledger = self._application._mempool = Inline()
 
     def close(self) -> None:
         """End it."""
+        self.closed = True
         self._application.close()
         self._verification.close()
         self.store.close()
@@ -75,7 +112,7 @@ class Process:
     def info(self) -> abci.ResponseInfo:
         return self._application.info(abci.RequestInfo(version="0.38.25", abci_version="2.0.0"))
 
-    def init_chain(self, powers: Mapping[int, int]) -> None:
+    def init_chain(self, first: int, powers: Mapping[int, int]) -> None:
         keys = {number: abci.PublicKey(ed25519=validator(number).public_key) for number in powers}
         self._application.init_chain(
             abci.RequestInitChain(
@@ -84,7 +121,7 @@ class Process:
                 validators=[
                     abci.ValidatorUpdate(pub_key=keys[number], power=power) for number, power in powers.items()
                 ],
-                initial_height=1,
+                initial_height=first,
             )
         ).result()
 
@@ -116,24 +153,44 @@ class Process:
 
     def check(self, raw: bytes) -> int:
         """Return the code of CheckTx."""
-        (answer,) = self._application.check_tx([abci.RequestCheckTx(tx=raw)]).result()
-        return answer.code
+        answers: Any = self._application.check_tx([abci.RequestCheckTx(tx=raw)])
+        [answer] = answers.result() if isinstance(answers, Future) else answers
+        return int(answer.code)
 
-    def id_of(self, raw: bytes) -> bytes:
-        """Return the id of a transaction that :meth:`check` knows to be well signed."""
-        return self._verification.transaction(raw).id
+    def submit(self, raw: bytes, reply: Reply) -> None:
+        """Take a transaction from its sender; what becomes of it comes into ``answers``."""
+        future = self._intake.submit([raw])
+        # Told later: what a callback of a future raises is lost.
+        future.add_done_callback(lambda done: self.answers.append((reply, done.result()[0])))
+        self._intake.verify_now()
 
-    def entitled(self, raw: bytes) -> int:
-        """Return 0, or why the sender of a checked transaction is not entitled to it now."""
-        head = self.executor.head
-        time_ms = max(self._clock_ms(), head.time_ms + 1)
-        block = VerifiedBlock(self.executor.chain_id, head.height + 1, time_ms, (self._verification.transaction(raw),))
-        return self.executor.entitled(block)[0]
+    def send(self) -> None:
+        """Do what the thread that sends does at each of its turns, and see that nobody waits for nothing."""
+        self._submission.send_now()
+        flights, now_ms = self._submission._flights.values(), self._scheduler.now_ms
+        head_ms = self.executor.head.time_ms
+        require(
+            all(flight.transaction.body.expires_at_ms > head_ms for flight in flights),
+            "nobody waits for what has expired",
+        )
+        require(
+            all(now_ms - self.mempool.asked.get(flight.transaction.raw, 0) < PATIENCE_MS for flight in flights),
+            "what waits for its block is handed over again",
+        )
+        parked = bool(self._submission._parked) and not flights
+        require(not (parked and self._were_parked), "nobody waits for what is not under way any more")
+        self._were_parked = parked
 
-    def outcome_of(self, transaction_id: bytes) -> tuple[Receipt[Any], int] | None:
-        """Return receipt and place of a transaction that was carried out, or None."""
-        receipt, index = self.executor.receipt_of(transaction_id), self.executor.index_of(transaction_id)
-        return (receipt, index) if receipt is not None and receipt.authorised and index is not None else None
+    def settle(self, decided: CarriedOut) -> None:
+        """Settle what waits for a block, which is durable."""
+        receipts = decided.staged.result.receipts
+        self._submission.settle_block(decided.staged.head.log_size - len(receipts), receipts)
+        self.mempool.committed([each.raw for each in decided.block.transactions], decided.codes)
+
+    def lose_mempool(self) -> None:
+        """CometBFT alone is started anew."""
+        self.mempool.lose()
+        self._submission.send_again()
 
     def prove_balance(self, wallet: int) -> Iterable[Bundle]:
         """Yield the proof of what a wallet holds, if there is one yet."""

@@ -5,6 +5,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Final
 import pytest
 
 from tests.simulation import regression
-from tests.simulation.__main__ import main
+from tests.simulation.__main__ import INTERRUPTED, main
 from tests.simulation.cluster import Outcome, cluster
 from tests.simulation.planted import BUGS
 from tests.simulation.regression import kept_seeds
@@ -56,6 +57,31 @@ def test_a_seed_repeats_exactly_in_another_process(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONHASHSEED": "12345", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
     told = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     assert told.splitlines() == [f"{seed} {simulate(seed, 4, tmp_path / str(seed)).trace}" for seed in seeds]
+
+
+def test_several_processes_run_the_same_seeds(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "tests.simulation", "--trace", "--from", "7", "--seeds", "2", "--workers", "2"]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert sorted(done.stdout.splitlines()) == [
+        f"{seed} {simulate(seed, 4, tmp_path / str(seed)).trace}" for seed in (7, 8)
+    ]
+    assert "2 of 2 seeds" in done.stderr
+    assert "0 failed" in done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_ends_a_run_and_says_which_seeds_are_done(workers: str) -> None:
+    program = [sys.executable, "-u", "-m", "tests.simulation", "--seeds", "100000", "--workers", workers, "--trace"]
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        seed = running.stdout.readline().split()[0]  # the first is done
+        running.send_signal(signal.SIGINT)
+        rest, told = running.communicate(timeout=300)
+    assert running.returncode == INTERRUPTED
+    assert "Traceback" not in told + rest
+    [done] = [line for line in told.splitlines() if line.startswith("interrupted; done: ")]
+    spans = [span.split("-") for span in done.removeprefix("interrupted; done: ").split(", ")]
+    assert any(int(span[0]) <= int(seed) <= int(span[-1]) for span in spans)
 
 
 def test_the_seeds_reach_what_they_are_meant_to_reach(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from fujie.core.errors import OperationalError
-from fujie.store.base import Store, WriteBatch
+from fujie.store.base import ReadOnlyStore, Store, WriteBatch
 from fujie.store.layout import Table
 
 Fault = Literal["lost", "persisted"]
@@ -36,6 +36,9 @@ class FaultyStore:
 
     def last(self, table: Table) -> tuple[bytes, bytes] | None:
         return self._inner.last(table)
+
+    def moment(self) -> ReadOnlyStore:
+        return self._inner.moment()
 
     def commit(self, batch: WriteBatch) -> None:
         number = self.commits

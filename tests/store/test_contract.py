@@ -381,3 +381,26 @@ def test_refuses_a_data_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OperationalError, match="cannot be made"):
         open_store("sqlite", tmp_path / "file")
+
+
+def test_a_moment_stays_what_it_was(opener: Opener) -> None:
+    store = opener()
+    put(store, Table.META, a=b"1", b=b"1")
+    moment = store.moment()
+    change = WriteBatch()
+    change.put(Table.META, b"a", b"2")
+    change.delete(Table.META, b"b")
+    change.put(Table.META, b"c", b"2")
+    store.commit(change)
+    found: list[bytes | None] = []
+    reading = threading.Thread(target=lambda: found.extend(moment.get(Table.META, key) for key in (b"a", b"b", b"c")))
+    reading.start()
+    reading.join()
+    assert found == [b"1", b"1", None], "read from another thread than the one that made it"
+    assert list(moment.scan(Table.META)) == [(b"a", b"1"), (b"b", b"1")]
+    assert list(moment.scan(Table.META, b"b", b"c")) == [(b"b", b"1")]
+    assert moment.last(Table.META) == (b"b", b"1")
+    assert moment.last(Table.STATE) is None
+    moment.close()
+    assert store.get(Table.META, b"a") == b"2"
+    store.close()

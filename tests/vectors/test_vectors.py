@@ -177,6 +177,14 @@ def check_bundle(vector: Vector) -> None:
     assert bundle.verify(h(vector["bundle"]), trust).time_ms == vector["header_time_ms"]
 
 
+def check_light_path(vector: Vector) -> None:
+    trust = decode_trust(json.dumps(vector["trust_root"]).encode())
+    found = bundle.verify(h(vector["bundle"]), trust)
+    assert found.time_ms == vector["header_time_ms"]
+    assert [header.height for header in found.path] == vector["path_heights"]
+    assert found.within_period == vector["accountable"]
+
+
 def check_receipt(vector: Vector) -> None:
     trust = decode_trust(json.dumps(vector["trust_root"]).encode())
     [found] = verify_file(h(vector["bundle"]), trust)
@@ -219,6 +227,7 @@ CHECKS: dict[str, Callable[[Vector], None]] = {
     "versions.json": check_version,
     "light-blocks.json": check_light_block,
     "bundles.json": check_bundle,
+    "light-paths.json": check_light_path,
     "receipts.json": check_receipt,
     "trust-roots.json": check_trust_root,
     "identifiers.json": check_identifier,
@@ -279,5 +288,8 @@ def test_every_step_that_a_verifier_names_has_a_case() -> None:
     assert steps_of("versions.json") == set(STEPS)
     assert steps_of("genesis.json") == {"decode", "genesis-order", "genesis-salt", "genesis-membership"}
     assert {"decode", "chain-id", "validators", "validator-set", "app-hash"} <= steps_of("bundles.json")
+    following = {"light-height", "light-time", "light-announced", "light-trust"}
+    first = {"decode", "chain-id", "validators", "header-chain", "validator-set", "app-hash"}
+    assert steps_of("light-paths.json") == commit | following | first
     assert steps_of("receipts.json") == {"answer-receipt", "transaction-keys", "transaction-signature"}
     assert steps_of("identifiers.json") >= {fault.value for fault in identifiers.Fault} - {"form", "chain", "host"}

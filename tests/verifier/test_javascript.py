@@ -14,6 +14,7 @@ from fujie.core import identifier_forms, identifiers, signing
 from fujie.core.encoding import Codec, encode
 from fujie.core.errors import Refused, VerificationError
 from fujie.core.hashing import version_digest
+from fujie.core.limits import BUNDLE_PATH_BYTES_MAX
 from fujie.core.signing import Signer
 from fujie.core.versions import Standing, skip_target
 from fujie.engine.admission import verify_transaction
@@ -23,13 +24,16 @@ from fujie.modules.identity.queries import IdentityQuery
 from fujie.modules.membership.queries import ParametersQuery
 from fujie.modules.membership.records import Organisation, Status
 from fujie.modules.membership.state_keys import ORGANISATION
-from fujie.proof.bundle import Logged
+from fujie.proof.bundle import BUNDLE, Logged, with_path
 from fujie.proof.commit import verify_commit
 from fujie.proof.header import header_hash
-from fujie.proof.light_block import decode_light_block
+from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.past import in_force
 from fujie.proof.trust import TrustRoot, decode_trust, encode_trust
 from tests.conftest import ROOT
+from tests.light.chain_node import chain_over, root_over
+from tests.light.signing_again import signed_again
+from tests.light.tampering import without
 from tests.unit.client import forging
 from tests.unit.client.town import ALPHA, BETA, MONEY, NOWHERE, Town, open_town
 from tests.verifier import mutation
@@ -157,6 +161,86 @@ def test_agrees_on_bundles_with_a_mutated_light_block(town, bundles):
         cases.append(file_case(forging.with_fields(data, light_block=block), town.ledger.trust, at_ms))
     steps = assert_agreement(cases, judge_file)
     assert {"decode", "header-hash", "commit-signature"} <= set(steps)
+
+
+def led(data: bytes, depth: int) -> tuple[bytes, TrustRoot, list[LightBlock]]:
+    """What ``data`` proves under the last header of a chain that grew and changed, with a path from its first validator."""
+    bundle = BUNDLE.decode(data)
+    alone, four, five = {1: 10}, {2: 10, 3: 10, 4: 10, 5: 10}, {2: 10, 3: 10, 4: 10, 5: 10, 6: 10}
+    chain = chain_over(bundle, [alone] * 40 + [four] * 5 + [five] * 5)
+    path = [chain[height - 1] for height in (40, 41, 46)]
+    bundle = msgspec.structs.replace(bundle, light_block=encode_light_block(chain[-1]))
+    made = with_path(bundle, path)
+    assert made is not None
+    trust = root_over(bundle, alone, depth=depth, trust_period_ms=1_000_000)
+    return encode(made), trust, [*path, chain[-1]]
+
+
+def test_agrees_on_bundles_whose_path_was_mutated(town, bundles):
+    rng = rng_of("paths")
+    cases, trusts = [], []
+    for data, at_ms in bundles[:6]:
+        whole, trust, blocks = led(data, town.ledger.trust.state_tree_depth)
+        trusts.append(file_case(whole, trust, at_ms))
+        encoded = [encode_light_block(block) for block in blocks]
+        for _ in range(80):
+            changed = list(encoded)
+            at = rng.randrange(len(changed))
+            match rng.randrange(7):
+                case 0:
+                    del changed[at]
+                case 1:
+                    changed.insert(at, changed[at])
+                case 2:
+                    rng.shuffle(changed)
+                case 3:
+                    whole_again = mutation.of_record(rng, whole)
+                    cases.append(file_case(whole_again, trust, at_ms))
+                    continue
+                case 4:
+                    field = rng.choice(["height", "time_ns", "app_hash", "next_validators_hash", "chain_id"])
+                    header = blocks[at].header
+                    value = rng.choice([getattr(block.header, field) for block in blocks])
+                    other = msgspec.structs.replace(header, **{field: value})
+                    changed[at] = encode_light_block(
+                        signed_again(blocks[at], tuple(range(1, 7)), **{field: getattr(other, field)})
+                    )
+                case 5:
+                    changed[at] = encode_light_block(
+                        without(blocks[at], rng.randrange(len(blocks[at].commit.signatures)))
+                    )
+                case _:
+                    changed[at] = mutation.of_bytes(rng, changed[at])
+            if changed:
+                cases.append(
+                    file_case(
+                        forging.with_fields(whole, path=tuple(changed[:-1]), light_block=changed[-1]), trust, at_ms
+                    )
+                )
+    assert assert_agreement(trusts, judge_file) == {"valid": len(trusts)}
+    steps = assert_agreement(cases, judge_file)
+    expected = {
+        "valid",
+        "decode",
+        "validators",
+        "light-height",
+        "light-trust",
+        "light-announced",
+        "header-hash",
+        "commit-signature",
+    }
+    assert expected <= set(steps)
+
+
+def test_agrees_on_how_long_a_path_may_be(town, bundles):
+    whole, trust, blocks = led(bundles[0][0], town.ledger.trust.state_tree_depth)
+    long = [encode_light_block(block) for block in blocks[:-1]]
+    padded = b"\0" * (BUNDLE_PATH_BYTES_MAX - sum(map(len, long)))
+    cases = [
+        file_case(forging.with_fields(whole, path=(*long, *extra)), trust, None)
+        for extra in ((padded,), (padded + b"\0",), (b"",) * 61, (b"",) * 62)
+    ]
+    assert assert_agreement(cases, judge_file) == {"decode": 4}
 
 
 def test_agrees_on_receipts_with_a_mutated_transaction(town, bundles):

@@ -123,6 +123,13 @@ const CHECKS = {
     const trust = verifier.decodeTrustRoot(JSON.stringify(vector.trust_root));
     assert.equal((await verifier.verifyBundle(h(vector.bundle), trust)).timeMs, vector.header_time_ms);
   },
+  "light-paths.json": async (vector) => {
+    const trust = verifier.decodeTrustRoot(JSON.stringify(vector.trust_root));
+    const { timeMs, path, isAccountable } = await verifier.verifyBundle(h(vector.bundle), trust);
+    assert.equal(timeMs, vector.header_time_ms);
+    assert.deepEqual(path.map(({ height }) => Number(height)), vector.path_heights);
+    assert.equal(isAccountable, vector.accountable);
+  },
   "receipts.json": async (vector) => {
     const trust = verifier.decodeTrustRoot(JSON.stringify(vector.trust_root));
     const { items } = await verifier.proveAll(h(vector.bundle), trust);

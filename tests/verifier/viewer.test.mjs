@@ -136,6 +136,25 @@ test("a step that fails is told with the values that fail it", async () => {
   assert.notEqual(toHex(last[1].computed), root.validators_hash);
 });
 
+test("a proof with a path tells how far on it the check came", async () => {
+  const paths = JSON.parse(readFileSync(new URL("../../vectors/light-paths.json", import.meta.url), "utf8")).cases;
+  const named = (name) => paths.find((one) => one.name === name);
+  for (const [name, step, isWhole] of [
+    ["three changes", "answer-record", true], // records of the vectors are none of any room
+    ["strangers", "light-trust", false],
+    ["too few signed a later block", "commit-power", false],
+    ["a block on the way that nobody vouches for", "light-trust", false],
+  ]) {
+    const vector = named(name);
+    const root = rootOf(vector);
+    assert.equal(chainOf(fromHex(vector.bundle)), root.chain_id);
+    const { watched, failed } = await check({ bytes: fromHex(vector.bundle), question: null, loadedMs: 0 }, root);
+    const { blocks, index } = watched.told.get("path");
+    assert.deepEqual([failed.step, index === blocks.length], [step, isWhole], name);
+    assert.ok((await placesOf(fromHex(vector.bundle))).has("signature"));
+  }
+});
+
 test("every word has a sentence in both languages, with the same places in it", () => {
   const places = (sentence) => [...new Set([...sentence.matchAll(/\{([a-z]+)\}/g)].map((match) => match[1]))].sort();
   assert.deepEqual(Object.keys(LANGUAGES.en), Object.keys(LANGUAGES.zh));

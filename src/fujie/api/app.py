@@ -178,7 +178,7 @@ def create_app(engine: Served, *, console: Any = None, **services: Any) -> Appli
     )
     app.serving = serving
     app.metrics = metrics.Metrics(serving)
-    app.resolver = Resolver(engine)
+    app.resolver = Resolver(app.serving)
     app.console = console
     return app
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from fujie.api import media, queries
-from fujie.api.pages import Genesis, GenesisLeaf, Live, Mirror, ProblemReason, ProblemType, Ready, Status
+from fujie.api.pages import ComingRules, Genesis, GenesisLeaf, Live, Mirror, ProblemReason, ProblemType, Ready, Status
 from fujie.api.problems import RETRY_AFTER_S, Kind, Problem, advice_for, status_of
 from fujie.api.serving import Answer, AnyRequest, Serving, bytes_answer, json_answer, page_answer, wanted
 from fujie.core.encoding import encode
@@ -16,6 +16,7 @@ from fujie.core.json_form import to_json
 from fujie.core.limits import HEARTBEAT_MS
 from fujie.engine.base import Served
 from fujie.engine.reading import ProvenState
+from fujie.machine.schedule import coming
 from fujie.modules.catalog import REASONS, record_at
 from fujie.modules.membership import queries as membership
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
@@ -31,6 +32,7 @@ async def status(serving: Serving, request: AnyRequest) -> Answer:
     engine = serving.engine
     head, proven = engine.head, engine.proven
     state = ProvenState(engine)
+    lacking = engine.lacking
     rooms = {name: membership.active_version(state, name, head.height + 1) for name in membership.room_names(state)}
     page = Status(
         chain_id=engine.chain_id,
@@ -41,6 +43,10 @@ async def status(serving: Serving, request: AnyRequest) -> Answer:
         proven_height=decode_light_block(proven.light_block).header.height,
         pending=engine.pending,
         rooms={name: number for name, number in rooms.items() if number},
+        coming=[
+            ComingRules(room=each.room, version=each.version, from_height=each.from_height, known=each not in lacking)
+            for each in coming(state, head.height)
+        ],
         version=VERSION,
         mirror=_mirror(serving),
     )

@@ -7,7 +7,7 @@ path from the table. Here stand the bodies, and what each part of a path may be.
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from fujie.api import events, media, metrics, pages, pages_explorer, queries
+from fujie.api import events, media, metrics, pages, pages_explorer, parameters, queries
 from fujie.api.log_tiles import BYTES, TEXT
 from fujie.core.limits import BULK_ITEMS_MAX, IDENTIFIER_BYTES_MAX, KEYS_MAX, SUBMIT_BATCH_MAX
 
@@ -131,7 +131,8 @@ PATH_PARTS_OF: Final[Mapping[tuple[str, str], Schema]] = {
 
 QUERY_PARAMETERS_OF: Final[Mapping[str, Mapping[str, Schema]]] = {
     "/ids/{identifier}": {
-        "versionTime": {"type": "string", "format": "date-time", "description": "What stood then, by RFC 3339."}
+        "versionTime": {"type": "string", "format": "date-time", "description": "What stood then, by RFC 3339."},
+        "since": {**parameters.SINCE.schema, "description": parameters.SINCE.about},
     },
 }
 """Query parameters of the routes that read their own; those of all others are declared by ``api.parameters.takes``."""

@@ -41,6 +41,15 @@ class Mirror(Page):
     stopped: str | None
 
 
+class ComingRules(Page):
+    """A version of a room's rules that is decided and not in force yet; ``known``: whether this node has it."""
+
+    room: str
+    version: int
+    from_height: int
+    known: bool
+
+
 class Status(Page):
     """Where the chain and the node stand. ``mirror`` is null for a ledger of its own."""
 
@@ -52,6 +61,7 @@ class Status(Page):
     proven_height: int
     pending: int
     rooms: dict[str, int]
+    coming: list[ComingRules]
     version: str
     mirror: Mirror | None
 

@@ -115,6 +115,11 @@ PARTY: Final = text(
 )
 OPERATION: Final = operation("Only transactions with an operation of this type: `pay`.")
 ORGANISATION: Final = text(queries.ACCOUNT_PATTERN, 64, "Only accounts of this organisation, by its name.")
+SINCE: Final = text(
+    queries.HASH_PATTERN,
+    64,
+    "Have the proof say how its signers came after these validators: `validators_hash` of an older trust root.",
+)
 CODE: Final = whole(0, 999_999, "Only transactions with this code: 0, or the number of a reason.")
 EVENT_ID: Final = text(
     r"(?:0|[1-9][0-9]{0,15})\.(?:0|[1-9][0-9]{0,15})",

@@ -48,6 +48,11 @@ class Kind(Enum):
     IDENTIFIER_ABSENT = 404, "The identifier was never allocated.", "The link `proof` proves its absence."
     RECEIPT_ABSENT = 404, "No transaction with this id stands on the ledger.", "Submit it, or check its id."
     BLOCK_ABSENT = 404, "The node has no block of this height.", "Ask up to that of /status, or ask another node."
+    VALIDATORS_UNKNOWN = (
+        404,
+        "The node does not know these validators, or not how others came after them.",
+        "Check `since`: it is validators_hash of a trust root of this chain; or ask another node.",
+    )
     ACCOUNT_ABSENT = 404, "There is no account of this name.", "The link `proof` proves its absence."
     ORGANISATION_ABSENT = 404, "There is no organisation of this name.", "GET /organisations lists them all."
     EVENT_ABSENT = 404, "No stream goes on from this event.", "Begin anew, without the id of an event."
@@ -67,6 +72,7 @@ class Kind(Enum):
     INTERNAL = 500, "The node failed unexpectedly.", "Tell its operator the correlation id."
     UNAVAILABLE = 503, "The node cannot answer now.", "Try again shortly; what was acknowledged is safe."
     NOT_READY = 503, "The node does not serve yet, or no longer.", "Wait until it is ready."
+    OUTCOME_PENDING = 503, "The chain makes no block now.", "Submit the same bytes again; nothing is carried out twice."
     PROOF_PENDING = 503, "The block that proves the answer is not made yet.", "Ask again shortly."
     CHECKPOINT_OFF = 503, "This node signs no checkpoints.", "Ask another node of the chain."
     PROJECTION_OFF = 503, "The node keeps no lists.", "Switch them on: [projection] enabled; or wait for the rebuild."

@@ -11,7 +11,8 @@ from fujie.core.identifiers import Fault, IdentifierError
 from fujie.proof.bundle import BUNDLE_SUFFIX
 
 HEIGHT_PATTERN: Final = "[1-9][0-9]{0,15}"
-TRANSACTION_PATTERN: Final = "[0-9a-f]{64}"
+HASH_PATTERN: Final = "[0-9a-f]{64}"
+TRANSACTION_PATTERN: Final = HASH_PATTERN
 WALLET_PATTERN: Final = "[0-9a-f]{32}"
 ACCOUNT_PATTERN: Final = "[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 INSTRUMENT_PATTERN: Final = "(?=.{3,24}$)[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*"

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from fujie.api import media, pages
+from fujie.api import media, pages, parameters
+from fujie.api.parameters import takes
 from fujie.api.problems import RETRY_AFTER_S, Kind, Problem
 from fujie.api.serving import (
     QUERY_BYTES_MAX,
@@ -28,7 +29,7 @@ from fujie.core.units import TIME_MS_MAX, TimeMs
 from fujie.engine.base import Served
 from fujie.engine.reading import answer
 from fujie.modules.catalog import QUERY, RECEIPT, TRANSACTION, codec_of
-from fujie.proof.bundle import BUNDLE_SUFFIX, Bundle, Logged, Present, encode_bundle
+from fujie.proof.bundle import BUNDLE_SUFFIX, Bundle, Logged, Present
 from fujie.proof.light_block import decode_light_block
 from fujie.proof.past import in_force
 
@@ -59,15 +60,17 @@ _QUESTION: Final[Any] = msgspec.defstruct(
 )
 
 
-async def read(serving: Serving, request: AnyRequest) -> Answer:
+@takes(since=parameters.SINCE)
+async def read(serving: Serving, request: AnyRequest, since: str | None) -> Answer:
     """Answer queries with proof, one item for each, in order.
 
     Body: MessagePack ``[[query, …], grant or nil, time or nil]`` with canonical queries (1 to ``BULK_ITEMS_MAX``) and a
     signed read grant, or JSON ``{"queries": [{"type": …}], "grant": hex, "time_ms": …}``. With a time, each record comes
     with the old versions that reach back to it. Without a grant in the body the header Authorization says who asks.
+    ``since`` concerns bundles alone.
 
-    Problems, in order: MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT, MALFORMED, those of a
-    credential, the reasons of ``engine.reading.answer``, UNAVAILABLE, and in JSON TIME_NOT_PROVEN_YET, HISTORY_NOT_KEPT.
+    Problems, in order: MALFORMED (query), MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT, MALFORMED, those of a
+    credential, the reasons of ``engine.reading.answer``, UNAVAILABLE, VALIDATORS_UNKNOWN, and in JSON TIME_NOT_PROVEN_YET, HISTORY_NOT_KEPT.
     """
     sent = media.sent_type(request.headers.get("content-type"), (media.READ, media.JSON))
     own, other = (media.BUNDLE, media.JSON) if sent == media.READ else (media.JSON, media.BUNDLE)
@@ -82,19 +85,22 @@ async def read(serving: Serving, request: AnyRequest) -> Answer:
     else:
         bundle = await asyncio.to_thread(answer, serving.engine, queries, grant, time_ms, reader)
     if form == media.BUNDLE:
-        return bytes_answer(encode_bundle(bundle), media.BUNDLE, private=True)
+        return bytes_answer(serving.encoded(bundle, since), media.BUNDLE, private=True)
     if time_ms is not None:
         require_proven(bundle, time_ms)
     return page_answer(read_page(bundle, time_ms), private=True)
 
 
-async def receipt(serving: Serving, request: AnyRequest) -> Answer:
+@takes(since=parameters.SINCE)
+async def receipt(serving: Serving, request: AnyRequest, since: str | None) -> Answer:
     """Return the proof of a receipt, once a signed header proves it. ``<id>.fujie`` is the bundle as a file.
+    ``since`` concerns bundles alone.
 
     The id covers a nonce of 128 random bits and stands nowhere in the open: whoever knows it was party to the
     transaction, or was told by one, and may read.
 
-    Problems, in order: MALFORMED (no id), NOT_ACCEPTABLE, RECEIPT_ABSENT, PROOF_PENDING, UNAVAILABLE.
+    Problems, in order: MALFORMED (query, no id), NOT_ACCEPTABLE, RECEIPT_ABSENT, PROOF_PENDING, UNAVAILABLE,
+    VALIDATORS_UNKNOWN.
     """
     match = _TRANSACTION_ID.fullmatch(str(request.path_params["transaction_id"]))
     if match is None:
@@ -102,7 +108,8 @@ async def receipt(serving: Serving, request: AnyRequest) -> Answer:
     form = media.BUNDLE if match[2] else wanted(request, (media.JSON, media.BUNDLE))
     bundle = await _proven_receipt(serving.engine, bytes.fromhex(match[1]))
     if form == media.BUNDLE:
-        return bytes_answer(encode_bundle(bundle), media.BUNDLE, private=True, file_name=match[1] + BUNDLE_SUFFIX)
+        data = serving.encoded(bundle, since)
+        return bytes_answer(data, media.BUNDLE, private=True, file_name=match[1] + BUNDLE_SUFFIX)
     return page_answer(receipt_page(bundle, f"/receipts/{match[1]}{BUNDLE_SUFFIX}"), private=True)
 
 

@@ -1,6 +1,7 @@
 """Single records, decoded: a transaction, an identifier's history, an account, a wallet, the supply; and their proofs.
 
-A name with ``.fujie`` behind it is the proof as a file. What is shown without it is read from the same state.
+A name with ``.fujie`` behind it is the proof as a file, which ``since`` concerns. What is shown without it is read from the
+same state.
 """
 
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ from fujie.modules.identity import state_keys as identity_keys
 from fujie.modules.identity.records import Identity
 from fujie.modules.membership import queries as membership
 from fujie.modules.membership import state_keys as membership_keys
-from fujie.proof.bundle import BUNDLE_SUFFIX, encode_bundle
+from fujie.proof.bundle import BUNDLE_SUFFIX
 
 
 async def transaction(serving: Serving, request: AnyRequest) -> Answer:
@@ -108,10 +109,11 @@ async def history(serving: Serving, request: AnyRequest, before: int | None, lim
     return page_answer(page)
 
 
-async def account(serving: Serving, request: AnyRequest) -> Answer:
+@takes(since=parameters.SINCE)
+async def account(serving: Serving, request: AnyRequest, since: str | None) -> Answer:
     """Return an account with its policy and its organisation. ``<name>.fujie`` is the proof of both as a file.
 
-    Problems, in order: MALFORMED, NOT_ACCEPTABLE, ACCOUNT_ABSENT.
+    Problems, in order: MALFORMED, NOT_ACCEPTABLE, ACCOUNT_ABSENT, VALIDATORS_UNKNOWN.
     """
     text, as_file = queries.without_suffix(str(request.path_params["name"]))
     name = queries.account_name(text)
@@ -122,7 +124,7 @@ async def account(serving: Serving, request: AnyRequest) -> Answer:
         keys: list[Key[Any]] = [membership_keys.account(name)]
         if found is not None:
             keys.append(membership_keys.organisation(found.organisation))
-        return _proof(serving.engine, keys, f"account-{name}")
+        return _proof(serving, since, keys, f"account-{name}")
     if found is None:
         raise Problem(Kind.ACCOUNT_ABSENT, proof=f"/accounts/{name}{BUNDLE_SUFFIX}")
     organisation = membership.organisation(state, found.organisation)
@@ -140,11 +142,12 @@ async def account(serving: Serving, request: AnyRequest) -> Answer:
     return page_answer(page)
 
 
-async def wallet(serving: Serving, request: AnyRequest) -> Answer:
+@takes(since=parameters.SINCE)
+async def wallet(serving: Serving, request: AnyRequest, since: str | None) -> Answer:
     """Return a wallet and its balances, to its holder, its institution and auditors. ``<id>.fujie`` is the proof of all.
 
     Problems, in order: MALFORMED, NOT_ACCEPTABLE, CREDENTIAL_UNKNOWN and the others of a credential,
-    CREDENTIAL_REQUIRED, READER_NOT_ENTITLED, WALLET_ABSENT.
+    CREDENTIAL_REQUIRED, READER_NOT_ENTITLED, WALLET_ABSENT, VALIDATORS_UNKNOWN.
     """
     text, as_file = queries.without_suffix(str(request.path_params["wallet"]))
     identifier = queries.wallet_id(text)
@@ -156,7 +159,7 @@ async def wallet(serving: Serving, request: AnyRequest) -> Answer:
     if form == media.BUNDLE:
         keys: list[Key[Any]] = [currency.wallet(identifier)]
         keys += [currency.balance(identifier, code) for code in instruments]
-        return _proof(serving.engine, keys, f"wallet-{text}", private=True)
+        return _proof(serving, since, keys, f"wallet-{text}", private=True)
     if found is None:
         raise Problem(Kind.WALLET_ABSENT, proof=f"/wallets/{text}{BUNDLE_SUFFIX}")
     page = Wallet(
@@ -177,16 +180,17 @@ async def supply(serving: Serving, request: AnyRequest) -> Answer:
     return page_answer(Supply(instruments=[page for page in found if page is not None]))
 
 
-async def instrument_supply(serving: Serving, request: AnyRequest) -> Answer:
+@takes(since=parameters.SINCE)
+async def instrument_supply(serving: Serving, request: AnyRequest, since: str | None) -> Answer:
     """Return the supply of one instrument. ``<code>.fujie`` is the proof of instrument and supply as a file.
 
-    Problems, in order: MALFORMED, NOT_ACCEPTABLE, INSTRUMENT_ABSENT.
+    Problems, in order: MALFORMED, NOT_ACCEPTABLE, INSTRUMENT_ABSENT, VALIDATORS_UNKNOWN.
     """
     text, as_file = queries.without_suffix(str(request.path_params["instrument"]))
     code = queries.instrument_code(text)
     form = _form(request, as_file)
     if form == media.BUNDLE:
-        return _proof(serving.engine, [currency.instrument(code), currency.supply(code)], f"supply-{code}")
+        return _proof(serving, since, [currency.instrument(code), currency.supply(code)], f"supply-{code}")
     page = _supply_page(serving.state, code)
     if page is None:
         raise Problem(Kind.INSTRUMENT_ABSENT, proof=f"/supply/{code}{BUNDLE_SUFFIX}")
@@ -197,8 +201,10 @@ def _form(request: AnyRequest, as_file: bool) -> str:
     return media.BUNDLE if as_file else wanted(request, (media.JSON, media.BUNDLE))
 
 
-def _proof(engine: Served, keys: Sequence[Key[Any]], name: str, *, private: bool = False) -> Answer:
-    data = encode_bundle(engine.prove(keys))
+def _proof(
+    serving: Serving, since: str | None, keys: Sequence[Key[Any]], name: str, *, private: bool = False
+) -> Answer:
+    data = serving.encoded(serving.engine.prove(keys), since)
     return bytes_answer(data, media.BUNDLE, private=private, file_name=name + BUNDLE_SUFFIX)
 
 

@@ -30,7 +30,7 @@ _HEIGHT: Final = re.compile(r"[1-9][0-9]{0,15}")
     limit=whole(1, BLOCKS_MAX, "How many blocks at most.", BLOCKS_DEFAULT),
 )
 async def replication(serving: Serving, request: AnyRequest, wait_ms: int, limit: int) -> Answer:
-    """Return blocks from a height on: each its light block and its signed transactions, in their order.
+    """Return blocks from a height on: each its light block, its signed transactions in their order, and the evidence in it.
 
     ``limit`` (1 to 500, default 100) bounds the blocks; an answer ends early when it has 4 MiB. Where the height does not
     exist yet, the answer is empty, after at most ``wait_ms`` (0 to 30,000, default 0) in which it may come to exist.
@@ -50,9 +50,9 @@ async def replication(serving: Serving, request: AnyRequest, wait_ms: int, limit
     return bytes_answer(encode(items), media.REPLICATION, private=True)
 
 
-def blocks_from(engine: Served, height: int, limit: int) -> list[tuple[bytes, list[bytes]]]:
+def blocks_from(engine: Served, height: int, limit: int) -> list[tuple[bytes, list[bytes], list[bytes]]]:
     """Return up to ``limit`` blocks from ``height`` on, as they travel. Raises :class:`Problem` BLOCK_ABSENT."""
-    items: list[tuple[bytes, list[bytes]]] = []
+    items: list[tuple[bytes, list[bytes], list[bytes]]] = []
     size = 0
     for number in range(height, min(height + limit - 1, engine.head.height) + 1):
         block, found = engine.light_block(number), engine.block(number)
@@ -63,8 +63,8 @@ def blocks_from(engine: Served, height: int, limit: int) -> list[tuple[bytes, li
         if len(transactions) != count:
             raise Problem(Kind.BLOCK_ABSENT)
         data = encode_light_block(block)
-        items.append((data, transactions))
-        size += len(data) + sum(map(len, transactions))
+        items.append((data, transactions, list(found.evidence)))
+        size += len(data) + sum(map(len, transactions)) + sum(map(len, found.evidence))
         if size >= ANSWER_BYTES_TARGET:
             break
     return items

@@ -19,7 +19,6 @@ from fujie.api.reading import record_at_time, require_proven
 from fujie.api.serving import Answer, AnyRequest, Serving
 from fujie.core.encoding import encode
 from fujie.core.json_form import to_json
-from fujie.engine.base import Served
 from fujie.engine.proving import Proven
 from fujie.engine.reading import answer
 from fujie.modules.identity.queries import IdentityQuery
@@ -35,6 +34,8 @@ _QUERY_CHARACTERS_MAX: Final = 200
 _BUNDLE_ACCEPT: Final = media.BUNDLE.encode()
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 _FRACTION: Final = re.compile(r"\.(\d+)")
+_HASH: Final = re.compile(queries.HASH_PATTERN)
+_KNOWN: Final = "the parameters are versionTime and since, each at most once."
 
 _BUNDLE_HEADERS: Final = (
     (b"content-type", _BUNDLE_ACCEPT),
@@ -48,9 +49,10 @@ _Start = dict[str, Any]  # an ASGI message
 
 async def resolve(serving: Serving, request: AnyRequest) -> Answer:
     """Return what an identifier stands for, or the proof that nothing stands there; with ``versionTime`` what stood then.
+    ``since`` concerns bundles alone.
 
     Problems, in order: METHOD_NOT_ALLOWED, IDENTIFIER_REDIRECTED, IDENTIFIER_MALFORMED, MALFORMED (query), NOT_ACCEPTABLE,
-    TIME_NOT_PROVEN_YET, IDENTIFIER_ABSENT, UNAVAILABLE.
+    TIME_NOT_PROVEN_YET, IDENTIFIER_ABSENT, UNAVAILABLE, VALIDATORS_UNKNOWN.
     """
     # The application hands these paths to the Resolver, in front of its router. What the router finds here it has tidied
     # up before (``//ids/ZZ``), and such a path names nothing.
@@ -62,14 +64,15 @@ class Resolver:
 
     As a bundle (``Accept: application/vnd.fujie.bundle``, or ``<identifier>.fujie`` for a file) both are 200: the proof
     is the answer. As JSON, an absence is a problem that links to its proof. ``versionTime`` (RFC 3339) asks for the
-    record that was in force then.
+    record that was in force then, ``since`` for a bundle that says how its signers came after those validators.
 
     Problems, in order: METHOD_NOT_ALLOWED, IDENTIFIER_REDIRECTED, IDENTIFIER_MALFORMED, MALFORMED (query), NOT_ACCEPTABLE,
-    TIME_NOT_PROVEN_YET, IDENTIFIER_ABSENT, UNAVAILABLE.
+    TIME_NOT_PROVEN_YET, IDENTIFIER_ABSENT, UNAVAILABLE, VALIDATORS_UNKNOWN.
     """
 
-    def __init__(self, engine: Served) -> None:
-        self._engine = engine
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._engine = serving.engine
         self._under: Proven | None = None
         self._cache: OrderedDict[str, tuple[_Start, _Start]] = OrderedDict()
         self._cache_bytes = 0
@@ -105,7 +108,7 @@ class Resolver:
         if kept is not None:
             cache.move_to_end(text)
             return kept
-        made = _bundle_messages(self._prove(text))
+        made = _bundle_messages(encode(self._prove(text)))
         cache[text] = made
         self._cache_bytes += len(made[1]["body"]) + _ENTRY_BYTES
         while self._cache_bytes > CACHE_BYTES_MAX:
@@ -117,7 +120,7 @@ class Resolver:
         as_file = text.endswith(BUNDLE_SUFFIX)
         text = text.removesuffix(BUNDLE_SUFFIX)
         identifier = queries.identifier(text, BUNDLE_SUFFIX if as_file else "", query)
-        time_ms = _version_time(query)
+        time_ms, since = _asked(query)
         form = media.BUNDLE
         if not as_file:
             form = media.wanted_type(None if accept is None else accept.decode("latin-1"), (media.JSON, media.BUNDLE))
@@ -127,32 +130,39 @@ class Resolver:
             bundle = answer(self._engine, [encode(IdentityQuery(identifier))], time_ms=time_ms)
         if form == media.JSON:
             return _json_messages(_page(identifier, bundle, time_ms, query))
-        return _bundle_messages(bundle, identifier + BUNDLE_SUFFIX if as_file else "")
+        data = self._serving.encoded(bundle, since)
+        return _bundle_messages(data, identifier + BUNDLE_SUFFIX if as_file else "")
 
     def _prove(self, text: str) -> Bundle:
         return self._engine.prove([identity(queries.identifier(text))])
 
 
-def _version_time(query: bytes) -> int | None:
-    """Return the time in milliseconds that ``versionTime`` names, or None. Raises :class:`Problem` MALFORMED."""
+def _asked(query: bytes) -> tuple[int | None, str | None]:
+    """Return the time in milliseconds that ``versionTime`` names, and ``since``. Raises :class:`Problem` MALFORMED."""
     if not query:
-        return None
+        return None, None
     text = query.decode("latin-1")
     if len(text) > _QUERY_CHARACTERS_MAX:
-        raise Problem(Kind.MALFORMED, "The query is too long; the only parameter is versionTime.")
+        raise Problem(Kind.MALFORMED, f"The query is too long; {_KNOWN}")
     try:
         # A plus sign of an offset arrives as itself or encoded; form decoding would make a space of the former.
         parameters = parse_qs(text.replace("+", "%2B"), keep_blank_values=True, strict_parsing=True)
     except ValueError:
-        raise Problem(Kind.MALFORMED, "The only parameter is versionTime, once.") from None
-    times = parameters.pop("versionTime", [])
-    if parameters or len(times) != 1:
-        raise Problem(Kind.MALFORMED, "The only parameter is versionTime, once.")
+        raise Problem(Kind.MALFORMED, f"The query is no form; {_KNOWN}") from None
+    if not parameters.keys() <= {"versionTime", "since"} or any(len(each) != 1 for each in parameters.values()):
+        raise Problem(Kind.MALFORMED, f"A parameter is unknown, or comes twice; {_KNOWN}")
+    times, [since] = parameters.get("versionTime"), parameters.get("since", [None])
+    if since is not None and _HASH.fullmatch(since) is None:
+        raise Problem(Kind.MALFORMED, "since is 64 digits of lower-case hexadecimal.")
+    return None if times is None else _moment_ms(times[0]), since
+
+
+def _moment_ms(text: str) -> int:
     try:
-        if _RFC3339.fullmatch(times[0]) is None or not times[0].isascii():
+        if _RFC3339.fullmatch(text) is None or not text.isascii():
             raise ValueError
         # Record times are whole milliseconds, so what lies below them decides nothing.
-        moment = datetime.fromisoformat(_FRACTION.sub(lambda found: "." + (found[1] + "000")[:3], times[0]))
+        moment = datetime.fromisoformat(_FRACTION.sub(lambda found: "." + (found[1] + "000")[:3], text))
         since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     except (ValueError, OverflowError):
         raise Problem(Kind.MALFORMED, "versionTime is a time as RFC 3339 writes it: 2026-01-31T08:00:00Z.") from None
@@ -180,8 +190,7 @@ def _page(identifier: str, bundle: Bundle, time_ms: int | None, query: bytes) ->
     return Identity(identifier=identifier, record=to_json(record), **about)
 
 
-def _bundle_messages(bundle: Bundle, file_name: str = "") -> tuple[_Start, _Start]:
-    body = encode(bundle)
+def _bundle_messages(body: bytes, file_name: str = "") -> tuple[_Start, _Start]:
     headers = [*_BUNDLE_HEADERS, (b"content-length", b"%d" % len(body))]
     if file_name:
         headers.append((b"content-disposition", f'attachment; filename="{file_name}"'.encode("ascii")))

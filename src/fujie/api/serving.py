@@ -19,7 +19,10 @@ from fujie.core.limits import PENDING_BYTES_MAX
 from fujie.core.query import Query
 from fujie.core.reasons import ReadReason
 from fujie.engine.base import Outcome, Served
+from fujie.engine.pivots import Paths
 from fujie.engine.reading import ProvenState, is_public
+from fujie.proof.bundle import Bundle, encode_bundle, with_path
+from fujie.proof.light_block import decode_light_block
 from fujie.reader.access import STRANGER, Access, Means, Reader, may_read, sees_all, visible_parties
 from fujie.reader.credentials import Scope
 
@@ -86,6 +89,7 @@ class Serving:
         self.registry = CollectorRegistry(auto_describe=False)  # of the figures that /metrics shows
         self.routes: tuple[Any, ...] = ()  # rows of api.app.ROUTES, for the description of them
         self._lists = lists
+        self._paths = Paths(engine)
         self.waiting: set[asyncio.Event] = set()  # of requests that wait for a block (api.replication)
         self.stopping = False
         self.kept: dict[str, bytes] = {}  # answers that never change, by what they are
@@ -108,6 +112,19 @@ class Serving:
     def is_public(self) -> bool:
         """Whether everybody may read everything; else an answer that depends on who asks belongs to him alone."""
         return is_public(self.state)
+
+    def encoded(self, bundle: Bundle, since: str | None) -> bytes:
+        """Return a bundle as it travels; with ``since``, a validators hash, with the path from those to its signers.
+
+        Raises :class:`Problem` VALIDATORS_UNKNOWN.
+        """
+        if since is None:
+            return encode_bundle(bundle)
+        path = self._paths.to(decode_light_block(bundle.light_block), bytes.fromhex(since))
+        made = None if path is None else with_path(bundle, path)
+        if made is None:
+            raise Problem(Kind.VALIDATORS_UNKNOWN)
+        return encode_bundle(made)
 
     def find_lists(self) -> "Lists | None":
         """Return the projection to read, or None where the node keeps none."""

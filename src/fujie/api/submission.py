@@ -4,7 +4,9 @@ The status is 200 whenever every transaction has an outcome: a refusal by a rule
 no fault of the request. Only when none of them could be taken in is the answer a problem.
 """
 
+import asyncio
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -30,7 +32,7 @@ from fujie.core.limits import KEYS_MAX, SUBMIT_BATCH_MAX, TRANSACTION_BYTES_MAX
 from fujie.core.reasons import TransactionReason
 from fujie.core.transaction import SignedTransaction
 from fujie.core.units import Signature
-from fujie.engine.base import Outcome
+from fujie.engine.base import Outcome, Served
 from fujie.modules.catalog import TRANSACTION, reason
 
 _ACCEPTED: Final = (media.TRANSACTIONS, media.JSON)
@@ -38,6 +40,7 @@ JSON_BYTES_MAX: Final = 2_097_152  # a thousand payments: what people write; pro
 _ONE_BYTES_MAX: Final = (
     4 * TRANSACTION_BYTES_MAX
 )  # of one transaction: its JSON form has two digits for a byte, and names
+STALLED_S: Final = 15.0  # without a block; validators that are away make one late, by seconds
 
 _SPACE: Final = b" \t\r\n"  # before a value, RFC 8259
 _batch = msgspec.msgpack.Decoder(list[bytes])
@@ -57,7 +60,8 @@ async def submit(serving: Serving, request: AnyRequest) -> Answer:
     or an array of them (at most ``JSON_BYTES_MAX``). Each succeeds or fails by itself. The same bytes again give the first receipt again.
 
     Problems, in order: MIRROR_READ_ONLY, MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT,
-    MALFORMED, ADMISSION_QUEUE_FULL (429, none was taken in), UNAVAILABLE.
+    MALFORMED, ADMISSION_QUEUE_FULL (429, none was taken in), UNAVAILABLE, OUTCOME_PENDING (they were taken in, and the chain
+    makes no block now).
     """
     if source := serving.settings.mirror_of:
         raise Problem(Kind.MIRROR_READ_ONLY, f"Submit to {source}.", source=source)
@@ -69,10 +73,33 @@ async def submit(serving: Serving, request: AnyRequest) -> Answer:
     else:
         body = await serving.body(request, JSON_BYTES_MAX, f"Send a larger batch as {media.TRANSACTIONS}.")
         one, transactions = await serving.parsed(_from_json, body)
-    outcomes = await outcome_of(serving.engine.submit(transactions))
+    outcomes = await waited(serving.engine, serving.engine.submit(transactions))
     if outcomes and all(_was_turned_away_full(outcome) for outcome in outcomes):
         raise Refused(TransactionReason.ADMISSION_QUEUE_FULL)
     return _answer(outcomes, form, one)
+
+
+async def waited(engine: Served, future: "Future[list[Outcome]]", stalled_s: float = STALLED_S) -> list[Outcome]:
+    """Wait for outcomes as long as the chain makes blocks. Raises :class:`Problem` OUTCOME_PENDING when it does not.
+
+    What was submitted stays so: a later block may still carry it out, until it expires.
+    """
+    waiting = asyncio.ensure_future(outcome_of(future))
+    try:
+        while True:
+            height = engine.head.height
+            await asyncio.wait((waiting,), timeout=stalled_s)
+            if waiting.done():
+                return waiting.result()
+            if engine.head.height == height:
+                raise Problem(
+                    Kind.OUTCOME_PENDING,
+                    f"What was submitted waits since block {height}, and may still be carried out until it expires: more than "
+                    "two thirds of the validators must run and reach one another. Submit the same bytes again, here or at "
+                    "another node; nothing is carried out twice.",
+                )
+    finally:
+        waiting.cancel()
 
 
 async def dry_run(serving: Serving, request: AnyRequest) -> Answer:

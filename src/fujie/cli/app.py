@@ -33,6 +33,7 @@ from fujie.cli import (
     read,
     receipt,
     resolve,
+    rules,
     search,
     snapshot,
     status,
@@ -70,9 +71,18 @@ def common(
             show_default=False,
         ),
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="FUJIE_WITNESSES",
+            metavar="URL",
+            help="Another node of the chain: where the validators have changed, what the first one shows is compared with it",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """City identity and digital currency on one verifiable ledger."""
-    context.obj = Settings(home, url)
+    context.obj = Settings(home, url, witness or ())
 
 
 for module in (node, mirror, status, search, resolve, read, pay, receipt, verify, check, doctor):
@@ -82,6 +92,7 @@ for name, group in (
     ("wallet", wallet.app),
     ("money", money.app),
     ("proposal", proposal.app),
+    ("rules", rules.app),
     ("operation", operation.app),
     ("key", key.app),
     ("snapshot", snapshot.app),

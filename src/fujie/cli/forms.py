@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import typer
 
+from fujie.core.errors import DecodeError
 from fujie.core.wording import quoted
 
 _SMALL: Final = "small letters, digits and inner hyphens"
@@ -27,6 +29,7 @@ FORMS: Final[Mapping[str, str]] = {
     r"\A[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*\Z": f"{_CAPITAL}, beginning with a letter",
     r"\A[0-9A-Z]+\Z": "capital letters and digits",
     r"\A[!-~]+\Z": "visible characters of ASCII, without spaces",
+    r"\A[0-9]{3}\Z": "three digits",
     r"\A[0-9]{6}\Z": "six digits",
     r"\A(?:[0-9]{6})?\Z": "six digits, or nothing",
 }
@@ -46,6 +49,23 @@ def plain(detail: str) -> str:
 def is_no_json(text: str) -> str:
     """Return what to say of a text that is no JSON."""
     return f'{quoted(text, 40)} is no JSON: write an object, such as {{"type": ...}}'
+
+
+def read_record(kind: Any, text: str, bytes_max: int, what: str) -> Any:
+    """Return the record of ``kind`` whose JSON form is ``text``, or stands in the file of that name.
+
+    A usage error names the place that is wrong; ``what`` begins its sentence: "this is no action", say.
+    """
+    from fujie.client.files import read_bounded
+    from fujie.core.json_form import from_json
+
+    data = text.encode() if text.lstrip().startswith("{") else read_bounded(Path(text), bytes_max)
+    try:
+        return from_json(kind, msgspec.json.decode(data))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise typer.BadParameter(is_no_json(data.decode("utf-8", "replace"))) from None
+    except DecodeError as error:
+        raise typer.BadParameter(f"{what}: {plain(error.detail)}") from None
 
 
 def check_record(record: msgspec.Struct, names: Mapping[str, str]) -> None:

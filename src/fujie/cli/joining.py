@@ -11,8 +11,29 @@ from fujie.cli.settings import Json, examples, settings_of
 from fujie.core.errors import OperationalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fujie.node.ceremony import Terms
+    from fujie.node.cometbft_file import StateSyncFile
     from fujie.node.join_request import JoinRequest
+
+
+StateSync = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--state-sync",
+        metavar="URL",
+        help="Begin from a snapshot of the peers instead of block 1; two or more nodes to ask for headers, one each time",
+    ),
+]
+Trust = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust",
+        help="Newer trust root for --state-sync [default: that which the chain began with]",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +46,10 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog=examples(
             "fujie --home bank network join town.network",
+            "fujie --home bank network join handover",
             "fujie --home new network join town.genesis --replica --peer ID@bank.example:26656 --listen 0.0.0.0:26656",
+            "fujie --home late network join town.genesis --replica --peer ID@bank.example:26656 --listen 0.0.0.0:26656 "
+            "--state-sync https://bank.example --state-sync https://mint.example",
         )
     )(join)
     app.command(epilog=examples("fujie --home bank network recover --above 12500"))(recover)
@@ -177,7 +201,12 @@ def show(
 
 def join(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Network file of `fujie network genesis`, or of `fujie genesis export`")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Network file of `fujie network genesis`, or of `fujie genesis export`, or handover folder of `fujie network grow`"
+        ),
+    ],
     peer: Annotated[
         list[str] | None, typer.Option(metavar="ID@HOST:PORT", help="A node to keep connected to; may be repeated")
     ] = None,
@@ -189,28 +218,42 @@ def join(
     ] = "",
     replica: Annotated[bool, typer.Option("--replica", help="Follow without a vote, with any key")] = False,
     store: Annotated[str, typer.Option(help="Kind of store: sqlite or rocks")] = "sqlite",
+    state_sync: StateSync = None,
+    trust: Trust = None,
     json: Json = False,
 ) -> None:
     """Found your data folder on the chain of a network, with your own keys. `fujie up` then runs your node.
 
     Compare the chain id with the other members by a channel that you trust: it commits to everything the chain began with.
     """
+    from fujie.cli.progress import rows_progress
     from fujie.engine.cometbft.binary import require
-    from fujie.machine.genesis import chain_id
+    from fujie.machine import genesis as founding
     from fujie.node import ceremony
+    from fujie.node.state_sync import wish_state_sync
 
     require()
-    folder = settings_of(context).folder
-    founded = ceremony.join(folder, file, store_kind(store), peers=peer or [], listen=listen, replica=replica)
+    folder, kind = settings_of(context).folder, store_kind(store)
+    wanted = _state_sync(context, state_sync, trust, lambda: ceremony.chain_of(file))
+    if file.is_dir():
+        with rows_progress() as advance:
+            handover = ceremony.join_grown(
+                folder, file, kind, peers=peer or [], listen=listen, replica=replica, advance=advance
+            )
+        chain = handover.file.chain_id
+    else:
+        chain = founding.chain_id(ceremony.join(folder, file, kind, peers=peer or [], listen=listen, replica=replica))
+    if wanted is not None:
+        wish_state_sync(folder, wanted)
     output.show(
         "Joined",
         [
-            ("chain", chain_id(founded)),
+            ("chain", chain),
             ("data folder", folder.home),
             ("trust root", folder.trust_path),
             ("next", f"fujie --home {folder.home} up"),
         ],
-        {"chain_id": chain_id(founded), "home": str(folder.home), "trust": str(folder.trust_path)},
+        {"chain_id": chain, "home": str(folder.home), "trust": str(folder.trust_path)},
     )
 
 
@@ -223,6 +266,14 @@ def recover(
         Path | None,
         typer.Option(help="Genesis that another node exported [default: that of the folder]", show_default=False),
     ] = None,
+    handover: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a chain that grew: its handover folder [default: that of the folder]", show_default=False
+        ),
+    ] = None,
+    state_sync: StateSync = None,
+    trust: Trust = None,
     json: Json = False,
 ) -> None:
     """Fetch the chain anew from the other nodes, where this folder's is lost or it is not known what it signed last.
@@ -230,14 +281,34 @@ def recover(
     Everything but the keys is moved aside. The validator votes again once the chain has passed the height that you give.
     """
     from fujie.node.recovery import recover as set_aside
+    from fujie.node.state_sync import wish_state_sync
 
     folder = settings_of(context).folder
-    aside = set_aside(folder, above, genesis)
+    wanted = _state_sync(context, state_sync, trust, lambda: folder.trust().chain_id)
+    aside = set_aside(folder, above, genesis, handover)
+    if wanted is not None:
+        wish_state_sync(folder, wanted)
     output.show(
         "The next start fetches the chain anew",
         [("set aside", aside), ("signs nothing up to", f"{above:,}"), ("next", f"fujie --home {folder.home} up")],
         {"home": str(folder.home), "set_aside": str(aside), "above": above},
     )
+
+
+def _state_sync(
+    context: typer.Context, urls: list[str] | None, trust: Path | None, chain_id: "Callable[[], str]"
+) -> "StateSyncFile | None":
+    """Return what `--state-sync` and `--trust` say; None where a node is to fetch every block."""
+    from fujie.node.state_sync import state_sync_file
+
+    if urls is None:
+        if trust is not None:
+            raise typer.BadParameter(
+                "it is for a node that begins from a snapshot: --state-sync URL", param_hint="--trust"
+            )
+        return None
+    root = None if trust is None else settings_of(context).trust(trust)
+    return state_sync_file(tuple(urls), root, chain_id())
 
 
 def _terms(**said: Any) -> "Terms":

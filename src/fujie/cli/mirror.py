@@ -25,6 +25,8 @@ def register(app: typer.Typer) -> None:
             "fujie --home mirror mirror https://node.example --trust trust.json",
             "fujie --home mirror mirror",
             "fujie --home audit mirror https://node.example --api-key-file auditor.apikey",
+            "fujie --home mirror mirror --witness https://node.bank.example --witness https://node.city.example",
+            "fujie --home late mirror https://node.example --trust trust.json --snapshot monday.snapshot",
         )
     )(mirror)
 
@@ -44,6 +46,15 @@ def mirror(
     api_key_file: Annotated[
         Path | None, typer.Option(help="File with the API key of an auditor, for a restricted chain")
     ] = None,
+    snapshot: Annotated[
+        Path | None, typer.Option(help="Begin a new mirror with this snapshot instead of the genesis; needs --trust")
+    ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another node of the chain to compare with; may be given several times [default: those of before]"
+        ),
+    ] = None,
     store: Annotated[str, typer.Option(help="Kind of store of a new mirror: sqlite or rocks")] = "sqlite",
     json: Json = False,
 ) -> None:
@@ -51,7 +62,8 @@ def mirror(
 
     Every transaction is carried out again here and held against the headers that the validators signed. Whatever differs
     stops the mirror with its name (exit code 5 at the end); it goes on serving what it has verified. Without a trust
-    root, the chain that the node serves first is taken for the right one, and pinned.
+    root, the chain that the node serves first is taken for the right one, and pinned. Where a witness shows that
+    validators signed another chain as well, the mirror keeps the evidence and stops serving.
     """
     from fujie.cli.progress import Shown
     from fujie.node.config import load_config
@@ -77,6 +89,8 @@ def mirror(
             on_first_trust=_warn,
             on_ready=lambda told: _welcome(told, shown),
             on_news=_say_news,
+            snapshot=snapshot,
+            witnesses=witness,
         )
     finally:
         shown.close()
@@ -111,14 +125,15 @@ def _warn(source: str, trust: "TrustRoot") -> None:
 
 def _welcome(told: "Told", shown: "Shown") -> None:
     shown.close()
-    trust = told.trust
+    trust, first = told.trust, told.first_height
+    since = "the genesis" if first == 1 else f"the snapshot at block {first:,}"
     output.show(
         f"Fujie mirrors {told.source} at {told.url}",
         [
             ("chain", trust.chain_id),
             ("validators", trust.validators_hash),
             ("height", f"{told.height:,}"),
-            ("verified", "every block, transaction and state since the genesis"),
+            ("verified", f"every block, transaction and state since {since}"),
         ],
         {
             "url": told.url,
@@ -126,6 +141,7 @@ def _welcome(told: "Told", shown: "Shown") -> None:
             "chain_id": trust.chain_id,
             "validators_hash": trust.validators_hash,
             "height": told.height,
+            "first_height": first,
             "trusted_on_first_use": told.first_trust,
         },
     )

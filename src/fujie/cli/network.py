@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from fujie.cli import joining, output
+from fujie.cli import growing, joining, output, reporting
 from fujie.cli.node import store_kind
 from fujie.cli.settings import Json, examples, settings_of
 from fujie.core.wording import count
@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 
 joining.register(app)
+growing.register(app)
+reporting.register(app)
 
 POLL_S: Final = 0.3
 
@@ -204,6 +206,11 @@ def _condition(state: "NodeState") -> str:
         return "stopped"
     if state.problem:
         return state.problem
+    if state.lacking:
+        first = state.lacking[0]
+        return (
+            f"stops before block {first.from_height:,}: it lacks version {first.version} of the rules of {first.room}"
+        )
     return "catching up" if state.catching_up else "runs"
 
 
@@ -221,4 +228,5 @@ def _data(state: "NodeState") -> dict[str, Any]:
         "catching_up": state.catching_up,
         "power": state.power,
         "problem": state.problem,
+        "lacking": [each._asdict() for each in state.lacking],
     }

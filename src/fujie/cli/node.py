@@ -76,7 +76,7 @@ def up(
 
     try:
         with progress() as shown:
-            run_node(
+            handed_over = run_node(
                 folder,
                 config,
                 stop,
@@ -88,6 +88,10 @@ def up(
         output.say("Stopped before the node was complete; the next `fujie up` goes on from here.")
         return
     output.say("Stopped. Everything is on disk.")
+    if handed_over:
+        output.say(
+            "The chain was handed over to its validators. `fujie network grow` completes that; then `fujie up` again."
+        )
 
 
 def init(

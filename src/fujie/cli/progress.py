@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
+    from fujie.store.snapshot import Advance
+
 LINE_EVERY_S: Final = 1.0
 
 
@@ -31,19 +33,20 @@ class Shown:
         self._name = task
         self._bar: Bar | None = None
         self._task: TaskID | None = None
-        self._total = 0
+        self._total: int | None = 0
         self._done = 0
         self._began = 0.0
         self._said = 0.0
 
-    def start(self, total: int) -> None:
-        """See ``Progress``."""
+    def start(self, total: int | None) -> None:
+        """See ``Progress``. ``total`` None: it is not known before the end."""
         self._total = total
         self._began = self._said = time.monotonic()
         if output.json_wanted():
             return
         if not sys.stdout.isatty():
-            output.say(self._intro.format(total=count(total, self._noun)))
+            if total is not None:
+                output.say(self._intro.format(total=count(total, self._noun)))
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.table import Column
@@ -67,13 +70,33 @@ class Shown:
             self._bar.update(self._task, completed=self._done, description=group, rate=f"{rate:,.0f}/s")
         elif not output.json_wanted() and (now - self._said >= LINE_EVERY_S or (count and self._done == self._total)):
             self._said = now
-            output.say(f"  {self._done:,} of {self._total:,} ({rate:,.0f}/s): {group}")
+            of = "" if self._total is None else f" of {self._total:,}"
+            output.say(f"  {self._done:,}{of} ({rate:,.0f}/s): {group}")
 
     def close(self) -> None:
         """Leave the bar as it stands. Idempotent."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+@contextmanager
+def rows_progress() -> "Iterator[Advance]":
+    """Return what shows how many rows of a snapshot are done: nothing before the first."""
+    shown = Shown()
+    begun = False
+
+    def advance(rows: int) -> None:
+        nonlocal begun
+        if not begun:
+            begun = True
+            shown.start(None)
+        shown.advance("rows of the chain", rows)
+
+    try:
+        yield advance
+    finally:
+        shown.close()
 
 
 @contextmanager

@@ -1,17 +1,17 @@
 """`fujie proposal`: what the governors of a chain decide by vote."""
 
+import contextlib
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from fujie.cli import output, signing, words
 from fujie.cli.settings import Json, Keys, Trust, examples, settings_of
-from fujie.core.wording import quoted
+from fujie.core.wording import count, quoted
 
 if TYPE_CHECKING:
-    from fujie.modules.membership.records import Proposal
+    from fujie.modules.membership.records import Action, Proposal
 
 app = typer.Typer(help="Propose, vote, and see what is to be decided.", no_args_is_help=True)
 
@@ -68,9 +68,10 @@ def vote(
     assert found.record is not None, "it was voted for"
     carried = found.record.status.value == "carried"
     title = "Voted, and the proposal is carried" if carried else "Voted"
-    output.show(
-        title, _rows(found.record), words.record_data(found) | words.outcome_data(outcome), words.proof_text(found)
-    )
+    rows, data = _rows(found.record), words.record_data(found) | words.outcome_data(outcome)
+    if carried and outcome.receipt is not None:
+        rows += _effect(found.record.action, outcome.receipt.height, data)
+    output.show(title, rows, data, words.proof_text(found))
 
 
 @app.command(epilog=examples("fujie proposal withdraw root-authority 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"))
@@ -164,21 +165,10 @@ def actions(context: typer.Context, json: Json = False) -> None:
 
 def _action(text: str) -> Any:
     """Return the action in JSON, or in a file. A usage error names the place that is wrong."""
-    import msgspec
-
-    from fujie.cli.forms import is_no_json, plain
-    from fujie.client.files import read_bounded
-    from fujie.core.errors import DecodeError
-    from fujie.core.json_form import from_json
+    from fujie.cli.forms import read_record
     from fujie.modules.membership.records import Action
 
-    data = text.encode() if text.lstrip().startswith("{") else read_bounded(Path(text), ACTION_BYTES_MAX)
-    try:
-        return from_json(Action, msgspec.json.decode(data))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise typer.BadParameter(is_no_json(data.decode("utf-8", "replace"))) from None
-    except DecodeError as error:
-        raise typer.BadParameter(f"this is no action: {plain(error.detail)}; see `fujie proposal actions`") from None
+    return read_record(Action, text, ACTION_BYTES_MAX, "this is no action; see `fujie proposal actions`")
 
 
 def _identifier(text: str) -> bytes:
@@ -194,9 +184,35 @@ def _rows(record: "Proposal") -> list[output.Row]:
     fields = words.form_text({name: value for name, value in action.items() if name != "type" and value is not None})
     return [
         ("id", record.id.hex()),
-        ("action", f"{type_name(type(record.action))}: {fields}"),
+        ("action", f"{type_name(type(record.action))}: {_founding_text(record.action) or fields}"),
         ("proposed by", record.proposer),
         ("votes", ", ".join(record.votes) or "none yet"),
         ("status", record.status.value),
         ("deadline", words.time_text(record.deadline_ms)),
     ]
+
+
+def _effect(action: "Action", height: int, data: dict[str, Any]) -> list[output.Row]:
+    """Return from when on a vote about validators that was carried at ``height`` is in force, and add it to ``data``."""
+    from fujie.modules.membership.records import RULE_LEAD_HEIGHTS, SetValidator
+
+    if not isinstance(action, SetValidator):
+        return []
+    data["takes_effect_height"] = height + RULE_LEAD_HEIGHTS
+    return [("takes effect", words.validators_text(height, height))]
+
+
+def _founding_text(action: "Action") -> str:
+    """Return with what a proposal lets a room begin, where it does and this program knows the room."""
+    from fujie.core.errors import DecodeError
+    from fujie.core.json_form import to_json
+    from fujie.machine.schedule import SCHEDULE
+    from fujie.modules.membership.records import FoundRoom
+
+    if not isinstance(action, FoundRoom):
+        return ""
+    for room in SCHEDULE.rooms.get(action.room, {}).values():
+        with contextlib.suppress(DecodeError):
+            if room.part is not None:
+                return f"room {action.room}, {words.form_text(to_json(room.part.decode(action.part)))}"
+    return f"room {action.room}, with {count(len(action.part), 'byte')} that this program does not read"

@@ -1,6 +1,6 @@
 """What every command shares: the data folder, the node to ask, the trust root, and the options that repeat."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -45,9 +45,10 @@ Keys = Annotated[
 class Settings:
     """The global options of one run."""
 
-    def __init__(self, home: Path | None, url: str | None) -> None:
+    def __init__(self, home: Path | None, url: str | None, witnesses: Sequence[str] = ()) -> None:
         self._home = home
         self._url = url
+        self._witnesses = tuple(witnesses)
 
     @property
     def folder(self) -> "Folder":
@@ -93,13 +94,17 @@ class Settings:
         from fujie.client.client import Client
         from fujie.client.heads import HeadMemory
         from fujie.client.http import HttpTransport
+        from fujie.client.light.following import store_in
+        from fujie.client.light.node import NodeProvider
         from fujie.client.verifier import Verifier
 
         root = self.trust(trust)
-        seen = self.folder.home / "heads.json" if self.folder.home.is_dir() else None
+        home = self.folder.home
+        seen, store = (home / "heads.json", store_in(home, root)) if home.is_dir() else (None, None)
         own = self._url is None  # the folder's own node: what goes to its address stays on this machine
         transport = HttpTransport(self.url, plain_http=own)
-        return Client(transport, root, verifier=Verifier(root, memory=HeadMemory(seen)))
+        verifier = Verifier(root, memory=HeadMemory(seen), store=store)
+        return Client(transport, root, verifier=verifier, witnesses=[NodeProvider(url) for url in self._witnesses])
 
     def explore(self, ask: "Callable[[Explorer], Awaitable[T]]", api_key: str = "") -> T:
         """Return what ``ask`` finds with an explorer of the node, on whose word it stands: nothing of it is proven.

@@ -12,8 +12,9 @@ from fujie.cli import output
 from fujie.core import identifiers
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.identifier_forms import parse_people_form
+from fujie.core.limits import HEARTBEAT_MS
 from fujie.core.units import TIME_MS_MAX, AccountName
-from fujie.core.wording import quoted
+from fujie.core.wording import count, quoted
 
 if TYPE_CHECKING:
     from fujie.client.client import Outcome
@@ -138,6 +139,17 @@ def form_text(value: Any) -> str:
         parts = (" ".join(map(form_text, each)) if isinstance(each, list) else form_text(each) for each in value)
         return ("; " if nested else ", ").join(parts)
     return str(value)
+
+
+def validators_text(voted_height: int, height: int) -> str:
+    """Return from when on a vote about validators is in force that was carried at ``voted_height``; now it is ``height``."""
+    from fujie.modules.membership.records import RULE_LEAD_HEIGHTS
+
+    effect = voted_height + RULE_LEAD_HEIGHTS
+    return (
+        f"at block {effect:,}, in {count(effect - height, 'block')}; where nothing else happens, that is within "
+        f"{HEARTBEAT_MS // 1_000} s. An embedded chain keeps its one validator until `fujie network grow`"
+    )
 
 
 def outcome_data(outcome: "Outcome") -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Self
 from fujie.client.currency import CurrencyVerbs
 from fujie.client.identity import IdentityVerbs, named, numbered
 from fujie.client.membership import MembershipVerbs
-from fujie.client.outcomes import Outcome, RefusedTransaction, reason_of
+from fujie.client.outcomes import Outcome, RefusedTransaction
+from fujie.client.reasons import reason_of
 from fujie.client.transactions import assemble, sign_body
 
 __all__ = ["Client", "Outcome", "RefusedTransaction", "assemble", "named", "numbered", "reason_of", "sign_body"]

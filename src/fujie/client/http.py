@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 import httpx
 import msgspec
 
-from fujie.client.outcomes import reason_of
+from fujie.client.reasons import OutcomePendingError, reason_of
 from fujie.client.transport import Status, TransportOutcome
 from fujie.core.encoding import Codec, encode
 from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
 from fujie.core.wording import quoted, visible
 from fujie.modules.catalog import RECEIPT
+from fujie.proof.light_block import LIGHT_BLOCK_BYTES_MAX
 
 TRANSACTIONS_TYPE: Final = "application/vnd.fujie.transactions+msgpack"
 OUTCOMES_TYPE: Final = "application/vnd.fujie.outcomes+msgpack"
@@ -26,7 +27,10 @@ READ_TYPE: Final = "application/vnd.fujie.read+msgpack"
 BUNDLE_TYPE: Final = "application/vnd.fujie.bundle"
 PROBLEM_TYPE: Final = "application/problem+json"
 JSON_TYPE: Final = "application/json"
+OUTCOME_PENDING: Final = "OUTCOME_PENDING"  # the problem type of a chain that stands still: the node has waited already
+LIGHT_BLOCK_TYPE: Final = "application/vnd.fujie.light-block"
 RECEIPT_ABSENT: Final = "RECEIPT_ABSENT"  # the problem type of an unknown transaction; any other 404 is a wrong URL
+BLOCK_ABSENT: Final = "BLOCK_ABSENT"  # that of a height that the node does not have
 
 ANSWER_BYTES_MAX: Final = 67_108_864  # 10,000 outcomes with receipts are 3 MB, 500 proofs 2 MB; a bulk of bulks 30 MB
 PROBLEM_BYTES_MAX: Final = 65_536
@@ -91,6 +95,11 @@ class HttpTransport:
             headers={"Accept-Encoding": "identity", **(headers or {})},  # what unpacks without bound is never asked for
         )
 
+    @property
+    def name(self) -> str:
+        """See ``Transport``: the URL."""
+        return self._url
+
     def submit(self, transactions: Sequence[bytes]) -> list[TransportOutcome]:
         """See ``Transport``. Raises :class:`VerificationError` (``decode``) for an answer that cannot be read."""
         body = encode(list(transactions))
@@ -115,7 +124,13 @@ class HttpTransport:
 
     def receipt(self, transaction_id: bytes) -> bytes | None:
         """See ``Transport``."""
-        answer = self._ask("GET", f"/receipts/{transaction_id.hex()}", BUNDLE_TYPE, missing_allowed=True)
+        answer = self._ask("GET", f"/receipts/{transaction_id.hex()}", BUNDLE_TYPE, missing=RECEIPT_ABSENT)
+        return None if answer.status == httpx.codes.NOT_FOUND else answer.body
+
+    def light_block(self, height: int | None) -> bytes | None:
+        """See ``Transport``."""
+        path = f"/blocks/{'latest' if height is None else height}"
+        answer = self._ask("GET", path, LIGHT_BLOCK_TYPE, missing=BLOCK_ABSENT, bytes_max=LIGHT_BLOCK_BYTES_MAX)
         return None if answer.status == httpx.codes.NOT_FOUND else answer.body
 
     def status(self) -> Status:
@@ -140,11 +155,12 @@ class HttpTransport:
         body: bytes | None = None,
         content_type: str = "",
         *,
-        missing_allowed: bool = False,
+        missing: str = "",
         bytes_max: int | None = None,
     ) -> _Answer:
         """Send a request, again where that may help, and return the answer with its content type checked.
 
+        ``missing`` is the type of the one problem that is an answer as well: what is asked for does not exist.
         Raises ``Refused`` for a problem that names a reason, :class:`OperationalError` for every other one.
         """
         headers = {"Accept": f"{accept}, {PROBLEM_TYPE}"}
@@ -163,8 +179,8 @@ class HttpTransport:
             except RuntimeError:  # httpx says so when the client was closed
                 raise OperationalError("The connection was closed.", "Make a new client.") from None
             else:
-                if answer.status not in _RETRIED or attempt == self._tries:
-                    return self._checked(answer, accept, missing_allowed)
+                if attempt == self._tries or not _is_worth_another_try(answer):
+                    return self._checked(answer, accept, missing)
             pause = PAUSE_FIRST_S * 2 ** (attempt - 1) * (1 + random.random())
             time.sleep(min(max(pause, retry_after or 0.0), PAUSE_MAX_S))
         raise AssertionError("the last try returns or raises")
@@ -195,7 +211,7 @@ class HttpTransport:
             )
             return answer, _seconds(response.headers.get("retry-after", ""))
 
-    def _checked(self, answer: _Answer, accept: str, missing_allowed: bool) -> _Answer:
+    def _checked(self, answer: _Answer, accept: str, missing: str) -> _Answer:
         """Return an answer that is one; raise what the others say."""
         if 300 <= answer.status < 400:
             raise OperationalError(
@@ -210,7 +226,7 @@ class HttpTransport:
                 )
             return answer
         problem = _problem(answer)
-        if missing_allowed and problem.type.endswith(f"/{RECEIPT_ABSENT}"):
+        if missing and problem.type.endswith(f"/{missing}"):
             return answer
         if problem.reason is not None and (reason := reason_of(problem.reason)) is not None:
             raise Refused(reason)
@@ -223,7 +239,8 @@ class HttpTransport:
             detail = f"{detail} It is {_sentence(problem.correlation_id)}".lstrip()
         if own := self._advice(status):
             title, detail = f"{title} {detail}".strip(), own
-        return OperationalError(
+        kind = OutcomePendingError if _is_pending(problem) else OperationalError
+        return kind(
             f"{self._url} answers with status {status}: {title or 'no explanation.'}",
             detail or "Check the request, or ask another node.",
         )
@@ -248,6 +265,15 @@ def _outcome(identifier: bytes, code: int, receipt: bytes | None, index: int | N
     """Return what travelled as an outcome; the height stands in the receipt."""
     height = None if receipt is None else RECEIPT.decode(receipt).height
     return TransportOutcome(identifier, code, receipt, height, index)
+
+
+def _is_worth_another_try(answer: _Answer) -> bool:
+    """Tell whether the same request may have another answer in a moment."""
+    return answer.status in _RETRIED and not _is_pending(_problem(answer))
+
+
+def _is_pending(problem: _Problem) -> bool:
+    return problem.type.endswith(f"/{OUTCOME_PENDING}")
 
 
 def _problem(answer: _Answer) -> _Problem:

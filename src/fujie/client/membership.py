@@ -10,10 +10,12 @@ from fujie.modules.membership import operations, queries
 from fujie.modules.membership.records import (
     Account,
     Action,
+    Founding,
     MisbehaviourRecord,
     Organisation,
     Parameters,
     Proposal,
+    Rooms,
     Rules,
     Validators,
 )
@@ -45,6 +47,14 @@ class MembershipVerbs(Session):
     def misbehaviour(self, address: bytes) -> VerifiedRecord[MisbehaviourRecord]:
         """Return what was proven against the validator with this 20-byte address."""
         return self.read(queries.MisbehaviourQuery(address))
+
+    def rooms(self) -> VerifiedRecord[Rooms]:
+        """Return the names of the rooms about which rules were ever decided."""
+        return self.read(queries.RoomsQuery())
+
+    def founding(self, room: str) -> VerifiedRecord[Founding]:
+        """Return how a room was founded by vote; nothing for one that began with the chain."""
+        return self.read(queries.FoundingQuery(room))
 
     def rules(self, room: str) -> VerifiedRecord[Rules]:
         """Return the rule versions of a room."""

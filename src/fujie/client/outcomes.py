@@ -1,16 +1,12 @@
 """What became of a transaction, as the client tells it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from fujie.client.reasons import reason_of
 from fujie.client.verifier import VerifiedReceipt
 from fujie.core.errors import OperationalError, Reason, Refused
-from fujie.core.reasons import ReadReason
 from fujie.core.transaction import Receipt
-from fujie.modules import catalog
-
-_READ_REASONS: Final[Mapping[int, Reason]] = {int(reason): reason for reason in ReadReason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +43,6 @@ class RefusedTransaction(Refused):
     def __init__(self, reason: Reason, outcome: Outcome) -> None:
         super().__init__(reason)
         self.outcome = outcome
-
-
-def reason_of(code: int) -> Reason | None:
-    """Return the reason with this number: of a room, of a transaction, or of reading. None for 0 and unknown ones."""
-    return catalog.reason(code) or _READ_REASONS.get(code)
 
 
 def refusal_of(outcome: Outcome) -> Exception:

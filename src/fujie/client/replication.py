@@ -19,7 +19,10 @@ GENESIS_BYTES_MAX: Final = 268_435_456  # a chain of a million records, exported
 ANSWER_TIMEOUT_S: Final = 60.0  # twice what a node waits at most for a block
 TRIES: Final = 2  # who follows asks again anyway, and pauses longer
 
-_BLOCKS: Final[Codec[list[tuple[bytes, list[bytes]]]]] = Codec(list[tuple[bytes, list[bytes]]])
+Item = tuple[bytes, list[bytes], list[bytes]]
+"""A block as it travels: light block, signed transactions, evidence of misbehaviour (``proof.block_evidence``)."""
+
+_BLOCKS: Final[Codec[list[Item]]] = Codec(list[Item])
 
 
 class ReplicationSource(HttpTransport):
@@ -43,8 +46,8 @@ class ReplicationSource(HttpTransport):
         self.url = self._url
         self._has_key = bool(api_key)
 
-    def blocks(self, height: int, wait_ms: int, limit: int) -> list[tuple[bytes, list[bytes]]]:
-        """Return light block and signed transactions of up to ``limit`` blocks from ``height`` on.
+    def blocks(self, height: int, wait_ms: int, limit: int) -> list[Item]:
+        """Return up to ``limit`` blocks from ``height`` on.
 
         Waits up to ``wait_ms`` for the first of them. Raises :class:`OperationalError` when the node cannot be asked or
         turns the request away, :class:`DecodeError` for another answer.

@@ -4,9 +4,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
-from fujie.client.outcomes import Outcome, reason_of, refusal_of
+from fujie.client.light.following import Following, TransportProvider
+from fujie.client.light.provider import LightProvider
+from fujie.client.outcomes import Outcome, refusal_of
+from fujie.client.reasons import OutcomePendingError, reason_of
 from fujie.client.transactions import batches
 from fujie.client.transport import Status, Transport, TransportOutcome
 from fujie.client.verifier import VerifiedReceipt, VerifiedRecord, Verifier, system_clock_ms
@@ -48,7 +52,8 @@ class Session:
     """Talks to one node about one chain. Any thread may call any method.
 
     ``signers`` sign what a verb is not given other signers for. Every answer is verified against ``trust`` before it is
-    returned; errors are ``Refused`` (a rule said no), :class:`VerificationError` (the node's answer does not hold) and
+    returned; where the validators have changed since, the node has to show how, and ``witnesses``, other nodes of the chain,
+    are asked whether they saw the same. Errors are ``Refused`` (a rule said no), :class:`VerificationError` (the node's answer does not hold) and
     :class:`OperationalError` (the node cannot be reached, or is too slow).
     """
 
@@ -59,6 +64,7 @@ class Session:
         signers: Signers = (),
         *,
         verifier: Verifier | None = None,
+        witnesses: Sequence[LightProvider] = (),
         clock: Callable[[], int] = system_clock_ms,
         catch_up_s: float = CATCH_UP_S,
     ) -> None:
@@ -66,6 +72,7 @@ class Session:
         self.trust = trust
         self.signers = tuple(signers)
         self.verifier = verifier if verifier is not None else Verifier(trust, clock)
+        self._following = Following(self.verifier.believed, TransportProvider(transport), witnesses, clock)
         self._clock = clock
         self._catch_up_s = catch_up_s
         self._lock = threading.Lock()
@@ -147,7 +154,12 @@ class Session:
 
     def submit_signed(self, transaction: bytes, *, prove: bool = True) -> Outcome:
         """Submit one canonical signed transaction. See :meth:`submit`."""
-        [outcome] = self._submit_batch([transaction])
+        try:
+            [outcome] = self._submit_batch([transaction])
+        except OutcomePendingError as error:
+            identifier = transaction_id(SIGNED_TRANSACTION.decode(transaction).body).hex()
+            known = f"The transaction is {identifier}: `fujie receipt` tells what became of it."
+            raise OutcomePendingError(error.what, f"{error.do} {known}") from None
         if prove and outcome.receipt is not None:
             outcome = self._proven(outcome)
         if outcome.code:
@@ -210,8 +222,9 @@ class Session:
             floor = self.verifier.seen()
             written = self._written_height
             try:
-                found = self.verifier.check_records(
-                    queries, self.transport.read(asked, grant, at_ms), at_ms=at_ms, floor=floor
+                data = self.transport.read(asked, grant, at_ms)
+                found = self._following.checked(
+                    partial(self.verifier.check_records, queries, data, at_ms=at_ms, floor=floor)
                 )
                 if found[0].height > written:
                     return found
@@ -244,7 +257,9 @@ class Session:
         """Return the proven receipt of a transaction by its 32-byte id; None if the node knows none (unproven)."""
         floor = self.verifier.seen()
         data = self.transport.receipt(transaction_id)
-        return None if data is None else self.verifier.check_receipt_of(transaction_id, data, floor=floor)
+        if data is None:
+            return None
+        return self._following.checked(partial(self.verifier.check_receipt_of, transaction_id, data, floor=floor))
 
     def receipt_bundle(self, transaction_id: bytes) -> bytes:
         """Return the verified bundle of a receipt, as a ``.fujie`` file holds it.
@@ -310,7 +325,7 @@ class Session:
         data = self.transport.receipt(outcome.transaction_id)
         if data is None:
             raise VerificationError("answer-receipt", "the node answered with a receipt that it cannot prove")
-        verified = self.verifier.check_receipt(outcome.transaction, data, floor=floor)
+        verified = self._following.checked(partial(self.verifier.check_receipt, outcome.transaction, data, floor=floor))
         return Outcome(
             outcome.transaction_id,
             verified.receipt.code,

@@ -5,12 +5,14 @@ process. Both move canonical bytes only; what they mean is for ``client.verifier
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from fujie.core.transaction import ChainId
 from fujie.core.units import Height, TimeMs
+from fujie.modules.membership.records import ROOMS_MAX, RoomName, RuleNumber
 
 
 class TransportOutcome(NamedTuple):
@@ -28,8 +30,18 @@ class TransportOutcome(NamedTuple):
     log_index: int | None
 
 
+class ComingRules(msgspec.Struct, frozen=True):
+    """A version of a room's rules that is in force from a height on; ``known``: whether the node has it."""
+
+    room: RoomName
+    version: RuleNumber
+    from_height: Height
+    known: bool
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node says of itself: its chain, and height and block time of its newest block. Further fields are ignored.
+    """What a node says of itself: its chain, height and block time of its newest block, and the rules that are decided and
+    not in force yet, at most so many as a chain may have. Further fields are ignored.
 
     It is a hint, for choosing an expiry and for people; nothing is ever proven with it.
     """
@@ -37,6 +49,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: ChainId
     height: Height
     time_ms: TimeMs
+    coming: Annotated[tuple[ComingRules, ...], Meta(max_length=ROOMS_MAX)] = ()
 
 
 class Transport(Protocol):
@@ -46,6 +59,11 @@ class Transport(Protocol):
     Every method raises :class:`OperationalError` when the node cannot be reached, turns the request away or answers what
     cannot be read; ``Refused`` where a rule of reading refuses (``core.reasons.ReadReason``).
     """
+
+    @property
+    def name(self) -> str:
+        """What people call the node, such as its URL; it holds no secret."""
+        ...
 
     def submit(self, transactions: Sequence[bytes]) -> list[TransportOutcome]:
         """Submit canonical signed transactions (at most ``SUBMIT_BATCH_MAX``); return one outcome for each, in order."""
@@ -67,6 +85,10 @@ class Transport(Protocol):
 
         Waits, within the transport's time limit, for the block that proves it.
         """
+        ...
+
+    def light_block(self, height: int | None) -> bytes | None:
+        """Return the canonical light block at ``height`` (from 1), or the newest for None; None where there is none."""
         ...
 
     def status(self) -> Status:

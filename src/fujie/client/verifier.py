@@ -1,8 +1,9 @@
 """The check that stands between a server's answer and a client's belief.
 
-``proof.bundle.verify`` proves that a bundle is true under the trust root. What is left is checked here: that the answer is
-about what was asked (the verifier derives the state key itself from the query), that it is fresh, that the chain did not
-go back, and that a receipt is of the very transaction that was submitted.
+``proof.bundle.verify`` proves that a bundle is true under the trust root; of an answer that comes now, the validators who
+are believed by now have signed it (``client.light.believed``). What is left is checked here: that the answer is about what
+was asked (the verifier derives the state key itself from the query), that it is fresh, that the chain did not go back, and
+that a receipt is of the very transaction that was submitted.
 """
 
 import time
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from fujie.client.heads import HeadMemory, SeenHead
+from fujie.client.light.believed import Believed
+from fujie.client.light.store import LightStore
 from fujie.core.encoding import Codec, Record
 from fujie.core.errors import DecodeError, VerificationError
 from fujie.core.query import Query
@@ -30,10 +33,17 @@ SUBJECT_FIELDS: Final = ("identifier", "prefix", "scheme", "code", "edition")
 
 
 class _UnderHeader:
-    """What both kinds of verified answers say of the header that proves them."""
+    """What both kinds of verified answers say of the header that proves them.
+
+    Of a file, ``validators_path`` says how its validators came after those of the trust root, and ``within_period``
+    whether they all could be held to account (``path`` and so of ``proof.bundle.Verified``). An answer that came now is
+    signed by those who are believed now, and has no path.
+    """
 
     __slots__ = ()
     header: Header
+    validators_path: tuple[Header, ...]
+    within_period: bool
 
     @property
     def height(self) -> int:
@@ -62,6 +72,8 @@ class VerifiedRecord(_UnderHeader, Generic[R]):
     header: Header
     header_hash: bytes
     bundle: bytes
+    validators_path: tuple[Header, ...] = ()
+    within_period: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,8 @@ class VerifiedReceipt(_UnderHeader):
     header: Header
     header_hash: bytes
     bundle: bytes
+    validators_path: tuple[Header, ...] = ()
+    within_period: bool = True
 
 
 VerifiedItem = VerifiedRecord[Any] | VerifiedReceipt
@@ -92,7 +106,9 @@ class Verifier:
     """Checks answers against one trust root. Any thread may call any method.
 
     ``clock`` gives the time in ms, ``freshness_ms`` how old the header of a current answer may be (never more than the
-    trust root's ``trust_period_ms``), ``memory`` what was seen before (in memory only where none is given).
+    trust root's ``trust_period_ms``), ``memory`` what was seen before, ``store`` which validators came after those of the
+    trust root (both in memory only where none is given). It asks nobody: where validators are unknown, ``believed`` is to
+    learn them, from ``client.light.following``.
     """
 
     def __init__(
@@ -102,8 +118,11 @@ class Verifier:
         *,
         freshness_ms: int = FRESHNESS_MS_DEFAULT,
         memory: HeadMemory | None = None,
+        store: LightStore | None = None,
     ) -> None:
+        """Raises :class:`OperationalError` for a store that was filled for another root."""
         self.trust = trust
+        self.believed = Believed(trust, clock, store)
         self._clock = clock
         self._freshness_ms = min(freshness_ms, trust.trust_period_ms)
         self._memory = memory if memory is not None else HeadMemory()
@@ -125,7 +144,7 @@ class Verifier:
 
         Steps, each of which raises :class:`VerificationError` under its name:
 
-        1. those of ``proof.bundle.verify``;
+        1. ``decode``, ``chain-id``; those of ``Believed.require``; ``app-hash``, ``state-…``, ``log-…``;
         2. ``answer-count``, ``answer-kind``, ``answer-path``: one record or absence for each query, at the key that
            follows from the query itself;
         3. ``freshness``: the header is neither older than allowed nor ahead of the clock;
@@ -135,7 +154,7 @@ class Verifier:
         6. with ``at_ms``, ``answer-time``: it lies before the header; and the steps of ``proof.past.in_force``.
         """
         floor = floor or self.seen()
-        verified = bundles.verify(data, self.trust)
+        opened, verified = self._proven(data)
         if len(verified.items) != len(queries):
             raise VerificationError(
                 "answer-count", f"{len(queries)} questions were asked, {len(verified.items)} are answered"
@@ -143,20 +162,20 @@ class Verifier:
         keys = [query.key() for query in queries]
         answers = [(key, _about(key, item)) for key, item in zip(keys, verified.items, strict=True)]
         self._check_freshness(verified.header)
-        self._observe(verified, floor, data)
-        return [_opened(key, item, verified, at_ms, data) for key, item in answers]
+        kept = self._observe(opened, verified, floor, data)
+        return [_opened(key, item, verified, at_ms, kept) for key, item in answers]
 
     def check_receipt(self, transaction: bytes, data: bytes, *, floor: SeenHead | None = None) -> VerifiedReceipt:
         """Return the receipt that the bundle ``data`` proves for the canonical signed ``transaction``.
 
-        Steps: those of ``proof.bundle.verify``; ``answer-count``, ``answer-kind``; ``answer-transaction`` (it is about
+        Steps: 1 of :meth:`check_records`; ``answer-count``, ``answer-kind``; ``answer-transaction`` (it is about
         these very bytes, up to their signatures, which the id does not cover); ``freshness``, ``fork``, ``stale-head``;
         ``answer-receipt`` (the receipt is canonical and names the transaction and an earlier block);
         ``transaction-keys``, ``transaction-signature`` (everyone whom the transaction names has signed it).
         """
         floor = floor or self.seen()
         wanted = SIGNED_TRANSACTION.decode(transaction)
-        verified = bundles.verify(data, self.trust)
+        opened, verified = self._proven(data)
         item = _only_logged(verified)
         if SIGNED_TRANSACTION.decode(item.transaction).body != wanted.body:
             raise VerificationError(
@@ -164,13 +183,12 @@ class Verifier:
                 f"submitted was {transaction_id(wanted.body).hex()}, the receipt is of {bundles.logged_id(item).hex()}",
             )
         self._check_freshness(verified.header)
-        self._observe(verified, floor, data)
-        return _receipt_of(item, verified, data)
+        return _receipt_of(item, verified, self._observe(opened, verified, floor, data))
 
     def check_receipt_of(self, identifier: bytes, data: bytes, *, floor: SeenHead | None = None) -> VerifiedReceipt:
         """As :meth:`check_receipt`, for a transaction of which only the 32-byte id is known."""
         floor = floor or self.seen()
-        verified = bundles.verify(data, self.trust)
+        opened, verified = self._proven(data)
         item = _only_logged(verified)
         if bundles.logged_id(item) != identifier:
             raise VerificationError(
@@ -178,8 +196,14 @@ class Verifier:
                 f"asked was {identifier.hex()}, the receipt is of {bundles.logged_id(item).hex()}",
             )
         self._check_freshness(verified.header)
-        self._observe(verified, floor, data)
-        return _receipt_of(item, verified, data)
+        return _receipt_of(item, verified, self._observe(opened, verified, floor, data))
+
+    def _proven(self, data: bytes) -> tuple[bundles.Opened, Verified]:
+        """Return what an answer proves under a header of validators who are believed now. Its own path is not looked at."""
+        opened = bundles.open_bundle(data)
+        bundles.require_chain(opened, self.trust)
+        self.believed.require(opened.block)
+        return opened, bundles.verify_contents(opened, self.trust)
 
     def _check_freshness(self, header: Header) -> None:
         """Raise ``freshness`` for a header that is too old to speak of now, or from the future."""
@@ -193,10 +217,13 @@ class Verifier:
                 "freshness", f"the header is {-age_ms} ms ahead of this clock, at most {CLOCK_DRIFT_MS} are accepted"
             )
 
-    def _observe(self, verified: Verified, floor: SeenHead | None, data: bytes) -> None:
+    def _observe(self, opened: bundles.Opened, verified: Verified, floor: SeenHead | None, data: bytes) -> bytes:
+        """Remember the header of an answer; return the answer as a file keeps it. Raises ``fork``, ``stale-head``."""
         header = verified.header
         head = SeenHead(header.height, verified.header_hash.hex(), header.time_ms)
         self._memory.observe(self.trust.chain_id, head, floor, data)
+        self.believed.observe(opened.block)
+        return self.believed.file_of(opened, data)
 
 
 def verify_file(data: bytes, trust: TrustRoot) -> list[VerifiedItem]:
@@ -205,7 +232,8 @@ def verify_file(data: bytes, trust: TrustRoot) -> list[VerifiedItem]:
     Steps: those of ``proof.bundle.verify``, then ``answer-record`` for a record; ``answer-receipt``, ``transaction-keys``
     and ``transaction-signature`` for a receipt, as in :class:`Verifier`. There is no freshness: the answer was true at the
     time of its header, and the caller says how old that may be. Records come in the version that stood under the header;
-    older versions in the file are for :func:`verify_file_at`.
+    older versions in the file are for :func:`verify_file_at`. Where other validators signed it than those of ``trust``,
+    ``validators_path`` says how they came to be, and the caller says so where ``within_period`` is false.
     """
     verified = bundles.verify(data, trust)
     return [_any_item(item, verified, None, data) for item in verified.items]
@@ -244,7 +272,7 @@ def _opened(
         # The block of the header itself, and all later ones, may have changed the record at that time or after.
         raise VerificationError("answer-time", f"the proof knows the time before {verified.time_ms}, not {at_ms}")
     if isinstance(item, Absent):
-        return VerifiedRecord(key.path, None, None, at_ms, verified.header, verified.header_hash, data)
+        return _record(key, None, None, at_ms, verified, data)
     current = _decode(key.codec, item.record)
     record: R | None = current
     if at_ms is not None:
@@ -253,7 +281,14 @@ def _opened(
         record = in_force(current, item.versions, at_ms, key.codec, _subject)
     elif item.versions and not versions_allowed:
         raise VerificationError("answer-versions", "old versions were not asked for")
-    return VerifiedRecord(key.path, record, current, at_ms, verified.header, verified.header_hash, data)
+    return _record(key, record, current, at_ms, verified, data)
+
+
+def _record(
+    key: Key[R], record: R | None, current: R | None, at_ms: int | None, verified: Verified, data: bytes
+) -> VerifiedRecord[R]:
+    header, digest, _, path, within = verified
+    return VerifiedRecord(key.path, record, current, at_ms, header, digest, data, path, within)
 
 
 def _decode(codec: Codec[R], record: bytes) -> R:
@@ -305,6 +340,5 @@ def _receipt_of(item: Logged, verified: Verified, data: bytes) -> VerifiedReceip
     if receipt.transaction_id != identifier or receipt.height >= verified.header.height:
         raise VerificationError("answer-receipt", "the receipt names another transaction, or a later block")
     check_signatures(identifier, transaction.public_keys, signed.signatures)
-    return VerifiedReceipt(
-        identifier, transaction, receipt, item.proof.index, verified.header, verified.header_hash, data
-    )
+    header, digest, _, path, within = verified
+    return VerifiedReceipt(identifier, transaction, receipt, item.proof.index, header, digest, data, path, within)

@@ -27,6 +27,10 @@ HEARTBEAT_MS: Final = 60_000
 # Proofs: past roots from which reads are still answered; one block of delay plus a few for slow readers.
 PROVEN_ROOTS_KEPT: Final = 8
 VERSION_PATH_MAX: Final = 128  # old versions in one proof of the past; among 10,000 versions 31 suffice
+BUNDLE_PATH_MAX: Final = (
+    64  # light blocks from a trust root to the header of a bundle: two for a change of validators, or fewer
+)
+BUNDLE_PATH_BYTES_MAX: Final = 4_194_304  # of those light blocks together: 64 of some 300 validators each
 
 # Identifiers (docs/spec/05-identifiers.md)
 IDENTIFIER_BYTES_MAX: Final = 128  # fits a QR code of version 6 with room for a host name

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fujie.core.context import Context
-from fujie.core.encoding import Record
+from fujie.core.encoding import Codec, Record
 from fujie.core.misbehaviour import Misbehaviour
 from fujie.core.state import Key, State
 
@@ -35,6 +35,9 @@ class Handler(NamedTuple):
 class Room(NamedTuple):
     """One version of a room's rules.
 
+    ``part`` reads the record that ``genesis`` takes; a room that has one runs only once it was founded, with the chain or by
+    vote. ``governing``: the handlers that need to know which rooms are in force, by name, in place of those in ``handlers``.
+
     ``begin_block`` is called before the transactions of a block that tells of misbehaviour of validators. No nonce belongs
     to what it writes, so it writes no salted leaf; it may not refuse.
     """
@@ -44,3 +47,5 @@ class Room(NamedTuple):
     handlers: Mapping[type[Operation], Handler]
     genesis: Callable[[State, Context, Any], None]
     begin_block: Callable[[State, Sequence[Misbehaviour]], None] | None = None
+    part: Codec[Any] | None = None
+    governing: "Callable[[Mapping[str, Room]], Mapping[type[Operation], Handler]] | None" = None

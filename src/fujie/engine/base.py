@@ -12,6 +12,7 @@ from fujie.engine.executor import Head, LogEntry
 from fujie.engine.proving import Proven
 from fujie.engine.stored_block import BlockAt
 from fujie.machine.genesis import Genesis
+from fujie.machine.schedule import ComingRules
 from fujie.proof.bundle import Bundle
 from fujie.proof.light_block import LightBlock
 
@@ -98,6 +99,11 @@ class Served(Engine, Protocol):
         ...
 
     @property
+    def lacking(self) -> tuple[ComingRules, ...]:
+        """The rules that are decided for blocks to come and that the program of the ledger lacks, by height."""
+        ...
+
+    @property
     def genesis(self) -> Genesis:
         """What the chain began with."""
         ...
@@ -112,6 +118,10 @@ class Served(Engine, Protocol):
 
     def light_block(self, height: int) -> LightBlock | None:
         """As :meth:`block`, with the validators that signed it."""
+        ...
+
+    def pivot(self, validators_hash: bytes) -> int | None:
+        """Return the height of the newest block that is the last of the validators with this hash before others, or None."""
         ...
 
     def entry(self, index: int) -> LogEntry | None:

@@ -27,7 +27,7 @@ from fujie.engine.intake import Waiting, turned_away
 from fujie.engine.local_ledger import LocalLedger
 from fujie.engine.proving import Proven
 from fujie.engine.quarantine import apply_sound
-from fujie.engine.stored_block import StoredBlock, block_at
+from fujie.engine.stored_block import StoredBlock, block_at, note_pivot
 from fujie.machine.genesis import founding_record
 from fujie.machine.transition import BlockResult
 from fujie.modules.membership import queries as membership
@@ -73,8 +73,10 @@ class EmbeddedEngine(LocalLedger):
     ) -> None:
         """Go on where the store stands. ``signer`` is the validator's key. ``worker=False`` verifies in this process.
 
-        Raises :class:`OperationalError` when the chain was founded with another validator key, or was handed over.
+        Raises ``UnknownRules`` when this program lacks those of the next block, and :class:`OperationalError` when the
+        chain was founded with another validator key, or was handed over.
         """
+        executor.rules.require(executor.head.height + 1)
         super().__init__(executor, clock_ms, worker=worker, prepare=executor.read_ahead)
         require_not_handed_over(executor.store)
         self._signer = signer
@@ -86,7 +88,7 @@ class EmbeddedEngine(LocalLedger):
                 "Restore the key file from your backup.",
             )
         self._validators_hash = validator_set_hash(self._validators)
-        self._next_validators_hash: bytes | None = None  # in the last block, when others go on from here
+        self._announced: ValidatorSet | None = None  # by the last block, when others go on from here
         self._address = validator_address(signer.public_key)
         self._consensus_hash = consensus_params_hash(BLOCK_BYTES_MAX, -1)
         self._unproven = False  # whether the newest block changed something that no header commits to yet
@@ -122,7 +124,7 @@ class EmbeddedEngine(LocalLedger):
         try:
             if self._unproven:
                 self._make_block(())
-            self._next_validators_hash = validator_set_hash(_set_of(membership.validators(self.executor.live).members))
+            self._announced = validator_set(membership.validators(self.executor.live).members)
             self._make_block(())
             return self.executor.head
         finally:
@@ -201,7 +203,7 @@ class EmbeddedEngine(LocalLedger):
             last_commit_hash=commit_hash(self._tip.commit),
             data_hash=data_hash(raws),
             validators_hash=self._validators_hash,
-            next_validators_hash=self._next_validators_hash or self._validators_hash,
+            next_validators_hash=validator_set_hash(self._announced or self._validators),
             consensus_hash=self._consensus_hash,
             app_hash=before.app_hash,
             last_results_hash=self._tip.results_hash,
@@ -214,10 +216,12 @@ class EmbeddedEngine(LocalLedger):
         results = results_hash([encode_result(receipt.code) for receipt in result.receipts])
         stored = StoredBlock(encode_header(header), encode_commit(commit), results, before.log_size, len(raws))
         staged.batch.put(Table.BLOCKS, number_key(block.height), encode(stored))
+        note_pivot(staged.batch, header)
         if block.height == 1:
             staged.batch.put(Table.VALIDATORS, self._validators_hash, encode_validator_set(self._validators))
-        if self._next_validators_hash is not None:
+        if self._announced is not None:
             staged.batch.put(Table.META, META_HANDED_OVER, number_key(block.height))
+            staged.batch.put(Table.VALIDATORS, header.next_validators_hash, encode_validator_set(self._announced))
         executor.commit(staged)
         # The point of no return lies behind: readers may see the block, callers hear of it.
         self._tip = _Tip(block_id, commit, results)
@@ -264,7 +268,9 @@ class EmbeddedEngine(LocalLedger):
         newest = block_at(self.executor.store.get, height)
         if newest is None:
             raise OperationalError(f"There is no block {height} in the store.", "Restore a snapshot.")
-        header, commit, stored = newest
+        header, commit, stored, _ = newest
+        if header.next_validators_hash != self._validators_hash:  # of a snapshot, which has no mark
+            raise handed_over(height)
         light_block = encode_light_block(LightBlock(header, commit, self._validators))
         return _Tip(commit.block_id, commit, stored.results_hash), light_block, stored.transactions == 0
 
@@ -275,10 +281,11 @@ def _validator_set(executor: Executor) -> ValidatorSet:
     Not those that the state holds: a vote on them prepares a chain for several validators. One process with one key
     goes on signing as the trust root says, or the vote would end the chain at its next start.
     """
-    return _set_of(founding_record(executor.genesis, VALIDATORS_KEY).members)
+    return validator_set(founding_record(executor.genesis, VALIDATORS_KEY).members)
 
 
-def _set_of(members: Iterable[Member]) -> ValidatorSet:
+def validator_set(members: Iterable[Member]) -> ValidatorSet:
+    """Return validators as the state has them in CometBFT's form."""
     return ValidatorSet.of(Validator(member.public_key, member.power) for member in members)
 
 
@@ -286,8 +293,12 @@ def require_not_handed_over(store: Store) -> None:
     """Raise :class:`OperationalError` when other validators go on with the chain in ``store``: to make blocks would fork it."""
     data = store.get(Table.META, META_HANDED_OVER)
     if data is not None:
-        height = int.from_bytes(data, "big")
-        raise OperationalError(
-            f"This chain was handed over to its validators at block {height}; the embedded engine ended there.",
-            "Run it as one of them: `fujie network --help`.",
-        )
+        raise handed_over(int.from_bytes(data, "big"))
+
+
+def handed_over(height: int) -> OperationalError:
+    """Return what is said where an embedded engine is to go on above ``height``, its last block."""
+    return OperationalError(
+        f"This chain was handed over to its validators at block {height}; the embedded engine ended there.",
+        "Run `fujie network grow` on its data folder, which completes what was begun; then `fujie up`.",
+    )

@@ -10,7 +10,7 @@ calls them from FinalizeBlock and Commit, and recovery replays through them: wha
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +29,7 @@ from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, VerifiedBlock, V
 from fujie.core.units import Count, Digest, Height, TimeMs
 from fujie.engine.live_state import CACHED_LEAVES_DEFAULT, LiveState, PassingState
 from fujie.engine.replay_window import ReplayWindow
+from fujie.engine.rules_watch import RulesWatch
 from fujie.machine import genesis as genesis_form
 from fujie.machine.schedule import SCHEDULE, Handlers, Schedule
 from fujie.machine.transition import (
@@ -108,6 +109,23 @@ def log_commitment(salt: bytes, transaction_id: bytes, receipt: bytes) -> bytes:
     return digest(TAG_LOG_ENTRY, salt, transaction_id, receipt)
 
 
+def longest_window_ms(
+    parameters: membership.Parameters, time_ms: int, archived: Callable[[bytes], bytes | None]
+) -> int:
+    """Return the longest transaction window under which something may have been carried out that has not expired.
+
+    A vote that shortens the window does not shorten the expiry of what was carried out before. ``archived`` gives the bytes
+    of an old version by its digest.
+    """
+    longest_ms = parameters.transaction_window_ms
+    while parameters.standing.previous and parameters.standing.since_ms + TRANSACTION_WINDOW_MS_MAX > time_ms:
+        data = archived(parameters.standing.previous)
+        assert data is not None, "an old version that is linked is always archived"
+        parameters = PARAMETERS_KEY.codec.decode_trusted(data)
+        longest_ms = max(longest_ms, parameters.transaction_window_ms)
+    return longest_ms
+
+
 def found(store: Store, genesis: genesis_form.Genesis) -> None:
     """Write genesis and the state it begins with into an empty store, in one batch.
 
@@ -176,6 +194,7 @@ class Executor:
         self._lock = threading.Lock()  # around the exchange of what readers see
         self._undo: deque[tuple[bytes, Undo]] = deque(maxlen=PROVEN_ROOTS_KEPT + 1)  # (root before, what it held)
         self._rebuild_window()
+        self.rules = RulesWatch(schedule, PassingState(self.live), self.head.height)
 
     def warm(self) -> None:
         """Fill the caches of buckets and records up to their bounds: for a node's start, before it takes load."""
@@ -279,10 +298,21 @@ class Executor:
         self.tree.apply(staged.tree)
         self.log.apply(staged.log)
         self.head = staged.head
+        self.rules.after(staged.head.height, staged.result.changes)
 
     def discard(self, staged: Staged) -> None:
         """Forget a staged block that is not going to be committed."""
         self.tree.discard(staged.tree)
+
+    def look_back(self, before: Head, undo: Undo, digests: dict[bytes, bytes | None]) -> None:
+        """Have the state ``before`` the newest block read and proven as well: for a node's start, see ``engine.one_back``."""
+        if before.state_root == self.head.state_root:
+            return
+        if self.tree.look_back(digests) != before.state_root:
+            raise OperationalError(
+                "What the newest block replaced was damaged.", "Run `fujie check`, restore a snapshot."
+            )
+        self._undo.append((before.state_root, undo))
 
     # -- reading
 
@@ -294,6 +324,9 @@ class Executor:
         key_hash = key.hash
         # The newest value first, what replaced it second: a block that is committed in between is then among the latter.
         newest = self.live.peek(key)
+        replaced = self._undo
+        if root == self.head.state_root and (not replaced or replaced[-1][0] != root):
+            return newest  # no block that follows this root had begun to be committed
         with self._lock:
             newer = tuple(self._undo)
             current = self.head.state_root
@@ -353,7 +386,7 @@ class Executor:
 
     def _rebuild_window(self) -> None:
         """Remember again what the newest log entries say was carried out and has not expired."""
-        window_ms = self._longest_window_ms()
+        window_ms = longest_window_ms(membership.parameters(self.live), self.head.time_ms, self.live.archived)
         index = self.log.size - 1
         while index >= 0:
             entry = self.entry(index)
@@ -365,20 +398,3 @@ class Executor:
                 body = TRANSACTION.decode_trusted(SIGNED_TRANSACTION.decode_trusted(entry.transaction).body)
                 self.window.remember({receipt.transaction_id: body.expires_at_ms})
             index -= 1
-
-    def _longest_window_ms(self) -> int:
-        """Return the longest transaction window under which something may have been carried out that has not expired.
-
-        A vote that shortens the window does not shorten the expiry of what was carried out before.
-        """
-        parameters = membership.parameters(self.live)
-        longest_ms = parameters.transaction_window_ms
-        while (
-            parameters.standing.previous
-            and parameters.standing.since_ms + TRANSACTION_WINDOW_MS_MAX > self.head.time_ms
-        ):
-            data = self.live.archived(parameters.standing.previous)
-            assert data is not None, "an old version that is linked is always archived"
-            parameters = PARAMETERS_KEY.codec.decode_trusted(data)
-            longest_ms = max(longest_ms, parameters.transaction_window_ms)
-        return longest_ms

@@ -92,6 +92,8 @@ class LocalLedger(LocalReads):
 
     def _stop(self, error: BaseException) -> None:
         """Stop for good, and tell every caller why."""
+        if isinstance(error, UnknownRules):
+            log.error("the ledger stops: %s", error)
         with self._changed:
             self._intake.failure = self._intake.failure or error
             self._changed.notify_all()

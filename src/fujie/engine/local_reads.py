@@ -11,8 +11,9 @@ from fujie.core.units import HEIGHT_MAX
 from fujie.engine.executor import Executor, Head, LogEntry
 from fujie.engine.feed import Feed
 from fujie.engine.proving import Proven, prove_keys, prove_receipt, read_leaf
-from fujie.engine.stored_block import BlockAt, block_at, light_block_at
+from fujie.engine.stored_block import BlockAt, block_at, light_block_at, pivot_in
 from fujie.machine.genesis import Genesis
+from fujie.machine.schedule import ComingRules
 from fujie.proof.bundle import Bundle
 from fujie.proof.light_block import LightBlock
 from fujie.store.base import WriteBatch
@@ -47,6 +48,11 @@ class LocalReads:
     def proven(self) -> Proven:
         """See ``Served``."""
         return self._proven
+
+    @property
+    def lacking(self) -> tuple[ComingRules, ...]:
+        """See ``Served``."""
+        return self.executor.rules.lacking
 
     @property
     def genesis(self) -> Genesis:
@@ -88,6 +94,10 @@ class LocalReads:
     def light_block(self, height: int) -> LightBlock | None:
         """See ``Served``."""
         return light_block_at(self.executor.store.get, height) if 1 <= height <= HEIGHT_MAX else None
+
+    def pivot(self, validators_hash: bytes) -> int | None:
+        """See ``Served``."""
+        return pivot_in(self.executor.store.get, validators_hash)
 
     def entry(self, index: int) -> LogEntry | None:
         """See ``Served``."""

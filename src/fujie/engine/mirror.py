@@ -1,7 +1,10 @@
 """The mirror: the embedded engine's other half. It follows a chain without any key and carries all of it out itself.
 
     fetched block  ->  does it hold by itself  ->  does it follow  ->  carry it out  ->  does the NEXT header sign our result
-                       (mirror_blocks.arrived)     (Link.check)                          (app hash, results hash)  -> commit
+                       (mirror_blocks.arrived)     (check_next)                          (app hash, results hash)  -> commit
+
+Validators come and go: a block is signed by those whom the block before announces, and it may announce those only whom
+the state, as carried out here, says were voted for.
 
 Nothing is committed, and so nothing served, before a signed header says the same as we do. A block without transactions
 changes nothing, so its own header proves it already, and a mirror of an idle node is never behind. Any deviation stops the
@@ -15,27 +18,25 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
-from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError, VerificationError
-from fujie.core.transaction import VerifiedBlock
 from fujie.core.wording import count
 from fujie.engine.base import Outcome
-from fujie.engine.executor import Executor, Staged
+from fujie.engine.executor import Executor
 from fujie.engine.local_reads import LocalReads
-from fujie.engine.mirror_blocks import STRANGERS, Arrived, Deviation, Fetcher, Link, Source, SourceTrouble
+from fujie.engine.mirror_blocks import STRANGERS, Arrived, Deviation, Fetcher, Source, SourceTrouble, check_next
+from fujie.engine.mirror_path import StoredPath
+from fujie.engine.mirror_results import Executed, Results, carry_out, deviation, voted_validators_hash
 from fujie.engine.proving import Proven
 from fujie.engine.rehearsing import dry_run
-from fujie.engine.stored_block import StoredBlock, block_at, light_block_at
-from fujie.machine.transition import BlockResult
-from fujie.proof.block import encode_result, results_hash
+from fujie.engine.stored_block import block_at, light_block_at, put_block
+from fujie.proof.block import results_hash
+from fujie.proof.block_link import Link
 from fujie.proof.evidence import EvidenceFile, ResultStep, fork_file, result_file
-from fujie.proof.header import NANOSECONDS_PER_MS, encode_header
+from fujie.proof.header import NANOSECONDS_PER_MS
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
-from fujie.proof.validators import encode_validator_set
-from fujie.proof.vote import encode_commit
-from fujie.store.layout import META_PROMISED, Table, number_key
+from fujie.store.layout import META_PROMISED, Table
 
 T = TypeVar("T")
 
@@ -55,14 +56,6 @@ class Closing(Exception):
     """The mirror was told to stop."""
 
 
-class _Executed(NamedTuple):
-    """A block that was carried out and is not committed."""
-
-    result: BlockResult
-    staged: Staged
-    results: bytes  # their hash
-
-
 class MirrorEngine(LocalReads):
     """Implements ``engine.base.Served``. Owns the executor and its store, and the source, and closes them."""
 
@@ -76,6 +69,7 @@ class MirrorEngine(LocalReads):
         *,
         validators_hash: bytes,
         on_evidence: Callable[[EvidenceFile], None],
+        path: Sequence[LightBlock] = (),
         worker: bool = True,
         poll_ms: int = POLL_MS,
         retry_max_s: float = RETRY_MAX_S,
@@ -83,7 +77,8 @@ class MirrorEngine(LocalReads):
         """Go on where the store stands. Nothing is asked before :meth:`catch_up` or :meth:`start`.
 
         ``validators_hash`` (32 bytes) is that of the trust root. ``on_evidence`` keeps what shows that the validators
-        signed what they must not. ``worker=False`` verifies signatures in this process.
+        signed what they must not. ``path`` leads from the trust root to the first block in the store, where that is not
+        one of its validators. ``worker=False`` verifies signatures in this process.
         """
         super().__init__()
         self.executor = executor
@@ -92,6 +87,7 @@ class MirrorEngine(LocalReads):
         self.trouble: SourceTrouble | None = None
         self._failure: BaseException | None = None
         self._on_evidence = on_evidence
+        self._path = StoredPath(executor.store, validators_hash, path)
         self._poll_ms = poll_ms
         self._retry_max_s = retry_max_s
         self._changed = threading.Condition()
@@ -228,7 +224,7 @@ class MirrorEngine(LocalReads):
         Raises :class:`Deviation` (``fork``, ``block-validators``) and :class:`SourceTrouble` when the source has none.
         """
         last = self._last
-        if last.height == 0:
+        if not last.height:
             return
         found = self._answer(self._fetcher.blocks(last.height, 0, 1), stopping)
         if not found:
@@ -239,7 +235,7 @@ class MirrorEngine(LocalReads):
         theirs = found[0]
         if isinstance(theirs, Deviation):
             raise theirs
-        if theirs.hash != last.hash:
+        if theirs.hash != last.block_id.hash:
             self._part(self._last_block(), theirs)
 
     def _part(self, ours: LightBlock, theirs: Arrived) -> None:
@@ -248,7 +244,7 @@ class MirrorEngine(LocalReads):
         expected, signed_by = ours.header.validators_hash, theirs.block.header.validators_hash
         if signed_by != expected:
             raise Deviation("block-validators", height, STRANGERS, expected, signed_by)
-        self._on_evidence(fork_file(ours, theirs.block))
+        self._on_evidence(fork_file(ours, theirs.block, self._path.to(ours)))
         raise Deviation("fork", height, "two blocks of this height were signed", own, theirs.hash)
 
     def _last_block(self) -> LightBlock:
@@ -260,7 +256,8 @@ class MirrorEngine(LocalReads):
     def _take(self, block: Arrived) -> None:
         """Accept the next block, which commits the one that waited for its header, and itself where it changes nothing.
 
-        Raises :class:`Deviation`: ``fork``, the steps of ``Link.check``, ``app-hash``, ``results-hash``.
+        Raises :class:`Deviation`: ``fork``, the steps of ``check_next``, ``app-hash``, ``results-hash``,
+        ``validators-change``.
         """
         promised, self._promised = self._promised, None
         if (
@@ -269,66 +266,59 @@ class MirrorEngine(LocalReads):
             and promised.commit.block_id.hash != block.hash
         ):
             self._part(promised, block)
-        self._last.check(block.block)
+        check_next(self._last, block.block)
         if self._pending is None:
-            self._require_signed(block, self.executor.head.app_hash, self._results)
+            voted = voted_validators_hash(self.executor.live)
+            self._require_signed(block, Results(self.executor.head.app_hash, self._results, voted))
         else:
-            executed = self._carry_out(self._pending)
+            executed = carry_out(self.executor, self._pending)
             try:
-                self._require_signed(block, executed.staged.head.app_hash, executed.results)
+                self._require_signed(block, executed.gives)
             except Deviation:
                 self.executor.discard(executed.staged)
                 raise
             self._commit(self._pending, executed, block)
-        self._last = Link.of(block.block)
+        self._last = _link(block.block)
         self._pending = block
-        if not block.transactions:
-            executed = self._carry_out(block)
+        if not block.transactions and not block.evidence:
+            executed = carry_out(self.executor, block)
             if executed.staged.head.app_hash == block.block.header.app_hash:
                 self._commit(block, executed, None)
                 self._pending = None
             else:
                 self.executor.discard(executed.staged)
 
-    def _require_signed(self, block: Arrived, app_hash: bytes, results: bytes) -> None:
-        """Raise :class:`Deviation` unless the header of ``block`` signs what we made of the block before.
+    def _require_signed(self, block: Arrived, ours: Results) -> None:
+        """Raise :class:`Deviation` unless the header of ``block`` signs ``ours``, what we made of the block before.
 
         That block is kept with what was signed: whoever carries it out on the same state sees who is right.
         """
-        header, before = block.block.header, block.height - 1
-        signed: tuple[tuple[ResultStep, str, bytes, bytes], ...] = (
-            ("app-hash", "another app hash", app_hash, header.app_hash),
-            ("results-hash", "other results", results, header.last_results_hash),
-        )
-        for step, what, ours, theirs in signed:
-            if ours == theirs:
-                continue
-            if before:
-                raws = [each.raw for each in self._pending.transactions] if self._pending else []
-                self._on_evidence(result_file(step, ours, self._last_block(), raws, block.block))
-            raise Deviation(step, before, f"carried out here, it gives {what} than the next header signs", ours, theirs)
+        found = deviation(block.block, ours)
+        if found is None:
+            return
+        if found.step != "validators-change" and block.height > 1:
+            step: ResultStep = "app-hash" if found.step == "app-hash" else "results-hash"
+            last, held = self._last_block(), self._pending
+            raws = [each.raw for each in held.transactions] if held else []
+            acts = held.evidence if held else ()
+            self._on_evidence(result_file(step, found.ours, last, raws, block.block, self._path.to(last), acts))
+        raise found
 
-    def _carry_out(self, block: Arrived) -> _Executed:
-        header = block.block.header
-        verified = VerifiedBlock(self.chain_id, header.height, header.time_ms, block.transactions)
-        result = self.executor.apply(verified)
-        results = results_hash([encode_result(receipt.code) for receipt in result.receipts])
-        return _Executed(result, self.executor.stage(verified, result), results)
-
-    def _commit(self, block: Arrived, executed: _Executed, promised: Arrived | None) -> None:
+    def _commit(self, block: Arrived, executed: Executed, promised: Arrived | None) -> None:
         """Make a block durable that a signed header proves, and show it.
 
         ``promised``: the block whose header does, where it is another; with it a restart can serve without the source.
         """
         executor = self.executor
         before, batch = executor.head, executed.staged.batch
-        header, commit, validators = block.block.header, block.block.commit, block.block.validators
-        stored = StoredBlock(
-            encode_header(header), encode_commit(commit), executed.results, before.log_size, len(block.transactions)
+        put_block(
+            batch,
+            block.block,
+            results_hash=executed.gives.results_hash,
+            first_index=before.log_size,
+            transactions=len(block.transactions),
+            evidence=block.evidence,
         )
-        batch.put(Table.BLOCKS, number_key(header.height), encode(stored))
-        if executor.store.get(Table.VALIDATORS, header.validators_hash) is None:
-            batch.put(Table.VALIDATORS, header.validators_hash, encode_validator_set(validators))
         if promised is None:
             batch.delete(Table.META, META_PROMISED)
         else:
@@ -338,14 +328,14 @@ class MirrorEngine(LocalReads):
         except BaseException:
             executor.discard(executed.staged)
             raise
-        self._results = executed.results
+        self._results = executed.gives.results_hash
         with self._changed:
             self._proven = Proven(encode_light_block(block.block), before)
             self.proves = True
             self._changed.notify_all()
         self._announce(self.executor.head, batch)
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("block %d: %s, verified", header.height, count(len(block.transactions), "transaction"))
+            log.debug("block %d: %s, verified", block.height, count(len(block.transactions), "transaction"))
 
     # -- inside
 
@@ -361,7 +351,7 @@ class MirrorEngine(LocalReads):
             newest, row = light_block_at(get, head.height), block_at(get, head.height)
             if newest is None or row is None:
                 raise OperationalError(f"There is no block {head.height} in the store.", "Restore a snapshot.")
-            self._last = Link.of(newest)
+            self._last = _link(newest)
             self._results = row.stored.results_hash
         promised = get(Table.META, META_PROMISED)
         if promised is not None:
@@ -394,3 +384,7 @@ class MirrorEngine(LocalReads):
         with self._changed:
             self._failure = error
             self._changed.notify_all()
+
+
+def _link(block: LightBlock) -> Link:
+    return Link.of(block.header, block.commit, len(block.validators.validators))

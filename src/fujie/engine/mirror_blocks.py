@@ -1,8 +1,8 @@
 """Blocks from a source that is not trusted: fetched beside the thread that carries them out, and checked one by one.
 
     fetch      decode, height, commit by its own validators, data hash, every signature      (needs no state)
-    Link       validators, form, parent, time: whether a block follows the one before        (needs the block before)
-    results    app hash and results hash of the next header against our own                  (engine.mirror)
+    next       validators, form, parent, time: whether a block follows the one before        (needs the block before)
+    results    app hash, results hash, announced validators of the next header against ours  (engine.mirror)
 
 Whatever does not hold is a :class:`Deviation`: it names the step, the height, and both values.
 """
@@ -15,15 +15,17 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from fujie.core.errors import DecodeError, OperationalError, VerificationError
 from fujie.core.limits import BLOCK_BYTES_MAX
+from fujie.core.misbehaviour import Misbehaviour
 from fujie.core.transaction import VerifiedTransaction
 from fujie.engine.admission import ACCEPTED, VerifierProcess, decode_verified, verdict
 from fujie.engine.intake import VERIFY_BATCH_MAX, VERIFY_INLINE_MAX
 from fujie.modules.catalog import reason
 from fujie.proof.block import data_hash
+from fujie.proof.block_evidence import evidence_hash, misbehaviour_in
+from fujie.proof.block_link import Link
 from fujie.proof.commit import verify_commit
-from fujie.proof.header import EMPTY_EVIDENCE_HASH, NIL_BLOCK_ID, BlockID, consensus_params_hash, header_hash
+from fujie.proof.header import consensus_params_hash, header_hash
 from fujie.proof.light_block import LightBlock, decode_light_block
-from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash
 
 T = TypeVar("T")
 
@@ -35,16 +37,16 @@ STEPS: Final = (
     "block-transaction",
     "fork",
     "block-validators",
-    "validators-change",
     "block-form",
     "block-parent",
     "block-time",
     "app-hash",
     "results-hash",
+    "validators-change",
 )
 """The names of the steps at which a mirror stops, besides those of ``proof.commit.verify_commit``."""
 
-STRANGERS: Final = "it is signed by other validators than the trust root names"
+STRANGERS: Final = "it is signed by other validators than those who were announced for it"
 APP_VERSION: Final = 0  # as the embedded engine writes it
 CONSENSUS_HASH: Final = consensus_params_hash(BLOCK_BYTES_MAX, -1)
 
@@ -56,8 +58,11 @@ class Source(Protocol):
 
     url: str
 
-    def blocks(self, height: int, wait_ms: int, limit: int) -> list[tuple[bytes, list[bytes]]]:
-        """Return light block and signed transactions of up to ``limit`` blocks from ``height`` on, waiting so long for one."""
+    def blocks(self, height: int, wait_ms: int, limit: int) -> list[tuple[bytes, list[bytes], list[bytes]]]:
+        """Return light block, signed transactions and evidence of up to ``limit`` blocks from ``height`` on.
+
+        Waits so long for the first of them.
+        """
         ...
 
     def height(self) -> int:
@@ -85,11 +90,13 @@ class SourceTrouble(OperationalError):
 
 
 class Arrived(NamedTuple):
-    """A block whose own content holds together: signed, and with the transactions that its header commits to."""
+    """A block whose own content holds together: signed, with the transactions and evidence that its header commits to."""
 
     block: LightBlock
     hash: bytes  # of the header
     transactions: tuple[VerifiedTransaction, ...]
+    evidence: tuple[bytes, ...]
+    misbehaviour: tuple[Misbehaviour, ...]  # what the evidence tells
 
     @property
     def height(self) -> int:
@@ -97,74 +104,44 @@ class Arrived(NamedTuple):
         return self.block.header.height
 
 
-class Link(NamedTuple):
-    """What of a block the next one must name. ``hash`` is empty before the first block.
+def check_next(link: Link, block: LightBlock) -> None:
+    """Raise :class:`Deviation` unless ``block`` is the one after that of ``link``.
 
-    The validators are those of the trust root for the whole life of a chain, because the ledger never changes them: that
-    some would announce others proves nothing, where no rule says who may take their place.
+    Steps, in order: ``block-height``, ``block-validators`` (whatever strangers sign says nothing), ``block-form``
+    (versions and consensus parameters are those that every block has), ``block-parent``, ``block-time``.
     """
-
-    height: int
-    time_ns: int
-    hash: bytes
-    block_id: BlockID
-    commit: Commit
-    validators_hash: bytes
-
-    @classmethod
-    def of(cls, block: LightBlock) -> "Link":
-        """Return what the block after ``block`` must name."""
-        header, commit = block.header, block.commit
-        return cls(
-            header.height,
-            header.time_ns,
-            commit.block_id.hash,
-            commit.block_id,
-            commit,
-            header.validators_hash,
-        )
-
-    @classmethod
-    def before_the_first(cls, time_ns: int, validators_hash: bytes) -> "Link":
-        """Return what block 1 must name: nothing before it, and the validators of the trust root."""
-        return cls(0, time_ns, b"", NIL_BLOCK_ID, EMPTY_COMMIT, validators_hash)
-
-    def check(self, block: LightBlock) -> None:
-        """Raise :class:`Deviation` unless ``block`` is the next one.
-
-        Steps, in order: ``block-height``, ``block-validators`` (whatever strangers sign says nothing),
-        ``validators-change``, ``block-form`` (versions and consensus parameters are those that every block has),
-        ``block-parent``, ``block-time``.
-        """
-        header = block.header
-        height = header.height
-        if height != self.height + 1:
-            raise Deviation("block-height", height, f"the next block has height {self.height + 1}")
-        if header.validators_hash != self.validators_hash:
-            raise Deviation("block-validators", height, STRANGERS, self.validators_hash, header.validators_hash)
-        if header.next_validators_hash != self.validators_hash:
-            what = "it announces other validators, and this version knows no rule by which they change"
-            raise Deviation("validators-change", height, what, self.validators_hash, header.next_validators_hash)
-        if header.app_version != APP_VERSION:
-            raise Deviation("block-form", height, f"its application has version {header.app_version}")
-        if header.consensus_hash != CONSENSUS_HASH:
-            what = "it has other consensus parameters than every block of this version"
-            raise Deviation("block-form", height, what, CONSENSUS_HASH, header.consensus_hash)
-        if header.last_block_id != self.block_id:
-            theirs = header.last_block_id.hash
-            raise Deviation("block-parent", height, "it follows another block", self.block_id.hash, theirs)
-        if header.last_commit_hash != (expected := commit_hash(self.commit)):
-            what = "it names another commit of the block before"
-            raise Deviation("block-parent", height, what, expected, header.last_commit_hash)
-        if header.time_ns <= self.time_ns:
-            raise Deviation("block-time", height, "it is not later than the block before")
+    header = block.header
+    height = header.height
+    if height != link.height + 1:
+        raise Deviation("block-height", height, f"the next block has height {link.height + 1}")
+    if header.validators_hash != link.next_validators_hash:
+        raise Deviation("block-validators", height, STRANGERS, link.next_validators_hash, header.validators_hash)
+    if header.app_version != APP_VERSION:
+        raise Deviation("block-form", height, f"its application has version {header.app_version}")
+    if header.consensus_hash != CONSENSUS_HASH:
+        what = "it has other consensus parameters than every block of this version"
+        raise Deviation("block-form", height, what, CONSENSUS_HASH, header.consensus_hash)
+    if not link.precedes(header):
+        theirs = header.last_block_id.hash
+        if theirs == link.block_id.hash:
+            raise Deviation("block-parent", height, "it names another commit of the block before")
+        raise Deviation("block-parent", height, "it follows another block", link.block_id.hash, theirs)
+    if header.time_ns <= link.time_ns:
+        raise Deviation("block-time", height, "it is not later than the block before")
 
 
-def arrived(chain_id: str, height: int, light_block: bytes, raws: Sequence[bytes], verify: "Verifier") -> Arrived:
+def arrived(
+    chain_id: str,
+    height: int,
+    light_block: bytes,
+    raws: Sequence[bytes],
+    evidence: Sequence[bytes],
+    verify: "Verifier",
+) -> Arrived:
     """Return the block in what the source sent for ``height``.
 
     Raises :class:`Deviation`, in order: ``decode``, ``block-height``, the steps of ``verify_commit``,
-    ``block-evidence`` (none is carried over here), ``block-data``, ``block-transaction``.
+    ``block-evidence``, ``block-data``, ``block-transaction``.
     """
     try:
         block = decode_light_block(light_block)
@@ -178,11 +155,21 @@ def arrived(chain_id: str, height: int, light_block: bytes, raws: Sequence[bytes
     except VerificationError as error:
         raise Deviation(error.step, height, error.detail) from None
     header = block.header
-    if header.evidence_hash != EMPTY_EVIDENCE_HASH:
-        raise Deviation("block-evidence", height, "it holds evidence, which this version does not carry over")
+    misbehaviour = _told(height, evidence, header.evidence_hash)
     if (found := data_hash(raws)) != header.data_hash:
         raise Deviation("block-data", height, "the transactions are not those of the header", found, header.data_hash)
-    return Arrived(block, header_hash(header), tuple(verify(height, raws)))
+    return Arrived(block, header_hash(header), tuple(verify(height, raws)), tuple(evidence), misbehaviour)
+
+
+def _told(height: int, evidence: Sequence[bytes], expected: bytes) -> tuple[Misbehaviour, ...]:
+    """Return what the evidence in a block tells. Raises :class:`Deviation` (``block-evidence``)."""
+    try:
+        found = evidence_hash(evidence)
+        if found != expected:
+            raise Deviation("block-evidence", height, "the evidence is not that of the header", found, expected)
+        return misbehaviour_in(evidence)
+    except DecodeError as error:
+        raise Deviation("block-evidence", height, error.detail) from None
 
 
 class Verifier:
@@ -251,9 +238,9 @@ class Fetcher:
             if len(items) > limit:
                 raise Deviation("decode", height, f"{limit} blocks were asked for, {len(items)} came")
             found: list[Arrived | Deviation] = []
-            for number, (light_block, raws) in enumerate(items):
+            for number, item in enumerate(items):
                 try:
-                    found.append(arrived(self._chain_id, height + number, light_block, raws, self._verify))
+                    found.append(arrived(self._chain_id, height + number, *item, self._verify))
                 except Deviation as error:
                     found.append(error)
                     break

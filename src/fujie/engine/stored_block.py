@@ -1,16 +1,18 @@
 """What the BLOCKS table keeps of a block."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from fujie.core.encoding import Codec, Record
+from fujie.core.encoding import Codec, Record, encode
 from fujie.core.errors import OperationalError
 from fujie.core.units import Count, Digest
-from fujie.proof.header import Header, decode_header
+from fujie.proof.block_evidence import decode_evidence_list, encode_evidence_list
+from fujie.proof.header import EMPTY_EVIDENCE_HASH, Header, decode_header, encode_header
 from fujie.proof.light_block import LightBlock
-from fujie.proof.validators import decode_validator_set
-from fujie.proof.vote import Commit, decode_commit
-from fujie.store.layout import Table, number_key
+from fujie.proof.validators import decode_validator_set, encode_validator_set
+from fujie.proof.vote import Commit, decode_commit, encode_commit
+from fujie.store.base import WriteBatch
+from fujie.store.layout import META_PIVOT, Table, number_key
 
 
 class StoredBlock(Record, tag=1):
@@ -29,11 +31,43 @@ Get = Callable[[Table, bytes], bytes | None]
 
 
 class BlockAt(NamedTuple):
-    """Header and commit of a block, and the row that they were read from."""
+    """Header and commit of a block, the row that they were read from, and the evidence of misbehaviour in it."""
 
     header: Header
     commit: Commit
     stored: StoredBlock
+    evidence: tuple[bytes, ...] = ()
+
+
+def put_block(
+    batch: WriteBatch,
+    block: LightBlock,
+    *,
+    results_hash: bytes,
+    first_index: int,
+    transactions: int,
+    evidence: Sequence[bytes] = (),
+) -> None:
+    """Put the rows of a block into ``batch``: its own, the validators that signed it, and the evidence in it."""
+    header = block.header
+    stored = StoredBlock(encode_header(header), encode_commit(block.commit), results_hash, first_index, transactions)
+    batch.put(Table.BLOCKS, number_key(header.height), encode(stored))
+    batch.put(Table.VALIDATORS, header.validators_hash, encode_validator_set(block.validators))
+    note_pivot(batch, header)
+    if evidence:
+        batch.put(Table.EVIDENCE, number_key(header.height), encode_evidence_list(evidence))
+
+
+def note_pivot(batch: WriteBatch, header: Header) -> None:
+    """Put into the batch of a block that it is the last of its validators, where its header announces others."""
+    if header.next_validators_hash != header.validators_hash:
+        batch.put(Table.META, META_PIVOT + header.validators_hash, number_key(header.height))
+
+
+def pivot_in(get: Get, validators_hash: bytes) -> int | None:
+    """Return the height of the newest block that is the last of these validators before others, or None."""
+    data = get(Table.META, META_PIVOT + validators_hash)
+    return None if data is None else int.from_bytes(data, "big")
 
 
 def block_at(get: Get, height: int) -> BlockAt | None:
@@ -42,7 +76,10 @@ def block_at(get: Get, height: int) -> BlockAt | None:
     if data is None:
         return None
     stored = STORED_BLOCK.decode_trusted(data)
-    return BlockAt(decode_header(stored.header), decode_commit(stored.commit), stored)
+    header = decode_header(stored.header)
+    evidence = None if header.evidence_hash == EMPTY_EVIDENCE_HASH else get(Table.EVIDENCE, number_key(height))
+    items = () if evidence is None else decode_evidence_list(evidence)
+    return BlockAt(header, decode_commit(stored.commit), stored, items)
 
 
 def light_block_at(get: Get, height: int) -> LightBlock | None:

@@ -10,7 +10,7 @@ people compare it by a channel that they trust.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final
@@ -41,10 +41,12 @@ from fujie.node.cometbft_file import CometFile, check_address, parse_peer, peer_
 from fujie.node.config_keys import is_loopback
 from fujie.node.folder import Folder, closed_to_others
 from fujie.node.founding import found_from, is_founded
+from fujie.node.handover import Handover, join_handed_over, read_handover
 from fujie.node.join_request import JoinRequest, check_request, known_rules, sign_request
 from fujie.node.keyring import AskPassphrase, ensure_key, passphrase_from_environment
 from fujie.node.ledger import GENESIS_FILE_BYTES_MAX, currency_part, identity_part
 from fujie.store.opening import StoreKind
+from fujie.store.snapshot import Advance
 
 NETWORK_FORMAT: Final = "fujie-network-1"
 ORGANISATIONS_MAX: Final = 100
@@ -187,34 +189,87 @@ def join(
     holds a chain, no peer is known, or its validator key is not among the founders' and it was not to be a replica.
     """
     genesis, requests = read_founding(path)
+    founders = {member.public_key for member in founding_record(genesis, VALIDATORS_KEY).members}
+    file = _comet_file(folder, chain_id(genesis), founders, requests, peers, listen, replica)
+    with closed_to_others():
+        write_comet_file(folder, file)
+        found_from(folder, store, "plain", genesis)
+    return genesis
+
+
+def chain_of(path: Path) -> str:
+    """Return the id of the chain that a network file, a genesis or a handover folder is of. Raises as :func:`join`."""
+    return read_handover(path).file.chain_id if path.is_dir() else chain_id(read_founding(path)[0])
+
+
+def join_grown(
+    folder: Folder,
+    place: Path,
+    store: StoreKind,
+    *,
+    peers: Sequence[str] = (),
+    listen: str = "",
+    replica: bool = False,
+    advance: Advance | None = None,
+) -> Handover:
+    """Found the folder from a handover folder (``node.handover``), with the keys that lie in it, as :func:`join` does.
+
+    ``advance`` hears of rows that are verified. Raises as :func:`join` and ``node.handover.join_handed_over``.
+    """
+    handover = read_handover(place)
+    successors = {bytes.fromhex(request.validator_key) for request in handover.requests}
+    requests = handover.requests
+    file = _comet_file(folder, handover.file.chain_id, successors, requests, peers, listen, replica)
+    with closed_to_others():
+        join_handed_over(folder, handover, store, file, advance)
+    return handover
+
+
+def _comet_file(
+    folder: Folder,
+    chain: str,
+    validators: Collection[bytes],
+    requests: Sequence[JoinRequest],
+    peers: Sequence[str],
+    listen: str,
+    replica: bool,
+) -> CometFile:
+    """Return what ``cometbft.json`` of a folder says that joins. Raises as :func:`join`."""
     if is_founded(folder):
         raise OperationalError(
             f"The data folder {folder.home} holds a chain already.", "Choose another: --home FOLDER."
         )
-    founders = {member.public_key for member in founding_record(genesis, VALIDATORS_KEY).members}
     if not replica and (
-        not folder.validator_key.exists() or ensure_key(folder.validator_key, "validator").public_key not in founders
+        not folder.validator_key.exists() or ensure_key(folder.validator_key, "validator").public_key not in validators
     ):
         raise OperationalError(
-            f"The validator key of {folder.home} is not among those that {chain_id(genesis)} begins with.",
+            f"The validator key of {folder.home} is not among those that {chain} begins with.",
             "Name the folder in which `fujie network request` made the keys, or follow without a vote for now: --replica.",
         )
     ensure_key(folder.validator_key, "validator")
-    own = ensure_key(folder.node_key, "node").public_key.hex()
-    mine = next((request for request in requests if request.node_key == own), None)
-    known = {request.peer for request in requests if request.node_key != own} | {parse_peer(text) for text in peers}
-    if not known and (len(founders) > 1 or replica):
+    file = comet_file_of(folder, requests, listen, peers)
+    if not file.peers and (len(validators) > 1 or replica):
         raise OperationalError(
             "No other node of this network is known.",
             "Name one or more: --peer ID@host:port (`fujie network show` on it).",
         )
+    return file
+
+
+def comet_file_of(
+    folder: Folder, requests: Sequence[JoinRequest], listen: str = "", peers: Sequence[str] = ()
+) -> CometFile:
+    """Return what ``cometbft.json`` of ``folder`` says: its peers are the others of ``requests``, and ``peers``.
+
+    It waits at ``listen``, or where its own request says. Raises :class:`OperationalError` where neither is said.
+    """
+    own = ensure_key(folder.node_key, "node").public_key.hex()
+    mine = next((request for request in requests if request.node_key == own), None)
+    known = {request.peer for request in requests if request.node_key != own} | {parse_peer(text) for text in peers}
+    ordered = sorted(known, key=lambda peer: (peer.address, peer.node_id))
     address = check_address(listen) if listen else _listen(mine)
     name = mine.organisation if mine is not None else "replica"
-    with closed_to_others():
-        ordered = sorted(known, key=lambda peer: (peer.address, peer.node_id))
-        write_comet_file(folder, CometFile(initial_height=1, moniker=name, listen=address, peers=peer_texts(ordered)))
-        found_from(folder, store, "plain", genesis)
-    return genesis
+    return CometFile(initial_height=1, moniker=name, listen=address, peers=peer_texts(ordered))
 
 
 def own_peer(folder: Folder, address: str) -> Peer:
@@ -242,6 +297,11 @@ def _check_together(terms: Terms, requests: Sequence[JoinRequest]) -> None:
         missing = [room for room in _rooms(terms) if request.rules.get(room, 0) < 1]
         if missing:
             raise VerificationError("join-merge", f"{request.organisation} lacks the rules of {', '.join(missing)}")
+    check_distinct(requests)
+
+
+def check_distinct(requests: Sequence[JoinRequest]) -> None:
+    """Raise :class:`VerificationError` (``join-merge``) when two requests have a name, a key or an address in common."""
     keys = [key for request in requests for key in (request.account_key, request.validator_key, request.node_key)]
     for what, values in (
         ("organisation", [request.organisation for request in requests]),

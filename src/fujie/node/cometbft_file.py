@@ -15,6 +15,7 @@ from fujie.core.errors import OperationalError
 from fujie.core.wording import quoted
 from fujie.engine.cometbft.home import Peer
 from fujie.node.folder import Folder, read_file, write_file
+from fujie.proof.trust import TrustRoot
 
 PEERS_MAX: Final = 200
 PORT_PEERS: Final = 26_656  # CometBFT's own default
@@ -28,6 +29,17 @@ Address = Annotated[str, Meta(pattern=_ADDRESS)]
 PeerText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{40}@" + _ADDRESS[2:])]
 
 
+class StateSyncFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What ``state_sync`` says: the node begins from a snapshot of its peers, and has not done so yet.
+
+    ``servers`` are URLs of nodes that are asked for headers. ``trust`` is a trust root newer than that of the folder, where
+    that is too old to believe a header for.
+    """
+
+    servers: Annotated[tuple[str, ...], Meta(min_length=2, max_length=PEERS_MAX)]
+    trust: TrustRoot | None = None
+
+
 class CometFile(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="format", tag="fujie-cometbft-1"
 ):
@@ -35,7 +47,7 @@ class CometFile(
 
     ``initial_height`` is that of the first block which CometBFT made of this chain. ``listen`` is where this node waits for
     its peers, ``peers`` are those it keeps connected to (``node id@host:port``), ``metrics`` where CometBFT shows its own
-    numbers to Prometheus, or empty for nowhere.
+    numbers to Prometheus, or empty for nowhere. ``state_sync`` is there until the node has begun from a snapshot.
     """
 
     initial_height: Annotated[int, Meta(ge=1, le=2**53)]
@@ -43,6 +55,7 @@ class CometFile(
     listen: Address
     peers: Annotated[tuple[PeerText, ...], Meta(max_length=PEERS_MAX)] = ()
     metrics: Annotated[str, Meta(pattern=rf"\A\Z|{_ADDRESS}")] = ""
+    state_sync: StateSyncFile | None = None
 
     @property
     def known_peers(self) -> list[Peer]:

@@ -25,6 +25,7 @@ from fujie.engine.cometbft import home as comet
 from fujie.engine.cometbft.binary import require
 from fujie.engine.cometbft.engine import STOPPED_POLL_S, CometEngine, Paths
 from fujie.engine.cometbft.rpc import NodeStatus, Rpc
+from fujie.engine.cometbft.snapshots import Plan
 from fujie.engine.executor import Executor
 from fujie.engine.link.address import RUN_NAME
 from fujie.machine.genesis import Genesis, founding_record
@@ -65,37 +66,50 @@ def open_comet_engine(
     validator: Signer,
     *,
     worker: bool = True,
+    snapshots_every_s: int = 0,
     stopped: Callable[[], bool] = lambda: False,
 ) -> CometEngine:
     """Start CometBFT on the chain of ``folder``, and return when a block proves the state or ``stopped`` says so.
 
+    ``snapshots_every_s``: how often one is taken for nodes that come later, in seconds of block time; 0 for never.
     Raises :class:`OperationalError`: cometbft or a file is missing or does not read, what CometBFT signed last is not
     known any more, the key signs elsewhere on this machine.
     """
     file = read_comet_file(folder)
-    binary = require()
-    home = folder.cometbft_home.absolute()
-    for place in (home / "config", home / "data", folder.log.parent):
-        make_folder(place)
     require_votes(folder, executor.head.height, file.initial_height)
-    if not (home / comet.VALIDATOR_STATE_FILE).exists():
-        write_file(home / comet.VALIDATOR_STATE_FILE, comet.validator_state_text(), OWNER_ONLY)
-    sockets = _make_sockets(folder)
-    write_home(folder, file, executor.genesis, sockets)
-    paths = Paths(binary, home, sockets / ABCI_NAME, sockets / RPC_NAME, comet_log(folder))
+    paths = prepare_home(folder, file, executor.genesis)
     return CometEngine(
         executor,
         paths,
         validator=validator,
         initial_height=file.initial_height,
         worker=worker,
+        snapshots=Plan(folder.snapshots, snapshots_every_s * 1_000),
         wait_s=math.inf,
         stopped=_Waiting(stopped),
-        on_closed=lambda: _remove_sockets(folder),
+        on_closed=lambda: remove_sockets(folder),
     )
 
 
-def write_home(folder: Folder, file: CometFile, genesis: Genesis, sockets: Path) -> None:
+def prepare_home(folder: Folder, file: CometFile, genesis: Genesis, state_sync: comet.StateSync | None = None) -> Paths:
+    """Make what CometBFT needs to start on ``folder``, and return where it is; :func:`remove_sockets` takes the sockets away.
+
+    What is known of the validator's votes stays. Raises :class:`OperationalError`.
+    """
+    binary = require()
+    home = folder.cometbft_home.absolute()
+    for place in (home / "config", home / "data", folder.log.parent):
+        make_folder(place)
+    if not (home / comet.VALIDATOR_STATE_FILE).exists():
+        write_file(home / comet.VALIDATOR_STATE_FILE, comet.validator_state_text(), OWNER_ONLY)
+    sockets = _make_sockets(folder)
+    write_home(folder, file, genesis, sockets, state_sync)
+    return Paths(binary, home, sockets / ABCI_NAME, sockets / RPC_NAME, comet_log(folder))
+
+
+def write_home(
+    folder: Folder, file: CometFile, genesis: Genesis, sockets: Path, state_sync: comet.StateSync | None = None
+) -> None:
     """Write what CometBFT reads when it starts; its genesis file only where there is none. Raises :class:`OperationalError`."""
     home = folder.cometbft_home
     sections = comet.settings(
@@ -106,6 +120,7 @@ def write_home(folder: Folder, file: CometFile, genesis: Genesis, sockets: Path)
         file.known_peers,
         file.metrics,
         comet.STANDARD_INPUT,
+        state_sync,
     )
     write_file(home / comet.CONFIG_FILE, comet.config_text(sections), OWNER_ONLY)
     node = ensure_key(folder.node_key, "node").unlock(None)
@@ -143,11 +158,16 @@ def comet_log(folder: Folder) -> Path:
 
 def comet_status(folder: Folder) -> NodeStatus:
     """Return what the CometBFT of a running node says of itself. Raises :class:`OperationalError` where it does not answer."""
-    rpc = Rpc(_sockets(folder) / RPC_NAME)
+    rpc = comet_rpc(folder)
     try:
         return rpc.status()
     finally:
         rpc.close()
+
+
+def comet_rpc(folder: Folder) -> Rpc:
+    """Return what asks the CometBFT of a running node; to be closed."""
+    return Rpc(_sockets(folder) / RPC_NAME)
 
 
 def require_votes(folder: Folder, height: int, initial_height: int) -> None:
@@ -187,7 +207,7 @@ def _make_sockets(folder: Folder) -> Path:
     """Return a folder for the sockets, whose path is short enough for them; it is for this user alone."""
     run = (folder.home / RUN_NAME).absolute()
     make_folder(run)
-    _remove_sockets(folder)
+    remove_sockets(folder)
     if len(os.fsencode(run / ABCI_NAME)) <= SOCKET_PATH_BYTES_MAX:
         return run
     place = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX))
@@ -195,7 +215,7 @@ def _make_sockets(folder: Folder) -> Path:
     return place
 
 
-def _remove_sockets(folder: Folder) -> None:
+def remove_sockets(folder: Folder) -> None:
     """Remove the folder outside of ``folder`` that its node used, or an earlier one, if it is one of ours."""
     link = folder.home / RUN_NAME / SHORT_NAME
     if not link.is_symlink():

@@ -24,6 +24,7 @@ SHORT_NAMES: Final = {PORT_VARIABLE: "http.port"}  # variables that are older th
 PROGRAM_VARIABLES: Final = {
     HOME_VARIABLE: "data folder, as `--home`",
     PORT_VARIABLE: "port of the node on this machine; short for `FUJIE_HTTP_PORT`",
+    "FUJIE_WITNESSES": "URLs of other nodes, with spaces between, as `--witness`",
     "FUJIE_PASSPHRASE": "passphrase of sealed keys, where no terminal can ask for it",
     "FUJIE_DEBUG": "shows where an unexpected error came from",
 }
@@ -194,6 +195,21 @@ class Metrics(_Section, frozen=True):
     ] = "auto"
 
 
+class Snapshots(_Section, frozen=True):
+    """Snapshots for nodes that come later, of a node among several validators."""
+
+    every_s: Annotated[
+        int,
+        Meta(ge=0, le=604_800),
+        Said(
+            "How often one is taken: at the first block of every so many seconds of block time; 0 takes none, and removes what there is",
+            "seconds",
+            "The newest two are kept, each about as large as the store. A node that begins from one fetches only the "
+            "blocks after it. With the same value everywhere all nodes have the same ones.",
+        ),
+    ] = 3_600
+
+
 class Config(_Section, frozen=True):
     """All keys of a node, by section."""
 
@@ -205,6 +221,7 @@ class Config(_Section, frozen=True):
     ledger: Ledger = Ledger()
     streams: Streams = Streams()
     metrics: Metrics = Metrics()
+    snapshots: Snapshots = Snapshots()
 
     @property
     def exposed(self) -> bool:

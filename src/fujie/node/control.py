@@ -10,11 +10,16 @@ from fujie.engine.executor import HEAD, Head
 from fujie.engine.link import messages
 from fujie.engine.link.connection import ask as ask_ledger
 from fujie.engine.link.messages import LinkError
+from fujie.machine.schedule import ComingRules
 from fujie.node.folder import Folder
 
 
 class NodeStatus(NamedTuple):
-    """How a node is. ``processes``: those beside the ledger's, as ``node.processes.Child.describe`` says it."""
+    """How a node is.
+
+    ``processes``: those beside the ledger's, as ``node.processes.Child.describe`` says it. ``lacking``: the rules of blocks
+    to come that its program does not have.
+    """
 
     chain_id: str
     head: Head
@@ -22,6 +27,7 @@ class NodeStatus(NamedTuple):
     failure: str | None
     followers: int
     processes: list[dict[str, Any]]
+    lacking: tuple[ComingRules, ...]
 
 
 def ask(folder: Folder, request: messages.Request, timeout_s: float = 10.0) -> messages.Answer:
@@ -50,7 +56,13 @@ def node_status(folder: Folder, timeout_s: float = 10.0) -> NodeStatus:
         answer.failure,
         answer.followers,
         answer.processes,
+        answer.lacking,
     )
+
+
+def hand_over(folder: Folder) -> None:
+    """Have the node of ``folder`` make its last block for the validators in its state, and end. Returns at once."""
+    ask(folder, messages.HandOver(1))
 
 
 def log_levels(folder: Folder) -> dict[str, dict[str, str]]:

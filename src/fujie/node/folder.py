@@ -6,6 +6,8 @@
       chain/                    the store, and the lock that one process holds
       mirror.json, evidence/    of a mirror: what it mirrors, and evidence against validators
       cometbft.json, cometbft/  of a node among several validators: what it is told, and CometBFT's own folder
+      snapshots/                of such a node: what nodes that come later may begin from
+      state-sync/, chain.fetched/   of such a node: what it fetches to begin from; gone once it has begun
       keys/validator.key        signs blocks; 0600
       keys/node.key             of a node among several: by it its peers know it; 0600
       keys/log.key              signs checkpoints of the log; 0600
@@ -20,6 +22,7 @@ files are replaced whole (write, fsync, rename), so a crash leaves the old or th
 import contextlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -66,6 +69,9 @@ class Folder:
         self.evidence = home / "evidence"
         self.cometbft = home / "cometbft.json"
         self.cometbft_home = home / "cometbft"
+        self.snapshots = home / "snapshots"
+        self.state_sync = home / "state-sync"
+        self.fetched = home / "chain.fetched"
         self.node_key = home / "keys" / "node.key"
         self.log = home / "log" / "node.log"
         self.demo_seed = home / "demo" / "seed"
@@ -155,6 +161,26 @@ class Folder:
     def wallet_files(self) -> Iterator[Path]:
         """Yield every wallet profile, by folder and name."""
         return _all(self.wallet_folders, ".json")
+
+
+def exchange_chain(folder: Folder) -> None:
+    """Put a chain that was fetched whole (``node.state_sync``) into its place, for good.
+
+    Whoever asks whether there is a chain does this first: a crash may have come between the two steps.
+    """
+    if folder.fetched.exists():
+        shutil.rmtree(folder.chain, ignore_errors=True)
+        folder.fetched.rename(folder.chain)
+        sync_folder(folder.home)
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on disk. Raises ``OSError``."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def home_folder(given: Path | None = None) -> Folder:

@@ -18,7 +18,7 @@ from fujie.engine.executor import Executor, found
 from fujie.machine.genesis import Genesis, chain_id, compose, founding_record, load
 from fujie.modules.membership.state_keys import PARAMETERS_KEY, VALIDATORS_KEY
 from fujie.node.config import load_config
-from fujie.node.folder import Folder, World, make_folder
+from fujie.node.folder import Folder, World, exchange_chain, make_folder
 from fujie.proof.trust import TrustRoot
 from fujie.proof.validators import Validator, ValidatorSet, validator_set_hash
 from fujie.store.base import Store
@@ -34,8 +34,9 @@ Parts = Iterable[tuple[str, Record]]
 
 def is_founded(folder: Folder) -> bool:
     """Tell whether the folder holds a chain. Takes the folder's lock for a moment."""
+    exchange_chain(folder)
     description = folder.describe()
-    if description is None:
+    if description is None or not folder.chain.is_dir():
         return False
     store = open_store(description.store, folder.chain)
     try:
@@ -86,12 +87,18 @@ def open_engine(
     """Start the engine of ``folder`` on its chain: the embedded one, or CometBFT's where the folder has a cometbft.json.
 
     The latter waits until enough validators run; ``stopped`` ends the wait. How much is kept in memory, the configuration
-    of the folder says. Raises :class:`OperationalError` when there is no chain, another process has the folder, the
+    of the folder says; a node that is to begin from a snapshot of others has it before. Raises :class:`OperationalError` when there is no chain, another process has the folder, the
     pinned trust root is of another chain, the validator's key is not the one that the chain was founded with (embedded),
     or the configuration does not read; and as :func:`node.cometbft_home.open_comet_engine`.
     """
     description = folder.require()
-    memory = load_config(folder).ledger
+    config = load_config(folder)
+    if folder.cometbft.exists():
+        from fujie.node.state_sync import fetch_state  # not at the top: most nodes need none of it
+
+        exchange_chain(folder)
+        fetch_state(folder, lambda: read_genesis(folder)[1], validator, stopped)
+    memory = config.ledger
     store: Store = open_store(description.store, folder.chain)
     try:
         executor = Executor(
@@ -105,7 +112,10 @@ def open_engine(
         if folder.cometbft.exists():
             from fujie.node.cometbft_home import open_comet_engine  # not at the top: most nodes need none of it
 
-            return open_comet_engine(executor, folder, validator, worker=worker, stopped=stopped)
+            every_s = config.snapshots.every_s
+            return open_comet_engine(
+                executor, folder, validator, worker=worker, snapshots_every_s=every_s, stopped=stopped
+            )
         return EmbeddedEngine(executor, validator, worker=worker)
     except (msgspec.MsgspecError, UnicodeError) as error:  # what was decoded when it was written does not decode now
         store.close()

@@ -1,6 +1,7 @@
 """What a mirror keeps beside its chain: where it mirrors from, and the evidence against validators that it met."""
 
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
@@ -13,14 +14,27 @@ from fujie.proof.light_block import decode_light_block
 log = logging.getLogger(__name__)
 
 
-class MirrorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="format", tag="fujie-mirror-1"):
-    """What ``mirror.json`` says: the URL of the node that is mirrored."""
+class MirrorFile(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="format",
+    tag="fujie-mirror-1",
+):
+    """What ``mirror.json`` says: the URL of the node that is mirrored, and those of its witnesses."""
 
     source: str
+    witnesses: tuple[str, ...] = ()
 
 
 def read_source(folder: Folder) -> str:
-    """Return the URL that the folder mirrors.
+    """Return the URL that the folder mirrors. Raises as :func:`read_mirror`."""
+    return read_mirror(folder).source
+
+
+def read_mirror(folder: Folder) -> MirrorFile:
+    """Return what the folder mirrors, and with whom it compares.
 
     Raises :class:`OperationalError` when it mirrors nothing, or the URL has a password in it.
     """
@@ -30,17 +44,20 @@ def read_source(folder: Folder) -> str:
             f"The folder {folder.home} mirrors nothing yet.", "Name a node: fujie mirror https://node.example."
         )
     try:
-        source = msgspec.json.decode(data, type=MirrorFile).source
+        found = msgspec.json.decode(data, type=MirrorFile)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise OperationalError(f"{folder.mirror} is damaged.", "Name the node again: fujie mirror URL.") from None
-    refuse_userinfo(source)
-    return source
+    for url in (found.source, *found.witnesses):
+        refuse_userinfo(url)
+    return found
 
 
-def write_source(folder: Folder, url: str) -> None:
-    """Keep the URL for the next start. Raises :class:`OperationalError` for one with a password in it."""
-    refuse_userinfo(url)
-    write_file(folder.mirror, msgspec.json.format(msgspec.json.encode(MirrorFile(url)), indent=2) + b"\n")
+def write_source(folder: Folder, url: str, witnesses: Sequence[str] = ()) -> None:
+    """Keep the URLs for the next start. Raises :class:`OperationalError` for one with a password in it."""
+    for each in (url, *witnesses):
+        refuse_userinfo(each)
+    file = MirrorFile(url, tuple(witnesses))
+    write_file(folder.mirror, msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n")
 
 
 def keep_evidence(folder: Folder, file: EvidenceFile) -> None:

@@ -1,6 +1,7 @@
 """Several nodes of one chain on one machine: to learn and to try, with everything as between organisations but the walls.
 
-    <home>/networks/NAME/node1/ …    a data folder each, with a key and ports of its own; node1 has the demonstration
+    <home>/networks/NAME/node1/ …    a data folder each, with a key and ports of its own; node1 has the demonstration,
+                                     or is <home> itself, where that grew into this network
 
 Each node is a process of `fujie up` in the background. The lock of a data folder says which process has it, so nothing else
 has to be written down, and no command depends on how the last one ended.
@@ -24,6 +25,7 @@ from fujie.core.errors import FujieError, OperationalError
 from fujie.core.wording import nearest, quoted
 from fujie.engine.cometbft.home import Peer, node_id
 from fujie.engine.executor import Head
+from fujie.machine.schedule import ComingRules
 from fujie.node.address import running_url
 from fujie.node.cometbft_file import CometFile, has_cometbft, peer_texts, read_comet_file, write_comet_file
 from fujie.node.cometbft_home import comet_status
@@ -33,12 +35,14 @@ from fujie.node.demo import demo_genesis
 from fujie.node.folder import Folder, closed_to_others, make_folder, write_file
 from fujie.node.founding import found_from
 from fujie.node.keyring import ensure_key
+from fujie.node.state_sync import read_progress
 from fujie.store.files import FileLock
 from fujie.store.opening import LOCK_NAME, SharedLock, StoreKind
 
 FOLDER: Final = "networks"
 NODES_MAX: Final = 16
 PEER_PORTS: Final = 100  # above the port of a node is that for its peers
+HOME_IS_FIRST: Final = "home"  # in the folder of a network that grew: node1 is the data folder that it lies in
 READY_S: Final = 300.0
 STOP_S: Final = 90.0
 POLL_S: Final = 0.1
@@ -65,6 +69,7 @@ class NodeState(NamedTuple):
     catching_up: bool | None
     power: int | None
     problem: str
+    lacking: tuple[ComingRules, ...] = ()  # rules of blocks to come that it does not have
 
 
 class Network:
@@ -90,8 +95,12 @@ class Network:
         """Return the data folder of each node, by name, in the order of their numbers."""
         if not self.place.is_dir():
             return {}
+        found: dict[str, Folder] = {}
+        if (self.place / HOME_IS_FIRST).exists():
+            found["node1"] = Folder(self.place.parent.parent)
         numbered = [(int(match[1]), path) for path in self.place.iterdir() if (match := _NODE.fullmatch(path.name))]
-        return {path.name: Folder(path) for _, path in sorted(numbered) if has_cometbft(Folder(path))}
+        found |= {path.name: Folder(path) for _, path in sorted(numbered)}
+        return {name: folder for name, folder in found.items() if has_cometbft(folder)}
 
     def chosen(self, nodes: Sequence[str]) -> dict[str, Folder]:
         """Return the data folders of ``nodes``, or of all where none is named. Raises :class:`OperationalError`."""
@@ -236,6 +245,11 @@ def _found(place: Path, name: str, validators: int, port_base: int, store: Store
 def write_node(folder: Folder, moniker: str, port: int, own: Peer, peers: Sequence[Peer]) -> None:
     """Write what makes a node of a founded folder: ``cometbft.json``, and the port in ``fujie.toml``."""
     write_comet_file(folder, CometFile(initial_height=1, moniker=moniker, listen=own.address, peers=peer_texts(peers)))
+    write_port(folder, port)
+
+
+def write_port(folder: Folder, port: int) -> None:
+    """Write the ``fujie.toml`` of a node of a network: where it answers."""
     text = f"# Written by `fujie network`.\n[http]\nport = {port}\nreaders = 1\n"
     write_file(folder.home / CONFIG_NAME, text.encode())
 
@@ -267,19 +281,21 @@ def is_ready(folder: Folder) -> bool:
 def state_of(name: str, folder: Folder) -> NodeState:
     """Return how a node is; what it does not say yet is None, and ``problem`` says why."""
     process = holder(folder)
+    fetching = read_progress(folder)
     if process is None:
         return NodeState(name, folder, None, None, None, None, None, None, "")
     problem = ""
     head = status = None
+    lacking: tuple[ComingRules, ...] = ()
     try:
         status = comet_status(folder)
     except FujieError as error:
         problem = str(error)
     try:
         said = node_status(folder, timeout_s=5.0)
-        head, problem = said.head, said.failure or problem
+        head, lacking, problem = said.head, said.lacking, said.failure or problem
     except FujieError:
-        problem = problem or "it starts, or waits for more than two thirds of the validators"
+        problem = fetching or problem or "it starts, or waits for more than two thirds of the validators"
     return NodeState(
         name,
         folder,
@@ -290,6 +306,7 @@ def state_of(name: str, folder: Folder) -> NodeState:
         None if status is None else status.catching_up,
         None if status is None else status.power,
         problem,
+        lacking,
     )
 
 

@@ -19,7 +19,9 @@ from fujie.machine.genesis import Genesis, chain_id
 from fujie.node.cometbft_file import read_comet_file
 from fujie.node.folder import Folder, closed_to_others, make_folder, write_file
 from fujie.node.founding import found_from, read_genesis
+from fujie.node.handover import Handover, handover_folder, join_handed_over, read_handover
 from fujie.node.ledger import GENESIS_FILE_BYTES_MAX
+from fujie.proof.trust import TrustRoot
 from fujie.store.layout import META_HEAD, Table
 from fujie.store.opening import FolderLock
 from fujie.store.reading import open_for_reading
@@ -28,28 +30,25 @@ ASIDE: Final = "set-aside"
 MOVED: Final = ("chain", "projection.sqlite", "projection.sqlite-wal", "projection.sqlite-shm")
 
 
-def recover(folder: Folder, above: int, genesis_file: Path | None = None) -> Path:
+def recover(folder: Folder, above: int, genesis_file: Path | None = None, handover: Path | None = None) -> Path:
     """Found the chain of ``folder`` anew, with its keys, so that its next start fetches every block from the others.
 
     It signs nothing up to height ``above``. What was there is moved to the folder that is returned; nothing is removed.
     ``genesis_file``: of `fujie genesis export` at another node, where the folder's own does not read any more.
+    ``handover``: of a chain that grew, its handover folder, unless this folder has it; older blocks are those that nobody has.
 
-    Raises :class:`OperationalError`: a node runs, the chain stands above that height, it did not begin with CometBFT, the
-    genesis is missing or of another chain.
+    Raises :class:`OperationalError`: a node runs, the chain stands above that height, the genesis or the handover folder is
+    missing or of another chain; and as ``node.handover.read_handover``.
     """
     description, trust = folder.require(), folder.trust()
     file = read_comet_file(folder)
-    if file.initial_height != 1:
-        raise OperationalError(
-            f"CometBFT makes this chain only from block {file.initial_height} on; the others do not have older blocks to give.",
-            "Restore the folder from a backup or a snapshot.",
-        )
+    handed_over = None if file.initial_height == 1 else _handover(folder, handover, trust)
     if folder.chain.is_dir():
         FolderLock(folder.chain).release()
     if folder.cometbft_home.is_dir():
         locks.FolderLock(folder.cometbft_home.absolute()).release()
-    genesis = _genesis(folder, genesis_file)
-    if chain_id(genesis) != trust.chain_id:
+    genesis = None if handed_over else _genesis(folder, genesis_file)
+    if genesis is not None and chain_id(genesis) != trust.chain_id:
         raise OperationalError(
             f"The genesis is that of {chain_id(genesis)}; the trust root of this folder pins {trust.chain_id}.",
             "Take that of the same chain.",
@@ -69,7 +68,11 @@ def recover(folder: Folder, above: int, genesis_file: Path | None = None) -> Pat
         write_file(folder.cometbft_home / comet.VALIDATOR_STATE_FILE, comet.validator_state_text(above), OWNER_ONLY)
         for name in MOVED:
             _move(folder, aside, name)
-        found_from(folder, description.store, description.world, genesis)
+        if handed_over is not None:
+            join_handed_over(folder, handed_over, description.store, file)
+            folder.write_description(description.store, description.world)
+        elif genesis is not None:
+            found_from(folder, description.store, description.world, genesis)
         folder.write_trust(trust)  # with its own period
     return aside
 
@@ -77,6 +80,23 @@ def recover(folder: Folder, above: int, genesis_file: Path | None = None) -> Pat
 def _move(folder: Folder, aside: Path, name: str) -> None:
     if (folder.home / name).exists():
         shutil.move(folder.home / name, aside / name)
+
+
+def _handover(folder: Folder, given: Path | None, trust: TrustRoot) -> Handover:
+    """Return the handover folder of a chain that grew, which must be of the chain that ``trust`` pins."""
+    place = given or handover_folder(folder)
+    if not place.is_dir():
+        raise OperationalError(
+            "This chain grew out of an embedded one: the other nodes have no older blocks to give.",
+            "Take the handover folder from any of them, and name it: --handover FOLDER.",
+        )
+    found = read_handover(place)
+    if found.trust.chain_id != trust.chain_id:
+        raise OperationalError(
+            f"{place} is of {found.trust.chain_id}; the trust root of this folder pins {trust.chain_id}.",
+            "Take that of the same chain.",
+        )
+    return found
 
 
 def _genesis(folder: Folder, given: Path | None) -> Genesis:

@@ -72,9 +72,10 @@ def run_node(
     found: Callable[[], None] = lambda: None,
     progress: "Progress | None" = None,
     on_ready: Callable[[Started], None] | None = None,
-) -> None:
+) -> bool:
     """Run the node of ``folder`` until ``stop`` is set. ``found`` founds its chain if it holds none.
 
+    True when it ends because its chain was handed over to other validators (``node.grow``).
     Raises :class:`OperationalError` when the folder or the port is in use, the key of the validator does not open, the
     readers do not start, or the ledger stops by itself; :class:`Stopped` when it was told to stop while it filled the
     demonstration.
@@ -88,7 +89,12 @@ def run_node(
 
         found()
         description = folder.require()
-        engine = open_engine(folder, validator_signer(folder), stopped=stop.is_set)
+        try:
+            engine = open_engine(folder, validator_signer(folder), stopped=stop.is_set)
+        except OperationalError:
+            if stop.is_set():
+                raise Stopped from None
+            raise
         try:
             if stop.is_set():
                 raise Stopped
@@ -98,7 +104,7 @@ def run_node(
             engine.close()
             raise
 
-    run_processes(folder, config, open_ledger, stop, on_ready=on_ready)
+    return run_processes(folder, config, open_ledger, stop, on_ready=on_ready)
 
 
 def run_processes(
@@ -109,10 +115,10 @@ def run_processes(
     *,
     on_ready: Callable[[Started], None] | None = None,
     ends_with_failure: bool = True,
-) -> None:
+) -> bool:
     """Run the ledger that ``open_ledger`` returns, and the processes beside it, until ``stop`` is set.
 
-    ``ends_with_failure``: a ledger that has failed stops the node; a mirror goes on to answer. Raises as
+    What it returns is as of :func:`run_node`. ``ends_with_failure``: a ledger that has failed stops the node; a mirror goes on to answer. Raises as
     :func:`run_node`, and what ``open_ledger`` raises.
     """
     _require_unused(folder)
@@ -137,6 +143,7 @@ def run_processes(
                 node = _Node(folder, config, engine, children, stop, ends_with_failure)
                 with published(folder, config, listener):
                     node.run(readers, lambda: _started(engine, address_of(listener), filled, on_ready))
+                return node.hand_over()
             finally:
                 engine.close()
                 log.info("stopped at height %d", engine.head.height)
@@ -229,9 +236,24 @@ class _Node:
         self._opened = identity_of(folder.chain)
         self._store: StoreKind = folder.require().store
         self._log_bytes = LOG_BYTES_KEPT
+        self._hands_over = False
+
+    def hand_over(self) -> bool:
+        """Make the last block, where that was asked for, and tell whether it was. Nobody is served any more."""
+        from fujie.engine.embedded import EmbeddedEngine
+
+        if not self._hands_over or not isinstance(self._engine, EmbeddedEngine):
+            return False
+        log.warning("handed over to other validators at height %d", self._engine.hand_over().height)
+        return True
+
+    def _begin_to_hand_over(self) -> None:
+        self._hands_over = True
+        self._stop.set()
 
     def run(self, readers: list[Child], on_ready: Callable[[], None]) -> None:
         """Serve until told to stop, or something is in the way. Raises :class:`OperationalError` for the latter."""
+        from fujie.engine.embedded import EmbeddedEngine
         from fujie.engine.link.levels import LogLevels
         from fujie.engine.link.server import LinkServer
 
@@ -241,6 +263,7 @@ class _Node:
             self._store,
             processes=self._children.describe,
             levels=LogLevels("node", apply_level, levels),
+            hand_over=self._begin_to_hand_over if isinstance(self._engine, EmbeddedEngine) else None,
         )
         try:
             slow_from_s = time.monotonic() + SLOW_START_S

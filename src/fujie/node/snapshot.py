@@ -6,38 +6,38 @@
 import secrets
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
-from fujie.core.transaction import SIGNED_TRANSACTION, transaction_id
-from fujie.engine.executor import FOLDER_FORMAT, HEAD, LOG_ENTRY, Head, log_commitment, log_salt
-from fujie.engine.stored_block import STORED_BLOCK, StoredBlock
-from fujie.machine import genesis as genesis_form
-from fujie.modules.catalog import RECEIPT, TRANSACTION
-from fujie.modules.membership.records import Parameters
-from fujie.modules.membership.state_keys import PARAMETERS_KEY
+from fujie.engine.executor import HEAD, Head
+from fujie.engine.snapshot_forms import FORMS, first_remembered, head_rows
+from fujie.engine.stored_block import STORED_BLOCK
 from fujie.node.folder import Folder, World, make_folder
 from fujie.proof.block import results_hash
-from fujie.proof.header import decode_header, encode_header
+from fujie.proof.header import decode_header
 from fujie.proof.light_block import LightBlock, encode_light_block
 from fujie.proof.trust import TrustRoot
-from fujie.proof.validators import decode_validator_set, encode_validator_set, validator_set_hash
-from fujie.proof.vote import decode_commit, encode_commit
-from fujie.store.layout import META_FORMAT, META_HEAD, Table, number_key
+from fujie.proof.validators import decode_validator_set
+from fujie.proof.vote import decode_commit
+from fujie.store.base import ReadOnlyStore, Store
+from fujie.store.layout import META_HEAD, Table, number_key
 from fujie.store.opening import StoreKind, open_store
-from fujie.store.reading import ReadOnlyStore, open_for_reading
-from fujie.store.snapshot import Entry, Forms, Manifest, load, save
-from fujie.store.state_tree import unpack_leaf
+from fujie.store.reading import open_for_reading
+from fujie.store.snapshot import META_ORIGIN, Advance, HeadRow, Manifest, load, read_origin, save
 
 ATTEMPTS: Final = 50  # a running node proves its newest block at once when idle; under load every moment is a chance
 WAIT_S: Final = 0.1
+ASIDE: Final = ".chain."  # in the data folder: a store that is being built
 
 
-def save_snapshot(folder: Folder, path: Path) -> tuple[Manifest, int]:
+def save_snapshot(
+    folder: Folder, path: Path, *, whole_log: bool = False, advance: Advance | None = None
+) -> tuple[Manifest, int]:
     """Save the chain in ``folder`` as it stands to ``path``; return its manifest and how many rows were written.
 
+    ``whole_log``: with every log entry of the folder, not only those that a node must remember. ``advance`` hears of rows.
     The node may run if its store is ``sqlite``. Raises :class:`OperationalError`, also when no moment was found at which
     the newest state stood under a signed header.
     """
@@ -45,9 +45,9 @@ def save_snapshot(folder: Folder, path: Path) -> tuple[Manifest, int]:
     for _ in range(ATTEMPTS):
         store = open_for_reading(description.store, folder.chain)
         try:
-            manifest = _manifest(store)
+            manifest = _manifest(store, whole_log)
             if manifest is not None:
-                return manifest, save(store, manifest, path)
+                return manifest, save(store, manifest, path, advance)
         finally:
             store.close()
         time.sleep(WAIT_S)
@@ -56,25 +56,38 @@ def save_snapshot(folder: Folder, path: Path) -> tuple[Manifest, int]:
     )
 
 
-def load_snapshot(folder: Folder, path: Path, trust: TrustRoot, kind: StoreKind = "sqlite") -> Manifest:
+def load_snapshot(
+    folder: Folder,
+    path: Path,
+    trust: TrustRoot,
+    kind: StoreKind = "sqlite",
+    *,
+    accept: Callable[[Store], None] = lambda _: None,
+    advance: Advance | None = None,
+    world: World = "plain",
+    pinned: TrustRoot | None = None,
+) -> Manifest:
     """Load the snapshot at ``path`` into ``folder``, which holds no chain, verified against ``trust``.
 
-    The store is built aside and takes its place when all of it is verified. Raises :class:`OperationalError` and
-    :class:`VerificationError` as ``store.snapshot.load``.
+    The store is built aside and takes its place when all of it is verified, and ``accept`` did not raise at it; ``advance``
+    hears of rows. ``pinned`` is the trust root that the folder gets, ``trust`` itself by default. Raises
+    :class:`OperationalError` and :class:`VerificationError` as ``store.snapshot.load``.
     """
-    if folder.describe() is not None or folder.chain.exists():
+    if folder.chain.exists():
         raise OperationalError(f"The data folder {folder.home} is not empty.", "Load into a new folder: --home FOLDER.")
-    aside = folder.home / f".chain.{secrets.token_hex(4)}"
+    for leftover in folder.home.glob(f"{ASIDE}*"):  # of a load that was killed
+        shutil.rmtree(leftover)
+    aside = folder.home / f"{ASIDE}{secrets.token_hex(4)}"
     make_folder(folder.home)
     try:
         store = open_store(kind, aside)
         try:
-            manifest = load(path, trust, store, Forms(_chain_id, _entry, _head_rows))
+            manifest = load(path, trust, store, FORMS, _head_rows, advance)
+            accept(store)
         finally:
             store.close()
-        world: World = "plain"
         folder.write_description(kind, world)
-        folder.write_trust(trust)
+        folder.write_trust(trust if pinned is None else pinned)
         aside.rename(folder.chain)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
@@ -82,7 +95,7 @@ def load_snapshot(folder: Folder, path: Path, trust: TrustRoot, kind: StoreKind 
     return manifest
 
 
-def _manifest(store: ReadOnlyStore) -> Manifest | None:
+def _manifest(store: ReadOnlyStore, whole_log: bool) -> Manifest | None:
     """Return what a snapshot of this moment begins with, or None when its state is not proven yet."""
     data = store.get(Table.META, META_HEAD)
     if data is None:
@@ -103,40 +116,17 @@ def _manifest(store: ReadOnlyStore) -> Manifest | None:
         head.state_root,
         head.log_root,
         head.log_size,
-        _first_remembered(store, head),
+        _first_kept(store) if whole_log else first_remembered(store, head),
     )
 
 
-def _first_remembered(store: ReadOnlyStore, head: Head) -> int:
-    """Return the index of the newest entry whose id may be forgotten; the executor looks back until it meets that one."""
-    row = store.get(Table.STATE, PARAMETERS_KEY.hash)
-    if row is None:
-        raise OperationalError("The chain has no parameters.", "Run `fujie check`.")
-    parameters: Parameters = PARAMETERS_KEY.codec.decode(unpack_leaf(row)[2])
-    for index in range(head.log_size - 1, -1, -1):
-        entry = store.get(Table.LOG_ENTRIES, number_key(index))
-        if entry is None:
-            raise OperationalError(f"Log entry {index} is missing.", "Run `fujie check`.")
-        receipt = RECEIPT.decode(LOG_ENTRY.decode(entry).receipt)
-        if receipt.time_ms + parameters.transaction_window_ms <= head.time_ms:
-            return index
-    return 0
+def _first_kept(store: ReadOnlyStore) -> int:
+    """Return the index of the oldest entry that the store has."""
+    origin = store.get(Table.META, META_ORIGIN)
+    return 0 if origin is None else read_origin(origin).first_index
 
 
-def _chain_id(genesis: bytes) -> str:
-    return genesis_form.chain_id(genesis_form.load(genesis))
-
-
-def _entry(data: bytes) -> Entry:
-    entry = LOG_ENTRY.decode(data)
-    body = SIGNED_TRANSACTION.decode(entry.transaction).body
-    identifier = transaction_id(body)
-    salt = log_salt(TRANSACTION.decode(body).nonce, identifier)
-    receipt = RECEIPT.decode(entry.receipt)
-    return Entry(identifier, log_commitment(salt, identifier, entry.receipt), receipt.authorised)
-
-
-def _head_rows(manifest: Manifest, block: LightBlock) -> list[tuple[Table, bytes, bytes]]:
+def _head_rows(manifest: Manifest, block: LightBlock) -> list[HeadRow]:
     """Return the rows of the newest block, which is empty and so follows from its header, and of the head."""
     header = block.header
     head = Head(
@@ -147,11 +137,4 @@ def _head_rows(manifest: Manifest, block: LightBlock) -> list[tuple[Table, bytes
         manifest.log_root,
         manifest.log_size,
     )
-    stored = StoredBlock(encode_header(header), encode_commit(block.commit), results_hash([]), manifest.log_size, 0)
-    validators = encode_validator_set(block.validators)
-    return [
-        (Table.BLOCKS, number_key(header.height), encode(stored)),
-        (Table.VALIDATORS, validator_set_hash(block.validators), validators),
-        (Table.META, META_FORMAT, FOLDER_FORMAT),
-        (Table.META, META_HEAD, encode(head)),
-    ]
+    return head_rows(head, block, results_hash([]), 0)

@@ -9,6 +9,7 @@ from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.engine.base import Outcome, Served
 from fujie.engine.reading import answer
+from fujie.proof.light_block import encode_light_block
 
 SUBMIT_TIMEOUT_S: Final = 120.0  # two full queues take a few seconds; beyond this the ledger hangs
 
@@ -18,6 +19,11 @@ class LocalTransport:
 
     def __init__(self, engine: Served) -> None:
         self._engine = engine
+
+    @property
+    def name(self) -> str:
+        """See ``Transport``."""
+        return "the ledger in this process"
 
     def submit(self, transactions: Sequence[bytes]) -> list[TransportOutcome]:
         """See ``Transport``."""
@@ -42,6 +48,13 @@ class LocalTransport:
         """See ``Transport``."""
         bundle = self._engine.prove_receipt(transaction_id)
         return None if bundle is None else encode(bundle)
+
+    def light_block(self, height: int | None) -> bytes | None:
+        """See ``Transport``."""
+        if height is None:
+            return self._engine.proven.light_block
+        found = self._engine.light_block(height)
+        return None if found is None else encode_light_block(found)
 
     def status(self) -> Status:
         """See ``Transport``."""

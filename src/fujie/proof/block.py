@@ -9,6 +9,7 @@ Source: CometBFT 0.38 specification, "Data structures", sections "Block", "Data"
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from fujie.proof.block_evidence import encode_evidence_list
 from fujie.proof.header import BlockID, Header, PartSetHeader, encode_header, header_hash
 from fujie.proof.simple_merkle import merkle_root, merkle_root_of_hashes
 from fujie.proof.vote import Commit, encode_commit
@@ -34,8 +35,10 @@ def encode_result(code: int, data: bytes = b"", gas_wanted: int = 0, gas_used: i
     return encode_integer(1, code) + encode_bytes(2, data) + encode_integer(5, gas_wanted) + encode_integer(6, gas_used)
 
 
-def encode_block(header: Header, transactions: Sequence[bytes], last_commit: Commit) -> bytes:
-    """Return the bytes of ``tendermint.types.Block`` without evidence.
+def encode_block(
+    header: Header, transactions: Sequence[bytes], last_commit: Commit, evidence: Sequence[bytes] = ()
+) -> bytes:
+    """Return the bytes of ``tendermint.types.Block``; ``evidence`` as of ``block_evidence.encode_block_evidence``.
 
     ``last_commit`` is for the header before; in the first block of a chain it is ``EMPTY_COMMIT``.
     """
@@ -47,7 +50,7 @@ def encode_block(header: Header, transactions: Sequence[bytes], last_commit: Com
         (
             encode_message(1, encode_header(header)),
             encode_message(2, data),
-            encode_message(3, b""),
+            encode_message(3, encode_evidence_list(evidence)),
             encode_message(4, encode_commit(last_commit)),
         )
     )
@@ -59,6 +62,8 @@ def part_set_header(block: bytes) -> PartSetHeader:
     return PartSetHeader(len(parts), merkle_root(parts))
 
 
-def make_block_id(header: Header, transactions: Sequence[bytes], last_commit: Commit) -> BlockID:
+def make_block_id(
+    header: Header, transactions: Sequence[bytes], last_commit: Commit, evidence: Sequence[bytes] = ()
+) -> BlockID:
     """Return the id that validators of the block sign."""
-    return BlockID(header_hash(header), part_set_header(encode_block(header, transactions, last_commit)))
+    return BlockID(header_hash(header), part_set_header(encode_block(header, transactions, last_commit, evidence)))

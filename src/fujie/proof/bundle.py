@@ -1,26 +1,28 @@
 """Proof bundles: an answer and everything needed to check it offline, in one file (docs/spec/04-proofs.md).
 
 A bundle opens the app hash of one signed header and hangs any number of items under it: records that stand in state,
-keys at which nothing stands, receipts in the log. :func:`verify` takes bytes, a trust root and nothing else.
+keys at which nothing stands, receipts in the log. Where other validators signed it than those of a trust root, a path of
+light blocks leads from them to it. :func:`verify` takes bytes, a trust root and nothing else.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Final, NamedTuple
 
 from msgspec import Meta
 
 from fujie.core.encoding import Codec, Record, encode
-from fujie.core.errors import VerificationError
+from fujie.core.errors import DecodeError, VerificationError
 from fujie.core.hashing import TAG_LOG_ENTRY, app_hash, digest
-from fujie.core.limits import BULK_ITEMS_MAX, VERSION_PATH_MAX
+from fujie.core.limits import BULK_ITEMS_MAX, BUNDLE_PATH_BYTES_MAX, BUNDLE_PATH_MAX, VERSION_PATH_MAX
 from fujie.core.transaction import SIGNED_TRANSACTION, ChainId, transaction_id
 from fujie.core.units import Count, Digest
-from fujie.proof.commit import verify_commit
 from fujie.proof.header import Header, header_hash
-from fujie.proof.light_block import decode_light_block
+from fujie.proof.light import accountable, verify_path, verify_root
+from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.merkle_log import LogProof, verify_log_inclusion
 from fujie.proof.merkle_state import StateProof, verify_exclusion, verify_inclusion
 from fujie.proof.trust import TrustRoot
-from fujie.proof.validators import validator_set_hash
 
 BUNDLE_SUFFIX: Final = ".fujie"
 
@@ -71,15 +73,39 @@ class Bundle(Record, tag=1):
     items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=BULK_ITEMS_MAX)]
 
 
-BUNDLE: Final[Codec[Bundle]] = Codec(Bundle)
+class BundleWithPath(Bundle, tag=2):
+    """A bundle, and what leads to its header from the validators of an older trust root.
+
+    ``path``: light blocks as ``light_block`` is one, by ascending height, all before it, at most 4,194,304 bytes together.
+    """
+
+    path: Annotated[tuple[bytes, ...], Meta(max_length=BUNDLE_PATH_MAX)]
+
+
+BUNDLE: Final[Codec[Bundle]] = Codec(Bundle | BundleWithPath)
+
+
+class Opened(NamedTuple):
+    """A bundle and its light blocks, decoded. Nothing of it is verified yet."""
+
+    bundle: Bundle
+    path: tuple[LightBlock, ...]
+    block: LightBlock
 
 
 class Verified(NamedTuple):
-    """What a bundle proves: ``items`` hold under ``header``, which more than two thirds of the validators signed."""
+    """What a bundle proves: ``items`` hold under ``header``, which more than two thirds of its validators signed.
+
+    ``path``: the headers that led from the validators of the trust root to those; empty where they are the same.
+    ``within_period``: whether, going by the times in these headers, all who vouched for a change of validators could still
+    be held to account (``light.accountable``).
+    """
 
     header: Header
     header_hash: bytes
     items: tuple[Item, ...]
+    path: tuple[Header, ...] = ()
+    within_period: bool = True
 
     @property
     def time_ms(self) -> int:
@@ -92,31 +118,55 @@ def verify(data: bytes, trust: TrustRoot) -> Verified:
 
     Steps, each of which raises :class:`VerificationError` under its name:
 
-    1. ``decode``: the bytes are one canonical bundle, its light block one canonical light block.
-    2. ``chain-id``: bundle and header name the chain of the trust root.
-    3. ``validators``: the header's validator set is the one of the trust root.
-    4. ``header-hash``, ``validator-set``, ``commit-…``: more than two thirds of it signed this very header.
-    5. ``app-hash``: the roots of the bundle are what the header commits to.
-    6. ``state-…``, ``log-…``: each item hangs under its root.
+    1. ``decode``: the bytes are one canonical bundle of either form, its light blocks canonical light blocks.
+    2. ``chain-id``: bundle and first light block (of the path, or the only one) name the chain of the trust root.
+    3. ``validators``: the validator set of the first light block is the one of the trust root.
+    4. ``header-…``, ``validator-set``, ``commit-…``: more than two thirds of it signed that very header.
+    5. ``light-…``, and those of 4 again: each further light block, the one that proves at last, follows on the one before
+       it (``light.verify_follows``).
+    6. ``app-hash``: the roots of the bundle are what the header commits to.
+    7. ``state-…``, ``log-…``: each item hangs under its root.
 
     What the caller still owes: that the items are about what was asked for (their paths, the transaction's id), that
     records, receipts and transactions are of their types and the transactions signed (their types stand above this
-    layer), and that the header is as fresh as the purpose needs. ``client.verifier`` does all of it.
+    layer), that the header is as fresh as the purpose needs, and to say so where ``within_period`` is false.
+    ``client.verifier`` does all of it.
     """
+    opened = open_bundle(data)
+    require_chain(opened, trust)
+    blocks = (*opened.path, opened.block)
+    verify_root(trust, blocks[0])
+    verify_path(blocks)
+    headers = [block.header for block in blocks]
+    within = all(accountable(before, after, trust.trust_period_ms) for before, after in pairwise(headers))
+    return verify_contents(opened, trust)._replace(path=tuple(headers[:-1]), within_period=within)
+
+
+def open_bundle(data: bytes) -> Opened:
+    """Return the bundle in canonical bytes, with its light blocks. Raises :class:`DecodeError`."""
     bundle = BUNDLE.decode(data)
-    block = decode_light_block(bundle.light_block)
-    if bundle.chain_id != trust.chain_id or block.header.chain_id != trust.chain_id:
+    path = bundle.path if isinstance(bundle, BundleWithPath) else ()
+    if sum(map(len, path)) > BUNDLE_PATH_BYTES_MAX:
+        raise DecodeError(f"the path of a bundle is longer than {BUNDLE_PATH_BYTES_MAX} bytes")
+    return Opened(bundle, tuple(map(decode_light_block, path)), decode_light_block(bundle.light_block))
+
+
+def require_chain(opened: Opened, trust: TrustRoot) -> None:
+    """Raise :class:`VerificationError` (``chain-id``) for a bundle of another chain than that of ``trust``."""
+    if opened.bundle.chain_id != trust.chain_id:
         raise VerificationError(
-            "chain-id", f"the answer is of chain {bundle.chain_id!r}, the trust root of {trust.chain_id!r}"
+            "chain-id", f"the answer is of chain {opened.bundle.chain_id!r}, the trust root of {trust.chain_id!r}"
         )
-    if validator_set_hash(block.validators).hex() != trust.validators_hash:
-        raise VerificationError("validators", "the header was signed by other validators than those of the trust root")
-    verify_commit(trust.chain_id, block.validators, block.header, block.commit)
-    if app_hash(bundle.state_root, bundle.log_root, bundle.log_size) != block.header.app_hash:
+
+
+def verify_contents(opened: Opened, trust: TrustRoot) -> Verified:
+    """Return what a bundle proves under its header, which the caller believes: steps 6 and 7 of :func:`verify`."""
+    bundle, header = opened.bundle, opened.block.header
+    if app_hash(bundle.state_root, bundle.log_root, bundle.log_size) != header.app_hash:
         raise VerificationError("app-hash", "state root and log root are not those that the header commits to")
     for item in bundle.items:
         verify_item(item, bundle, trust.state_tree_depth)
-    return Verified(block.header, header_hash(block.header), bundle.items)
+    return Verified(header, header_hash(header), bundle.items)
 
 
 def verify_item(item: Item, bundle: Bundle, depth: int) -> None:
@@ -139,3 +189,19 @@ def logged_id(item: Logged) -> bytes:
 def encode_bundle(bundle: Bundle) -> bytes:
     """Return the bytes of a bundle, as a ``.fujie`` file holds them."""
     return encode(bundle)
+
+
+def with_path(bundle: Bundle, path: Sequence[LightBlock]) -> BundleWithPath | None:
+    """Return ``bundle`` with what leads to its header, or None where that is more than a bundle takes."""
+    blocks = tuple(map(encode_light_block, path))
+    if len(blocks) > BUNDLE_PATH_MAX or sum(map(len, blocks)) > BUNDLE_PATH_BYTES_MAX:
+        return None
+    return BundleWithPath(
+        bundle.chain_id,
+        bundle.light_block,
+        bundle.state_root,
+        bundle.log_root,
+        bundle.log_size,
+        bundle.items,
+        blocks,
+    )

@@ -130,21 +130,21 @@ def decode_json(data: bytes, form: type[T]) -> T:
 def read_header(told: HeaderJson) -> Header:
     """Return a well-formed header. Raises :class:`DecodeError`."""
     header = Header(
-        block_protocol=_number(told.version.block, 0, UINT64_MAX),
-        app_version=_number(told.version.app, 0, UINT64_MAX),
+        block_protocol=read_number(told.version.block, 0, UINT64_MAX),
+        app_version=read_number(told.version.app, 0, UINT64_MAX),
         chain_id=told.chain_id,
-        height=_number(told.height, 1, INT64_MAX),
+        height=read_number(told.height, 1, INT64_MAX),
         time_ns=read_time(told.time),
-        last_block_id=NIL_BLOCK_ID if told.last_block_id is None else _block_id(told.last_block_id),
-        last_commit_hash=_hex(told.last_commit_hash),
-        data_hash=_hex(told.data_hash),
-        validators_hash=_hex(told.validators_hash),
-        next_validators_hash=_hex(told.next_validators_hash),
-        consensus_hash=_hex(told.consensus_hash),
-        app_hash=_hex(told.app_hash),
-        last_results_hash=_hex(told.last_results_hash),
-        evidence_hash=_hex(told.evidence_hash),
-        proposer_address=_hex(told.proposer_address),
+        last_block_id=NIL_BLOCK_ID if told.last_block_id is None else read_block_id(told.last_block_id),
+        last_commit_hash=read_hex(told.last_commit_hash),
+        data_hash=read_hex(told.data_hash),
+        validators_hash=read_hex(told.validators_hash),
+        next_validators_hash=read_hex(told.next_validators_hash),
+        consensus_hash=read_hex(told.consensus_hash),
+        app_hash=read_hex(told.app_hash),
+        last_results_hash=read_hex(told.last_results_hash),
+        evidence_hash=read_hex(told.evidence_hash),
+        proposer_address=read_hex(told.proposer_address),
     )
     if problem := header_problem(header):
         raise DecodeError(f"header: {problem}")
@@ -154,15 +154,15 @@ def read_header(told: HeaderJson) -> Header:
 def read_commit(told: CommitJson) -> Commit:
     """Return a well-formed commit. Raises :class:`DecodeError`."""
     commit = Commit(
-        _number(told.height, 0, INT64_MAX),
+        read_number(told.height, 0, INT64_MAX),
         told.round,
-        _block_id(told.block_id),
+        read_block_id(told.block_id),
         tuple(
             CommitSig(
                 BlockIDFlag(entry.block_id_flag),
-                _hex(entry.validator_address),
+                read_hex(entry.validator_address),
                 TIME_NS_MIN if entry.timestamp is None else read_time(entry.timestamp),
-                _base64(entry.signature or ""),
+                read_base64(entry.signature or ""),
             )
             for entry in told.signatures or ()
         ),
@@ -177,12 +177,12 @@ def read_validators(told: Sequence[ValidatorJson]) -> ValidatorSet:
 
     Who proposes is not told. The first stands there, as CometBFT reads no set without a proposer.
     """
-    listed = tuple(_validator(each) for each in told)
+    listed = tuple(read_validator(each) for each in told)
     validators = ValidatorSet(listed, listed[0] if listed else None)
     if problem := validator_set_problem(validators):
         raise DecodeError(f"validators: {problem}")
     for each, address in zip(told, validators.addresses, strict=True):
-        if each.address is not None and _hex(each.address) != address:
+        if each.address is not None and read_hex(each.address) != address:
             raise DecodeError("validators: an address is not that of its key")
     return validators
 
@@ -213,36 +213,41 @@ def _days(year: int, month: int, day: int) -> int:
     return since_march * 365 + since_march // 4 - since_march // 100 + since_march // 400 + day_of_year - 719_468
 
 
-def _validator(told: ValidatorJson) -> Validator:
+def read_validator(told: ValidatorJson) -> Validator:
+    """Return a validator, who may be of any power. Raises :class:`DecodeError`."""
     if told.pub_key.type != ED25519_TYPE:
         raise DecodeError("validators: a key is not of Ed25519")
     return Validator(
-        _base64(told.pub_key.value),
-        _number(told.voting_power, 0, INT64_MAX),
-        _number(told.proposer_priority or "0", -INT64_MAX - 1, INT64_MAX),
+        read_base64(told.pub_key.value),
+        read_number(told.voting_power, 0, INT64_MAX),
+        read_number(told.proposer_priority or "0", -INT64_MAX - 1, INT64_MAX),
     )
 
 
-def _block_id(told: BlockIDJson) -> BlockID:
+def read_block_id(told: BlockIDJson) -> BlockID:
+    """Return a well-formed block id, or the nil id. Raises :class:`DecodeError`."""
     parts = told.parts or _Parts()
-    block_id = BlockID(_hex(told.hash), PartSetHeader(parts.total, _hex(parts.hash)))
+    block_id = BlockID(read_hex(told.hash), PartSetHeader(parts.total, read_hex(parts.hash)))
     if problem := block_id_problem(block_id):
         raise DecodeError(f"block id: {problem}")
     return block_id
 
 
-def _number(text: str, least: int, most: int) -> int:
+def read_number(text: str, least: int, most: int) -> int:
+    """Return a whole number within bounds. Raises :class:`DecodeError`."""
     value = int(text)
     if not least <= value <= most:
         raise DecodeError(f"a number lies outside {least} to {most}")
     return value
 
 
-def _hex(text: str | None) -> bytes:
+def read_hex(text: str | None) -> bytes:
+    """Return the bytes of hexadecimal text that has the form of ``Hex``."""
     return bytes.fromhex(text or "")
 
 
-def _base64(text: str) -> bytes:
+def read_base64(text: str) -> bytes:
+    """Return at most as many bytes as a signature has. Raises :class:`DecodeError`."""
     try:
         data = binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error:

@@ -1,6 +1,7 @@
 """Evidence against validators: files that anyone with the trust root can check, offline (docs/spec/08-files.md).
 
-A mirror writes them. They are JSON, as the trust root is; what validators signed stands in them byte for byte.
+A mirror writes them. They are JSON, as the trust root is; what validators signed stands in them byte for byte. Where
+others signed than the validators of the trust root, a path of blocks leads from those to the block before.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ from fujie.core.errors import VerificationError
 from fujie.core.transaction import ChainId
 from fujie.core.wording import quoted
 from fujie.proof.block import data_hash
+from fujie.proof.block_evidence import evidence_hash
 from fujie.proof.commit import verify_commit
+from fujie.proof.light import verify_path, verify_root
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.trust import Hex32, TrustRoot
 from fujie.proof.validators import validator_set_hash
@@ -21,20 +24,34 @@ from fujie.proof.validators import validator_set_hash
 HexBytes = Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{2})*\Z")]
 ResultStep = Literal["app-hash", "results-hash"]
 
+PATH_BLOCKS_MAX: Final = 1_000
+Path = Annotated[tuple[HexBytes, ...], Meta(max_length=PATH_BLOCKS_MAX)]
 
-class ForkFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="format", tag="fujie-fork-1"):
-    """Two blocks of one height. ``ours`` and ``theirs`` are light blocks, in hexadecimal."""
+
+class ForkFile(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="format", tag="fujie-fork-1"
+):
+    """Two blocks of one height. ``ours`` and ``theirs`` are light blocks, in hexadecimal; so is every one of ``path``."""
 
     chain_id: ChainId
     height: Annotated[int, Meta(ge=1)]
     ours: HexBytes
     theirs: HexBytes
+    path: Path = ()
 
 
-class ResultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="format", tag="fujie-result-1"):
+class ResultFile(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="format",
+    tag="fujie-result-1",
+):
     """A block, and the header after it, which signs another result than a mirror got by carrying the block out.
 
-    ``block`` and ``next`` are light blocks, ``transactions`` the signed transactions of ``block``, in hexadecimal.
+    ``block``, ``next`` and every one of ``path`` are light blocks, ``transactions`` the signed transactions of ``block``,
+    ``evidence`` the evidence of misbehaviour in it (``proof.block_evidence``), in hexadecimal.
     ``ours`` is the app hash or results hash (``step``) that the mirror got.
     """
 
@@ -45,6 +62,8 @@ class ResultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     block: HexBytes
     transactions: tuple[HexBytes, ...]
     next: HexBytes
+    path: Path = ()
+    evidence: tuple[HexBytes, ...] = ()
 
 
 EvidenceFile = ForkFile | ResultFile
@@ -75,18 +94,34 @@ class SignedResult(NamedTuple):
 Evidence = SignedTwice | SignedResult
 
 
-def fork_file(ours: LightBlock, theirs: LightBlock) -> ForkFile:
-    """Return the evidence of a fork: two blocks of one height and chain."""
+def fork_file(ours: LightBlock, theirs: LightBlock, path: Sequence[LightBlock] = ()) -> ForkFile:
+    """Return the evidence of a fork: two blocks of one height and chain. ``path`` as of :func:`verify_evidence`."""
     header = ours.header
-    return ForkFile(header.chain_id, header.height, _hex(ours), _hex(theirs))
+    return ForkFile(header.chain_id, header.height, _hex(ours), _hex(theirs), tuple(map(_hex, path)))
 
 
 def result_file(
-    step: ResultStep, ours: bytes, block: LightBlock, transactions: Sequence[bytes], following: LightBlock
+    step: ResultStep,
+    ours: bytes,
+    block: LightBlock,
+    transactions: Sequence[bytes],
+    following: LightBlock,
+    path: Sequence[LightBlock] = (),
+    evidence: Sequence[bytes] = (),
 ) -> ResultFile:
-    """Return the evidence of a result that ``following`` signs, and that is not ``ours`` (32 bytes)."""
-    header, raws = block.header, tuple(raw.hex() for raw in transactions)
-    return ResultFile(header.chain_id, header.height, step, ours.hex(), _hex(block), raws, _hex(following))
+    """Return the evidence of a result that ``following`` signs, and that is not ``ours`` (32 bytes); ``path`` as above."""
+    header, raws, told = block.header, tuple(raw.hex() for raw in transactions), tuple(item.hex() for item in evidence)
+    return ResultFile(
+        header.chain_id,
+        header.height,
+        step,
+        ours.hex(),
+        _hex(block),
+        raws,
+        _hex(following),
+        tuple(map(_hex, path)),
+        told,
+    )
 
 
 def encode_evidence(file: EvidenceFile) -> bytes:
@@ -101,21 +136,33 @@ def verify_evidence(data: bytes, trust: TrustRoot) -> Evidence:
 
     1. ``evidence-form``: the text is that of such a file.
     2. ``decode``: its blocks are canonical light blocks.
-    3. ``chain-id``, ``validators``: they name chain and validators of the trust root.
-    4. ``header-…``, ``validator-set``, ``commit-…``: more than two thirds of those signed each of them.
+    3. Of a path: its first block is one of the root's (``light.verify_root``), and each follows on the one before it
+       (``light.verify_follows``). No trust period counts.
+    4. Of each block, ``chain-id``, ``validators``: it names the chain, and the validators of the trust root, or those that
+       the last of the path announces, or of the second block of a result those that the first announces; ``header-…``,
+       ``validator-set``, ``commit-…``: more than two thirds of those signed it.
     5. ``evidence-height``: they are of the height that the file says, or the one after it.
     6. Of a fork, ``evidence-same``: they differ. Of a result, ``evidence-parent``: the second follows the first;
-       ``evidence-data``: the transactions are those of the first; ``evidence-same``: the second signs another result.
+       ``evidence-data``: the transactions, and the evidence of misbehaviour, are those of the first; ``evidence-same``: the second signs another result.
     """
-    file = _decoded(data)
+    file = decode_evidence(data)
     if file.chain_id != trust.chain_id:
         raise VerificationError(
             "chain-id", f"the file is of chain {file.chain_id!r}, the trust root of {trust.chain_id!r}"
         )
-    return _signed_twice(file, trust) if isinstance(file, ForkFile) else _signed_result(file, trust)
+    path = [decode_light_block(bytes.fromhex(text)) for text in file.path]
+    vouching = trust.validators_hash
+    if path:
+        verify_root(trust, path[0])
+        verify_path(path)
+        if path[-1].header.height != file.height - 1:
+            raise VerificationError("evidence-height", f"the path ends at height {path[-1].header.height}")
+        vouching = path[-1].header.next_validators_hash.hex()
+    return _signed_twice(file, vouching) if isinstance(file, ForkFile) else _signed_result(file, vouching)
 
 
-def _decoded(data: bytes) -> EvidenceFile:
+def decode_evidence(data: bytes) -> EvidenceFile:
+    """Return the file of evidence in a text, of which nothing is verified. Raises :class:`VerificationError`."""
     try:
         # A tag may be missing where a type stands alone, so it is asked for first.
         fields: Any = msgspec.json.decode(data)
@@ -130,20 +177,23 @@ def _decoded(data: bytes) -> EvidenceFile:
     return found
 
 
-def _signed_twice(file: ForkFile, trust: TrustRoot) -> SignedTwice:
-    ours, theirs = (_signed(text, file.height, trust) for text in (file.ours, file.theirs))
+def _signed_twice(file: ForkFile, vouching: str) -> SignedTwice:
+    ours, theirs = (_signed(text, file.height, file.chain_id, vouching) for text in (file.ours, file.theirs))
     hashes = ours.commit.block_id.hash, theirs.commit.block_id.hash
     if hashes[0] == hashes[1]:
         raise VerificationError("evidence-same", "both are the same block")
     return SignedTwice(file.height, hashes, (ours.header.time_ms, theirs.header.time_ms))
 
 
-def _signed_result(file: ResultFile, trust: TrustRoot) -> SignedResult:
-    block, following = _signed(file.block, file.height, trust), _signed(file.next, file.height + 1, trust)
+def _signed_result(file: ResultFile, vouching: str) -> SignedResult:
+    block = _signed(file.block, file.height, file.chain_id, vouching)
+    following = _signed(file.next, file.height + 1, file.chain_id, block.header.next_validators_hash.hex())
     if following.header.last_block_id != block.commit.block_id:
         raise VerificationError("evidence-parent", "the second block does not follow the first")
     if data_hash([bytes.fromhex(text) for text in file.transactions]) != block.header.data_hash:
         raise VerificationError("evidence-data", "the transactions are not those of the block")
+    if evidence_hash([bytes.fromhex(text) for text in file.evidence]) != block.header.evidence_hash:
+        raise VerificationError("evidence-data", "the evidence of misbehaviour is not that of the block")
     header, ours = following.header, bytes.fromhex(file.ours)
     theirs = header.app_hash if file.step == "app-hash" else header.last_results_hash
     if theirs == ours:
@@ -151,14 +201,14 @@ def _signed_result(file: ResultFile, trust: TrustRoot) -> SignedResult:
     return SignedResult(file.height, file.step, ours, theirs, len(file.transactions))
 
 
-def _signed(text: str, height: int, trust: TrustRoot) -> LightBlock:
-    """Return a light block that the validators of ``trust`` signed, of ``height``."""
+def _signed(text: str, height: int, chain_id: str, vouching: str) -> LightBlock:
+    """Return a light block of ``height`` that the validators with the hash ``vouching`` signed."""
     block = decode_light_block(bytes.fromhex(text))
-    if block.header.chain_id != trust.chain_id:
+    if block.header.chain_id != chain_id:
         raise VerificationError("chain-id", f"a block is of chain {block.header.chain_id!r}")
-    if validator_set_hash(block.validators).hex() != trust.validators_hash:
-        raise VerificationError("validators", "a block was signed by other validators than those of the trust root")
-    verify_commit(trust.chain_id, block.validators, block.header, block.commit)
+    if validator_set_hash(block.validators).hex() != vouching:
+        raise VerificationError("validators", "a block was signed by other validators than those who are believed")
+    verify_commit(chain_id, block.validators, block.header, block.commit)
     if block.header.height != height:
         raise VerificationError("evidence-height", f"a block has height {block.header.height} instead of {height}")
     return block

@@ -176,10 +176,13 @@ def verify_path(blocks: Sequence[LightBlock], level: TrustLevel = ONE_THIRD) -> 
         verify_follows(before.header, before.validators, block, level)
 
 
-def shortened(blocks: Sequence[LightBlock], level: TrustLevel = ONE_THIRD) -> list[LightBlock]:
+def shortened(
+    blocks: Sequence[LightBlock], level: TrustLevel = ONE_THIRD, period_ms: int | None = None
+) -> list[LightBlock]:
     """Return a path from the first to the last of ``blocks`` that leaves out what need not be shown.
 
-    ``blocks`` ascend, and each follows on the one before it. Raises as :func:`verify_follows` where they do not.
+    ``blocks`` ascend, and each follows on the one before it. Raises as :func:`verify_follows` where they do not. With
+    ``period_ms`` nothing is left out for which signers would vouch who are no longer :func:`accountable`.
     """
     path, at, last = [blocks[0]], 0, len(blocks) - 1
     while at < last:
@@ -188,6 +191,8 @@ def shortened(blocks: Sequence[LightBlock], level: TrustLevel = ONE_THIRD) -> li
         while beyond - reached > 1:
             try:
                 verify_follows(blocks[at].header, blocks[at].validators, blocks[tried], level)
+                if period_ms is not None and tried > at + 1:
+                    _require_accountable(blocks[at].header, blocks[tried].header, period_ms)
                 reached = tried
             except NotEnoughTrust:
                 beyond = tried
@@ -197,6 +202,18 @@ def shortened(blocks: Sequence[LightBlock], level: TrustLevel = ONE_THIRD) -> li
         at = reached
         path.append(blocks[at])
     return path
+
+
+def accountable(trusted: Header, header: Header, period_ms: int) -> bool:
+    """Tell whether those who vouch for ``header``, which follows on ``trusted``, could be held to account when it was made.
+
+    So they could within ``period_ms``; and so they can while they sign themselves: where the validators of ``header``
+    are those of ``trusted``, or those that it announces. The times are those that the headers claim: keys that were given
+    away later can sign any.
+    """
+    if header.validators_hash in (trusted.validators_hash, trusted.next_validators_hash):
+        return True
+    return header.time_ns < trusted.time_ns + period_ms * NANOSECONDS_PER_MS
 
 
 def expired(trusted: Header, now_ms: int, terms: Terms = STANDARD) -> bool:
@@ -209,6 +226,11 @@ def _require_trust(chain_id: str, validators: ValidatorSet, block: LightBlock, l
         verify_commit_trusting(chain_id, validators, block.commit, level.numerator, level.denominator)
     except VerificationError as error:
         raise NotEnoughTrust(f"height {block.header.height}: of believed power, {error.detail}") from None
+
+
+def _require_accountable(trusted: Header, header: Header, period_ms: int) -> None:
+    if not accountable(trusted, header, period_ms):
+        raise NotEnoughTrust(f"height {header.height} lies more than {period_ms} ms after height {trusted.height}")
 
 
 def _require_whole(block: LightBlock) -> None:

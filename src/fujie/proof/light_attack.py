@@ -24,7 +24,8 @@ from fujie.proof.vote import BlockIDFlag, Commit, VoteTemplate
 
 PATH_BLOCKS_MAX = 1_000  # in each of the three lists of a file
 
-_DETERMINED = ("validators_hash", "next_validators_hash", "consensus_hash", "app_hash", "last_results_hash")
+DETERMINED = ("validators_hash", "next_validators_hash", "consensus_hash", "app_hash", "last_results_hash")
+"""Fields of a header that follow from the blocks before: who signs others invents them."""
 
 
 class Kind(StrEnum):
@@ -71,6 +72,15 @@ class Attack(NamedTuple):
     theirs: tuple[bytes, ...]
 
 
+def is_attack(data: bytes) -> bool:
+    """Tell whether a text claims to be such a file."""
+    try:
+        fields: Any = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(fields, dict) and fields.get("format") == AttackFile.__struct_config__.tag
+
+
 def contradict(first: Header, second: Header) -> bool:
     """Tell whether two headers of a chain cannot both be true: two of one height, or a later one of no later time."""
     if first.height == second.height:
@@ -99,7 +109,7 @@ def check_evidence(data: bytes, root: Root) -> Attack:
        both broke the protocol, whenever it is shown.
     5. ``evidence-same``: the last of ``ours`` and the last of ``theirs`` contradict each other.
     """
-    file = _decoded(data)
+    file = decode_attack(data)
     if file.chain_id != root.chain_id:
         raise VerificationError("chain-id", f"the file is of chain {file.chain_id!r}, the root of {root.chain_id!r}")
     path, ours, theirs = (
@@ -121,7 +131,7 @@ def blame(common: LightBlock | None, ours: LightBlock, theirs: LightBlock) -> At
     """Return what kind of attack two contradicting blocks are and who of ``common`` signed them."""
     first, second = ours.header, theirs.header
     same_round = (ours.commit.height, ours.commit.round) == (theirs.commit.height, theirs.commit.round)
-    if first.height != second.height or any(getattr(first, name) != getattr(second, name) for name in _DETERMINED):
+    if first.height != second.height or any(getattr(first, name) != getattr(second, name) for name in DETERMINED):
         kind = Kind.LUNATIC
     else:
         kind = Kind.EQUIVOCATION if same_round else Kind.AMNESIA
@@ -164,7 +174,8 @@ def _first_believed(path: Sequence[LightBlock], root: Root) -> int:
     )
 
 
-def _decoded(data: bytes) -> AttackFile:
+def decode_attack(data: bytes) -> AttackFile:
+    """Return the file of evidence in a text, of which nothing is verified. Raises :class:`VerificationError`."""
     try:
         # A tag may be missing where a type stands alone, so it is asked for first.
         fields: Any = msgspec.json.decode(data)

@@ -105,9 +105,9 @@ def validator_set_problem(validators: ValidatorSet) -> str | None:
 
 def encode_validator_set(validators: ValidatorSet) -> bytes:
     """Return the bytes of ``tendermint.types.ValidatorSet``. CometBFT itself reads it only with a proposer."""
-    parts = [encode_message(1, _encode_validator(validator)) for validator in validators.validators]
+    parts = [encode_message(1, encode_validator(validator)) for validator in validators.validators]
     if validators.proposer is not None:
-        parts.append(encode_message(2, _encode_validator(validators.proposer)))
+        parts.append(encode_message(2, encode_validator(validators.proposer)))
     return b"".join(parts)
 
 
@@ -117,10 +117,10 @@ def decode_validator_set(data: bytes) -> ValidatorSet:
     Raises :class:`DecodeError`, also for keys other than Ed25519 and for a written total, which CometBFT leaves out.
     """
     reader = Reader(data, "ValidatorSet")
-    listed = tuple(_decode_validator(item) for item in reader.repeated(1, VALIDATORS_MAX))
+    listed = tuple(decode_validator(item) for item in reader.repeated(1, VALIDATORS_MAX))
     proposer = reader.message(2)
     reader.finish()
-    validators = ValidatorSet(listed, None if proposer is None else _decode_validator(proposer))
+    validators = ValidatorSet(listed, None if proposer is None else decode_validator(proposer))
     if problem := validator_set_problem(validators):
         raise DecodeError(problem)
     if encode_validator_set(validators) != data:
@@ -136,7 +136,8 @@ def _encode_public_key(public_key: bytes) -> bytes:
     return encode_bytes(1, public_key)  # tendermint.crypto.PublicKey, field 1 is Ed25519
 
 
-def _encode_validator(validator: Validator) -> bytes:
+def encode_validator(validator: Validator) -> bytes:
+    """Return the bytes of ``tendermint.types.Validator``."""
     return b"".join(
         (
             encode_bytes(1, validator.address),
@@ -147,7 +148,8 @@ def _encode_validator(validator: Validator) -> bytes:
     )
 
 
-def _decode_validator(data: bytes) -> Validator:
+def decode_validator(data: bytes) -> Validator:
+    """Return the validator of bytes of ``tendermint.types.Validator``. Raises :class:`DecodeError`."""
     reader = Reader(data, "Validator")
     address = reader.byte_string(1, ADDRESS_BYTES)
     key = reader.required(2, "pub_key")

@@ -28,7 +28,7 @@ from fujie.engine.link.messages import LinkError
 from fujie.engine.proving import Proven
 from fujie.reader.absence import Absence
 from fujie.reader.newest import NewestReads
-from fujie.reader.picture import Picture, head_of, proof_of, require_next, settled_height
+from fujie.reader.picture import Picture, first_picture, head_of, require_next, settled_height
 from fujie.reader.view import Layer, View
 from fujie.store.following import Moment, Moments
 from fujie.store.layout import Table
@@ -74,7 +74,7 @@ class Follower(NewestReads):
         self._works = works
         self.changed = threading.Condition()
         self._levels = levels or LogLevels()
-        self.pulse = messages.Pulse(0, None)
+        self.pulse = messages.Pulse(0, None, ())
         self.connected = False
         self._picture: Picture | None = None
         self._welcome: messages.Welcome | None = None
@@ -241,12 +241,9 @@ class Follower(NewestReads):
         moment = self._moments.newest()
         with self._kept_if_shown(moment):
             head = head_of(moment)
-            view = View(moment)
-            light_block = proof_of(moment, head, answer.light_block)
-            if light_block is not None:
-                picture = Picture(head, Proven(light_block, head), view, view, None)
-            else:
-                picture = self._first_block_after(connection, head, view)
+            picture = first_picture(moment, answer.light_block)
+            if picture is None:
+                picture = self._first_block_after(connection, head, View(moment))
             self._show(picture, head.height)
         self.connected = True
         self._absence.over()

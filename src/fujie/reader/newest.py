@@ -7,7 +7,7 @@ from fujie.core.errors import OperationalError
 from fujie.core.state import Key, Leaf
 from fujie.core.units import HEIGHT_MAX
 from fujie.engine.executor import LOG_ENTRY, LogEntry
-from fujie.engine.stored_block import BlockAt, block_at, light_block_at
+from fujie.engine.stored_block import BlockAt, block_at, light_block_at, pivot_in
 from fujie.machine import genesis as genesis_form
 from fujie.proof.light_block import LightBlock
 from fujie.reader.picture import Picture
@@ -81,6 +81,10 @@ class NewestReads:
     def light_block(self, height: int) -> LightBlock | None:
         """As :meth:`block`, with the validators that signed it."""
         return light_block_at(self.get, height) if 1 <= height <= HEIGHT_MAX else None
+
+    def pivot(self, validators_hash: bytes) -> int | None:
+        """Return the height of the newest block that is the last of the validators with this hash before others, or None."""
+        return pivot_in(self.get, validators_hash)
 
     def archived(self, version: bytes) -> bytes | None:
         """Return the canonical bytes of an old version of a record by its digest (32 bytes), or None."""

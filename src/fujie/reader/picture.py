@@ -6,10 +6,11 @@ from typing import NamedTuple
 from fujie.engine.executor import HEAD, Head
 from fujie.engine.feed import Rows
 from fujie.engine.link.messages import LinkError
+from fujie.engine.one_back import one_back_in
 from fujie.engine.proving import Proven
 from fujie.engine.stored_block import light_block_at
 from fujie.proof.light_block import decode_light_block, encode_light_block
-from fujie.reader.view import View
+from fujie.reader.view import Layer, View
 from fujie.store.following import Moment
 from fujie.store.layout import META_HEAD, Table
 
@@ -42,6 +43,28 @@ def proof_of(moment: Moment, head: Head, newest: bytes) -> bytes | None:
         return newest
     found = light_block_at(moment.get, head.height) if head.height else None
     return encode_light_block(found) if found is not None and found.header.app_hash == head.app_hash else None
+
+
+def first_picture(moment: Moment, newest: bytes) -> Picture | None:
+    """Return what is known from a moment alone: its state, or the one before its newest block; None while neither is proven.
+
+    ``newest`` is the newest light block that the ledger shows.
+    """
+    head, view = head_of(moment), View(moment)
+    light_block = proof_of(moment, head, newest)
+    if light_block is not None:
+        return Picture(head, Proven(light_block, head), view, view, None)
+    kept, found = one_back_in(moment.get, head.height), light_block_at(moment.get, head.height)
+    if kept is None or found is None:
+        return None
+    before = HEAD.decode_trusted(kept.head)
+    if found.header.app_hash != before.app_hash:
+        return None
+    replaced = kept.tables()
+    settled = view.with_layer(Layer(head.height - 1, replaced))
+    again = {table: {key: moment.get(table, key) for key in rows} for table, rows in replaced.items()}
+    proven = Proven(encode_light_block(found), before)
+    return Picture(head, proven, settled.with_layer(Layer(head.height, again)), settled, None)
 
 
 def settled_height(picture: Picture) -> int:

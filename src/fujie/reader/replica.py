@@ -23,6 +23,7 @@ from fujie.engine.link.connection import Requests
 from fujie.engine.link.levels import LogLevels
 from fujie.engine.proving import Proven
 from fujie.machine.genesis import GENESIS, Genesis, founding_record
+from fujie.machine.schedule import ComingRules
 from fujie.modules.catalog import TRANSACTION
 from fujie.modules.membership.state_keys import PARAMETERS_KEY
 from fujie.proof.bundle import Absent, Bundle, Item, Logged, Present
@@ -98,6 +99,7 @@ class Replica:
         self.subscribe = self._follower.subscribe
         self.block = self._follower.block
         self.light_block = self._follower.light_block
+        self.pivot = self._follower.pivot
         self.entry = self._follower.entry
         self.entries = self._follower.entries
         self.index_of = self._follower.index_of
@@ -126,6 +128,11 @@ class Replica:
     def pending(self) -> int:
         """See ``Served``; as of a moment ago."""
         return self._follower.pulse.pending
+
+    @property
+    def lacking(self) -> tuple[ComingRules, ...]:
+        """See ``Served``; as of a moment ago."""
+        return self._follower.pulse.lacking
 
     @property
     def failure(self) -> BaseException | None:

@@ -38,6 +38,26 @@ class WriteBatch:
         return sum(len(items) for items in self.tables.values())
 
 
+class ReadOnlyStore(Protocol):
+    """The reading half of :class:`Store`, all answers as of one commit. One thread uses it."""
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """Return the value of ``key``, or None."""
+        ...
+
+    def scan(self, table: Table, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with ``start <= key < end`` ascending; ``end=None`` means to the end of the table."""
+        ...
+
+    def last(self, table: Table) -> tuple[bytes, bytes] | None:
+        """Return the entry with the greatest key of ``table``, or None when it is empty."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held. Idempotent."""
+        ...
+
+
 class Store(Protocol):
     """Durable: what ``commit`` returned from survives ``kill -9`` and power loss. Atomic: a reader or a restart sees a
     batch whole or not at all. Concurrent: one thread commits, any number of threads read; a read sees some state
@@ -61,6 +81,10 @@ class Store(Protocol):
 
     def last(self, table: Table) -> tuple[bytes, bytes] | None:
         """Return the entry with the greatest key of ``table``, or None when it is empty."""
+        ...
+
+    def moment(self) -> ReadOnlyStore:
+        """Return the store as of its newest commit, whatever is committed later; closed before the store is."""
         ...
 
     def commit(self, batch: WriteBatch) -> None:

@@ -1,8 +1,9 @@
-"""Files of a data folder as the system knows them: who holds one, and whether it is still the same."""
+"""Files as the system knows them: who holds one, whether it is still the same, and a new one, whole or not at all."""
 
 import fcntl
 import os
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fujie.core.errors import OperationalError
@@ -58,3 +59,34 @@ def identity_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def write_whole(path: Path, parts: Iterator[bytes]) -> None:
+    """Write ``parts`` to ``path``, which is free, so that it holds all of them or does not exist.
+
+    Raises :class:`OperationalError`, also when the name is taken.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        try:
+            # For its owner alone: it holds what the store does.
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                for part in parts:
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            path.hardlink_to(temporary)  # fails when the name is taken, where a rename would replace it
+        finally:
+            temporary.unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except FileExistsError:
+        raise OperationalError(f"{path} exists already.", "Choose another name.") from None
+    except OSError as error:
+        raise OperationalError(
+            f"{path} cannot be written: {error.strerror}.", "Check the folder, its rights and the free space."
+        ) from error

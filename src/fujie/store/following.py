@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fujie.core.errors import OperationalError
+from fujie.store.base import ReadOnlyStore
 from fujie.store.layout import Table
 from fujie.store.opening import STORE_NAMES, StoreKind
-from fujie.store.reading import ReadOnlyStore, SqliteMoment
+from fujie.store.sqlite import SqliteMoment
 
 if TYPE_CHECKING:
     from fujie.store.rocks import RocksFollower

@@ -16,6 +16,10 @@ class Table(Enum):
     BUCKETS = ("buckets", b"b")  # bucket number (4 bytes, big endian) -> bucket digest (32)
     VERSIONS = ("versions", b"v")  # digest of an old version (32) -> its record; content-addressed, never deleted
     BLOCKS = ("blocks", b"k")  # height -> StoredBlock: header, commit, first log index, transaction count
+    EVIDENCE = (
+        "evidence",
+        b"y",
+    )  # height -> evidence of misbehaviour in a block that has some, in CometBFT's protobuf form
     VALIDATORS = ("validators", b"w")  # validator set hash (32) -> validator set in CometBFT's protobuf form
     LOG_TILES = ("log_tiles", b"t")  # level (1) || tile number (8) -> up to 256 digests of 32 bytes, joined
     LOG_ENTRIES = ("log_entries", b"e")  # log index -> LogEntry: height, transaction, receipt
@@ -29,6 +33,10 @@ class Table(Enum):
 META_FORMAT: Final = b"format"  # format number of the folder, as decimal text
 META_HEAD: Final = b"head"  # canonical Head (engine.executor): height, time, app hash, roots, log size
 META_PROMISED: Final = b"promised"  # of a mirror: the light block after the head, while that one alone proves the head
+META_PIVOT: Final = (
+    b"pivot/"  # then a validator set hash -> height of the last block of these validators, before others'
+)
+META_ONE_BACK: Final = b"one-back"  # what the newest block replaced, where no header proves it (engine.one_back)
 META_HANDED_OVER: Final = b"handed-over"  # the height of the last block of the embedded engine, where another goes on
 
 

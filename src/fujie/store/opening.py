@@ -75,6 +75,7 @@ class LockedStore:
         self.get = store.get
         self.get_many = store.get_many
         self.last = store.last
+        self.moment = store.moment
         self.commit = store.commit
 
     def scan(self, table: Table, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:

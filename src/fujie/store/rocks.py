@@ -6,7 +6,7 @@ compression, which random salts and hashes do not yield to (a read of a million 
 LZ4). Memory is bounded by the block cache and the memtables, about 768 MiB in all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ LOG_BYTES_MAX: Final = 256 * MIB  # of write-ahead log: what a restart after a c
 BLOCK_BYTES: Final = 4 * 1024
 BLOOM_BITS_PER_KEY: Final = 10  # one percent of false positives
 OPEN_FILES_MAX: Final = 512
+MOMENT_ROWS: Final = 512  # that a moment reads at a time
 
 _AFTER: Final = {table: bytes((table.prefix[0] + 1,)) for table in Table}
 
@@ -86,15 +87,16 @@ class RocksStore:
     def last(self, table: Table) -> tuple[bytes, bytes] | None:
         """Return the entry with the greatest key of ``table``, or None when it is empty."""
         try:
-            cursor = self._database.iter()
-            cursor.seek_for_prev(_AFTER[table])
-            # The bound itself, alone, is no key of any table: every table's keys have at least one byte.
-            if cursor.valid() and cursor.key()[:1] == table.prefix:
-                return cursor.key()[1:], cursor.value()
-            cursor.status()
+            return _last_row(self._database.iter(), table)
         except Exception as error:
             raise self._failure("read", error) from error
-        return None
+
+    def moment(self) -> "RocksMoment":
+        """Return the store as of its newest commit, whatever is committed later. Raises :class:`OperationalError`."""
+        try:
+            return RocksMoment(self._database, self._failure)
+        except Exception as error:
+            raise self._failure("read", error) from error
 
     def commit(self, batch: WriteBatch) -> None:
         """Apply ``batch`` atomically and return only when it is on disk (fsync).
@@ -136,6 +138,63 @@ class RocksStore:
         )
 
 
+class RocksMoment:
+    """A :class:`fujie.store.reading.ReadOnlyStore`: one cursor, which sees the database as it was when it was made.
+
+    RocksDB's own snapshots would say it more plainly, but the cursors that ``rocksdict`` makes of them see later commits.
+    """
+
+    def __init__(self, database: rocksdict.Rdict, failure: Callable[[str, Exception], OperationalError]) -> None:
+        self._cursor: rocksdict.RdictIter | None = database.iter()
+        self._failure = failure
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """See ``ReadOnlyStore``."""
+        wanted = table.prefix + key
+        for found, value in self._rows(wanted, wanted + b"\0", 1):
+            if found == wanted:
+                return value
+        return None
+
+    def scan(self, table: Table, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """See ``ReadOnlyStore``."""
+        first = table.prefix + start
+        beyond = _AFTER[table] if end is None else table.prefix + end
+        while rows := self._rows(first, beyond, MOMENT_ROWS):
+            for key, value in rows:
+                yield key[1:], value
+            first = rows[-1][0] + b"\0"
+
+    def last(self, table: Table) -> tuple[bytes, bytes] | None:
+        """See ``ReadOnlyStore``."""
+        try:
+            return _last_row(self._open(), table)
+        except Exception as error:
+            raise self._failure("read", error) from error
+
+    def close(self) -> None:
+        """See ``ReadOnlyStore``."""
+        self._cursor = None
+
+    def _rows(self, first: bytes, beyond: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Return the first rows from one key on, up to another: all at once, so that reads may take turns."""
+        rows: list[tuple[bytes, bytes]] = []
+        try:
+            cursor = self._open()
+            cursor.seek(first)
+            while len(rows) < limit and cursor.valid() and (key := cursor.key()) < beyond:
+                rows.append((key, cursor.value()))
+                cursor.next()
+            cursor.status()
+        except Exception as error:
+            raise self._failure("read", error) from error
+        return rows
+
+    def _open(self) -> rocksdict.RdictIter:
+        assert self._cursor is not None, "it is closed"
+        return self._cursor
+
+
 class RocksFollower(RocksStore):
     """The store beside the process that writes it: RocksDB's *secondary instance*, read-only, moved forward by hand.
 
@@ -160,6 +219,15 @@ class RocksFollower(RocksStore):
             self._database.try_catch_up_with_primary()
         except Exception as error:
             raise self._failure("read", error) from error
+
+
+def _last_row(cursor: rocksdict.RdictIter, table: Table) -> tuple[bytes, bytes] | None:
+    cursor.seek_for_prev(_AFTER[table])
+    # The bound itself, alone, is no key of any table: every table's keys have at least one byte.
+    if cursor.valid() and cursor.key()[:1] == table.prefix:
+        return cursor.key()[1:], cursor.value()
+    cursor.status()
+    return None
 
 
 def _options(cache_bytes: int = BLOCK_CACHE_BYTES) -> rocksdict.Options:

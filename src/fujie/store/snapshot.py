@@ -10,8 +10,6 @@ both to the app hash of a header that the validators of a trust root signed. Wha
 state (older blocks and log entries) is left behind, and :data:`META_ORIGIN` says so in the folder that was loaded.
 """
 
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -30,9 +28,9 @@ from fujie.proof.merkle_log import leaf_hash
 from fujie.proof.merkle_state import key_hash, value_digest
 from fujie.proof.trust import TrustRoot
 from fujie.proof.validators import validator_set_hash
-from fujie.store.base import Store, WriteBatch
+from fujie.store.base import ReadOnlyStore, Store, WriteBatch
+from fujie.store.files import write_whole
 from fujie.store.layout import Table, number_key
-from fujie.store.reading import ReadOnlyStore
 from fujie.store.rebuild import LogTiles, StateFold
 from fujie.store.state_tree import unpack_leaf
 
@@ -41,6 +39,10 @@ META_ORIGIN: Final = b"origin"  # canonical Origin: only in a folder that was lo
 CHUNK_BYTES: Final = 1_048_576  # rows gathered into one frame: large enough to compress well, small enough to hold
 FRAME_BYTES_MAX: Final = 16 * CHUNK_BYTES  # one row may be large: a genesis with thousands of members
 LENGTH_BYTES: Final = 4
+
+
+Advance = Callable[[int], None]
+"""Called with how many more rows are done."""
 
 
 class Origin(Record, tag=1):
@@ -80,6 +82,22 @@ _ORDER: Final = (Table.GENESIS, Table.STATE, Table.VERSIONS, Table.LOG_TILES, Ta
 _TABLES: Final = {table.prefix: (place, table) for place, table in enumerate(_ORDER)}
 
 
+class Roots(NamedTuple):
+    """What the rows of a snapshot must add up to: the state after block ``height``, and the log from ``first_index`` on."""
+
+    chain_id: str
+    state_tree_depth: int
+    height: int
+    state_root: bytes
+    log_root: bytes
+    log_size: int
+    first_index: int
+
+
+HeadRow = tuple[Table, bytes, bytes]
+"""A row of those that make loaded tables a chain."""
+
+
 class Entry(NamedTuple):
     """A log entry as the layers above read it."""
 
@@ -91,13 +109,12 @@ class Entry(NamedTuple):
 class Forms(NamedTuple):
     """What a store cannot know by itself and is told by whoever loads.
 
-    ``chain_id`` of the bytes of a genesis; the :class:`Entry` in the bytes of a log entry (both raise
-    :class:`VerificationError`); ``head`` gives the rows that make the loaded tables a chain.
+    ``chain_id`` of the bytes of a genesis; the :class:`Entry` in the bytes of a log entry. Both raise
+    :class:`VerificationError`.
     """
 
     chain_id: Callable[[bytes], str]
     entry: Callable[[bytes], Entry]
-    head: Callable[[Manifest, LightBlock], list[tuple[Table, bytes, bytes]]]
 
 
 def read_origin(data: bytes) -> Origin:
@@ -105,10 +122,10 @@ def read_origin(data: bytes) -> Origin:
     return _ORIGIN.decode(data)
 
 
-def save(store: ReadOnlyStore, manifest: Manifest, path: Path) -> int:
+def save(store: ReadOnlyStore, manifest: Manifest, path: Path, advance: Advance | None = None) -> int:
     """Write a snapshot of ``store``, which stands where ``manifest`` says, to ``path``; return how many rows it has.
 
-    The file is whole and durable when this returns; until then it has another name, and an interruption leaves nothing.
+    ``advance`` hears of rows as they are written. The file is whole and durable when this returns; until then it has another name, and an interruption leaves nothing.
     Raises :class:`OperationalError`, also when ``path`` is taken.
     """
     rows = 0
@@ -117,17 +134,54 @@ def save(store: ReadOnlyStore, manifest: Manifest, path: Path) -> int:
         nonlocal rows
         yield MAGIC
         yield _frame(encode(manifest))
-        for chunk in _chunks(store, manifest):
+        for chunk in _chunks(store, manifest.log_size, manifest.first_index):
             rows += len(chunk.rows)
+            if advance is not None:
+                advance(len(chunk.rows))
             yield _frame(encode(chunk))
         yield _frame(encode(End(rows)))
 
-    _write_whole(path, frames())
+    write_whole(path, frames())
     return rows
 
 
-def load(path: Path, trust: TrustRoot, store: Store, forms: Forms) -> Manifest:
-    """Load the snapshot at ``path`` into ``store``, which is empty, and return its manifest.
+def row_frames(store: ReadOnlyStore, log_size: int, first_index: int) -> Iterator[bytes]:
+    """Yield what follows the manifest in a snapshot of ``store``: the frames of its rows, and the last one.
+
+    The same state gives the same bytes on every node and over every kind of store.
+    """
+    rows = 0
+    for chunk in _chunks(store, log_size, first_index):
+        rows += len(chunk.rows)
+        yield _frame(encode(chunk))
+    yield _frame(encode(End(rows)))
+
+
+def load_rows(
+    file: BinaryIO,
+    roots: Roots,
+    store: Store,
+    forms: Forms,
+    head: Callable[[], list[HeadRow]],
+    advance: Advance | None = None,
+) -> None:
+    """Load the frames of :func:`row_frames` into ``store``, which is empty, if they add up to ``roots``.
+
+    ``head`` gives the rows that make the loaded tables a chain; they are written last. Raises as :func:`load`, from
+    ``snapshot-frame`` on.
+    """
+    _Loading(file, roots, store, forms, advance).run(head)
+
+
+def load(
+    path: Path,
+    trust: TrustRoot,
+    store: Store,
+    forms: Forms,
+    head: Callable[[Manifest, LightBlock], list[HeadRow]],
+    advance: Advance | None = None,
+) -> Manifest:
+    """Load the snapshot at ``path`` into ``store``, which is empty, and return its manifest. ``head`` as of :func:`load_rows`.
 
     The rows that make it a chain are written last, so an interrupted load leaves none. Raises
     :class:`OperationalError` for a file that does not read, and :class:`VerificationError` with one of the steps
@@ -136,69 +190,102 @@ def load(path: Path, trust: TrustRoot, store: Store, forms: Forms) -> Manifest:
     """
     try:
         with path.open("rb") as file:
-            return _Loading(file, trust, store, forms).run()
+            manifest, block = _read_manifest(file, trust)
+            roots = _roots(manifest, block, trust)
+            load_rows(file, roots, store, forms, lambda: head(manifest, block), advance)
+            return manifest
     except OSError as error:
         raise OperationalError(f"{path} does not read: {error.strerror}.", "Check the path and its rights.") from error
 
 
-class _Loading:
-    """One file on its way into a store."""
+def manifest_of(path: Path) -> Manifest:
+    """Return what the snapshot at ``path`` begins with; nothing of it is verified.
 
-    def __init__(self, file: BinaryIO, trust: TrustRoot, store: Store, forms: Forms) -> None:
+    Raises :class:`OperationalError`, and :class:`VerificationError` (``snapshot-form``, ``snapshot-frame``).
+    """
+    try:
+        with path.open("rb") as file:
+            return _first_frame(file)
+    except OSError as error:
+        raise OperationalError(f"{path} does not read: {error.strerror}.", "Check the path and its rights.") from error
+
+
+def _first_frame(file: BinaryIO) -> Manifest:
+    if file.read(len(MAGIC)) != MAGIC:
+        raise VerificationError("snapshot-form", "it is no snapshot, or of a format that this version does not know")
+    manifest = _next_frame(file)
+    if not isinstance(manifest, Manifest):
+        raise VerificationError("snapshot-form", "it does not begin with its manifest")
+    return manifest
+
+
+def _read_manifest(file: BinaryIO, trust: TrustRoot) -> tuple[Manifest, LightBlock]:
+    """Return what a file begins with, once its header is verified and stands for the roots."""
+    manifest = _first_frame(file)
+    block = decode_light_block(manifest.light_block)
+    if manifest.chain_id != trust.chain_id or block.header.chain_id != trust.chain_id:
+        raise VerificationError("chain-id", f"it is of {manifest.chain_id!r}, the trust root of {trust.chain_id!r}")
+    if validator_set_hash(block.validators).hex() != trust.validators_hash:
+        raise VerificationError("validators", "other validators signed it than those of the trust root")
+    verify_commit(trust.chain_id, block.validators, block.header, block.commit)
+    if app_hash(manifest.state_root, manifest.log_root, manifest.log_size) != block.header.app_hash:
+        raise VerificationError("app-hash", "its roots are not those that the header commits to")
+    return manifest, block
+
+
+def _roots(manifest: Manifest, block: LightBlock, trust: TrustRoot) -> Roots:
+    return Roots(
+        manifest.chain_id,
+        trust.state_tree_depth,
+        block.header.height,
+        manifest.state_root,
+        manifest.log_root,
+        manifest.log_size,
+        manifest.first_index,
+    )
+
+
+def _next_frame(file: BinaryIO) -> Manifest | Rows | End:
+    head = file.read(LENGTH_BYTES + DIGEST_BYTES)
+    length = int.from_bytes(head[:LENGTH_BYTES], "big")
+    payload = file.read(length) if length <= FRAME_BYTES_MAX else b""
+    whole = len(head) == LENGTH_BYTES + DIGEST_BYTES and len(payload) == length
+    if not whole or digest(TAG_SNAPSHOT, payload) != head[LENGTH_BYTES:]:
+        raise VerificationError("snapshot-frame", "a part of the file was changed or is missing")
+    return _FRAME.decode(payload)
+
+
+class _Loading:
+    """The rows of one file on their way into a store."""
+
+    def __init__(
+        self, file: BinaryIO, roots: Roots, store: Store, forms: Forms, advance: Advance | None = None
+    ) -> None:
         self._file = file
-        self._trust = trust
+        self._roots = roots
         self._store = store
         self._forms = forms
-        self._fold = StateFold(trust.state_tree_depth)
+        self._advance = advance
+        self._fold = StateFold(roots.state_tree_depth)
         self._before = (-1, b"")  # place of the table, and key, of the row before
         self._index: dict[bytes, bytes] = {}  # transaction id → log index
         self._nodes: list[bytes] = []  # of the entries, from first_index on
         self._genesis = False
-        self._next_entry = 0
+        self._next_entry = roots.first_index
 
-    def run(self) -> Manifest:
-        if self._file.read(len(MAGIC)) != MAGIC:
-            raise VerificationError(
-                "snapshot-form", "it is no snapshot, or of a format that this version does not know"
-            )
-        manifest = self._next()
-        if not isinstance(manifest, Manifest):
-            raise VerificationError("snapshot-form", "it does not begin with its manifest")
-        block = self._check_manifest(manifest)
-        self._next_entry = manifest.first_index
+    def run(self, head: Callable[[], list[HeadRow]]) -> None:
+        if self._roots.first_index > self._roots.log_size:
+            raise VerificationError("snapshot-log", "its first log entry lies beyond the log")
         rows = 0
-        while isinstance(frame := self._next(), Rows):
+        while isinstance(frame := _next_frame(self._file), Rows):
             rows += len(frame.rows)
             self._take(frame)
+            if self._advance is not None:
+                self._advance(len(frame.rows))
         if not isinstance(frame, End) or frame.rows != rows or self._file.read(1):
             raise VerificationError("snapshot-form", "it does not end where its last frame says")
-        self._check_roots(manifest)
-        self._finish(manifest, block)
-        return manifest
-
-    def _next(self) -> Manifest | Rows | End:
-        head = self._file.read(LENGTH_BYTES + DIGEST_BYTES)
-        length = int.from_bytes(head[:LENGTH_BYTES], "big")
-        payload = self._file.read(length) if length <= FRAME_BYTES_MAX else b""
-        whole = len(head) == LENGTH_BYTES + DIGEST_BYTES and len(payload) == length
-        if not whole or digest(TAG_SNAPSHOT, payload) != head[LENGTH_BYTES:]:
-            raise VerificationError("snapshot-frame", "a part of the file was changed or is missing")
-        return _FRAME.decode(payload)
-
-    def _check_manifest(self, manifest: Manifest) -> LightBlock:
-        """Check the signed header, and that it stands for the roots."""
-        trust = self._trust
-        block = decode_light_block(manifest.light_block)
-        if manifest.chain_id != trust.chain_id or block.header.chain_id != trust.chain_id:
-            raise VerificationError("chain-id", f"it is of {manifest.chain_id!r}, the trust root of {trust.chain_id!r}")
-        if validator_set_hash(block.validators).hex() != trust.validators_hash:
-            raise VerificationError("validators", "other validators signed it than those of the trust root")
-        verify_commit(trust.chain_id, block.validators, block.header, block.commit)
-        if app_hash(manifest.state_root, manifest.log_root, manifest.log_size) != block.header.app_hash:
-            raise VerificationError("app-hash", "its roots are not those that the header commits to")
-        if manifest.first_index > manifest.log_size:
-            raise VerificationError("snapshot-log", "its first log entry lies beyond the log")
-        return block
+        self._check_roots()
+        self._finish(head())
 
     def _take(self, frame: Rows) -> None:
         if frame.prefix not in _TABLES:
@@ -235,50 +322,51 @@ class _Loading:
                 self._index[entry.transaction_id] = key
             self._next_entry += 1
         elif table is Table.GENESIS:
-            if key != b"genesis" or self._forms.chain_id(value) != self._trust.chain_id:
+            if key != b"genesis" or self._forms.chain_id(value) != self._roots.chain_id:
                 raise VerificationError("snapshot-genesis", "its genesis is that of another chain")
             self._genesis = True
 
-    def _check_roots(self, manifest: Manifest) -> None:
+    def _check_roots(self) -> None:
         """Check that the rows are all there is under the two roots."""
+        roots = self._roots
         if not self._genesis:
             raise VerificationError("snapshot-genesis", "it has no genesis")
-        if self._fold.root() != manifest.state_root:
+        if self._fold.root() != roots.state_root:
             raise VerificationError("snapshot-state", "its records do not hash to the state root")
-        if self._next_entry != manifest.log_size:
-            raise VerificationError("snapshot-log", f"the log ends at {self._next_entry}, not {manifest.log_size}")
-        tiles = LogTiles(self._store.get, manifest.first_index, manifest.log_size)
+        if self._next_entry != roots.log_size:
+            raise VerificationError("snapshot-log", f"the log ends at {self._next_entry}, not {roots.log_size}")
+        tiles = LogTiles(self._store.get, roots.first_index, roots.log_size)
         stored = (key for key, _ in self._store.scan(Table.LOG_TILES))
         if any(key != wanted for key, wanted in zip_longest(stored, tiles.keys())):
             raise VerificationError("snapshot-log", "it has other tiles than its entries need")
-        for level, number, detail in tiles.problems(manifest.log_root):
+        for level, number, detail in tiles.problems(roots.log_root):
             raise VerificationError("snapshot-log", f"tile {number} of level {level}: {detail}")
-        for place, node in enumerate(self._nodes, manifest.first_index):
+        for place, node in enumerate(self._nodes, roots.first_index):
             if tiles.node(place) != node:
                 raise VerificationError("snapshot-log", f"log entry {place} is not the one under the log root")
 
-    def _finish(self, manifest: Manifest, block: LightBlock) -> None:
+    def _finish(self, head: list[HeadRow]) -> None:
         """Write what follows from the rows, and last what makes them a chain."""
         batch = WriteBatch()
         batch.put_many(
             Table.BUCKETS, {number.to_bytes(4, "big"): value for number, value in self._fold.buckets.items()}
         )
         batch.put_many(Table.TRANSACTION_INDEX, dict(self._index))
-        batch.put(Table.META, META_ORIGIN, encode(Origin(block.header.height, manifest.first_index)))
-        for table, key, value in self._forms.head(manifest, block):
+        batch.put(Table.META, META_ORIGIN, encode(Origin(self._roots.height, self._roots.first_index)))
+        for table, key, value in head:
             batch.put(table, key, value)
         self._store.commit(batch)
 
 
-def _chunks(store: ReadOnlyStore, manifest: Manifest) -> Iterator[Rows]:
+def _chunks(store: ReadOnlyStore, log_size: int, first_index: int) -> Iterator[Rows]:
     """Yield the rows of a snapshot."""
-    tiles = LogTiles(store.get, manifest.first_index, manifest.log_size)
+    tiles = LogTiles(store.get, first_index, log_size)
     sources: list[tuple[Table, Iterator[tuple[bytes, bytes]]]] = [
         (Table.GENESIS, store.scan(Table.GENESIS)),
         (Table.STATE, store.scan(Table.STATE)),
         (Table.VERSIONS, store.scan(Table.VERSIONS)),
         (Table.LOG_TILES, ((key, store.get(Table.LOG_TILES, key) or b"") for key in tiles.keys())),  # noqa: SIM118 - no dict
-        (Table.LOG_ENTRIES, store.scan(Table.LOG_ENTRIES, number_key(manifest.first_index))),
+        (Table.LOG_ENTRIES, store.scan(Table.LOG_ENTRIES, number_key(first_index))),
     ]
     for table, rows in sources:
         gathered: list[tuple[bytes, bytes]] = []
@@ -291,34 +379,6 @@ def _chunks(store: ReadOnlyStore, manifest: Manifest) -> Iterator[Rows]:
                 gathered, size = [], 0
         if gathered:
             yield Rows(table.prefix, tuple(gathered))
-
-
-def _write_whole(path: Path, parts: Iterator[bytes]) -> None:
-    """Write ``parts`` to ``path``, which is free, so that it holds all of them or does not exist."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        try:
-            # For its owner alone: it holds what the store does.
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                for part in parts:
-                    file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-            path.hardlink_to(temporary)  # fails when the name is taken, where a rename would replace it
-        finally:
-            temporary.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except FileExistsError:
-        raise OperationalError(f"{path} exists already.", "Choose another name for the snapshot.") from None
-    except OSError as error:
-        raise OperationalError(
-            f"{path} cannot be written: {error.strerror}.", "Check the folder, its rights and the free space."
-        ) from error
 
 
 def _frame(payload: bytes) -> bytes:

@@ -5,14 +5,17 @@ key order. ``synchronous=FULL`` syncs the log at every commit. A checkpoint move
 pages (80 MiB): rarely enough that a page which many blocks touch is moved once.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from fujie.core.errors import OperationalError
 from fujie.store.base import WriteBatch
+from fujie.store.files import HeldFile
 from fujie.store.layout import Table
 
 CHECKPOINT_PAGES: Final = 20_000  # 80 MiB of log; also what a restart after a crash reads again
@@ -21,6 +24,7 @@ READER_CACHE_KIB: Final = 8_192  # each; a commit of another connection empties 
 READERS_KEPT: Final = 16  # idle connections; more concurrent readers open more for the time of their read
 KEYS_PER_SELECT: Final = 512  # from here on, more keys in one statement win nothing
 SCAN_ROWS: Final = 256  # rows fetched at a time
+MOMENT_ROWS: Final = 1_024  # of a moment, which is most often read whole
 
 
 def _statements(sql: str) -> dict[Table, str]:
@@ -31,6 +35,7 @@ def _statements(sql: str) -> dict[Table, str]:
 _CREATE: Final = _statements(
     "CREATE TABLE IF NOT EXISTS this_table (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID"
 )
+_ANY: Final = _statements("SELECT 1 FROM this_table LIMIT 1")
 _GET: Final = _statements("SELECT value FROM this_table WHERE key = ?")
 _GET_MANY: Final = _statements("SELECT key, value FROM this_table WHERE key IN ")
 _SCAN: Final = _statements("SELECT key, value FROM this_table WHERE key >= ? ORDER BY key")
@@ -141,6 +146,15 @@ class SqliteStore:
             raise self._failure("read", error) from error
         return row
 
+    def moment(self) -> "SqliteMoment":
+        """Return the store as of its newest commit, whatever is committed later. Not in memory, where there is one connection.
+
+        Until it is closed, the write-ahead log keeps every later commit. Raises :class:`OperationalError`.
+        """
+        if self._path is None:
+            raise OperationalError("A store in memory has no moments.", "Keep it in a folder.")
+        return SqliteMoment(self._path)
+
     def commit(self, batch: WriteBatch) -> None:
         """Apply ``batch`` atomically and return only when it is on disk (fsync).
 
@@ -210,6 +224,82 @@ class SqliteStore:
         return OperationalError(
             f"The store {self._place} could not {verb}: {error}.",
             "Check the disk (space, permissions, its log of errors), then start again.",
+        )
+
+
+class SqliteMoment:
+    """One read transaction over a SQLite store; with ``held`` False, one for each read. Threads may take turns.
+
+    With ``still`` the file is read as one that does not change.
+    """
+
+    def __init__(self, path: Path, still: HeldFile | None = None, *, held: bool = True) -> None:
+        self._path = path
+        self._still = still
+        self._connection: sqlite3.Connection | None = None
+        # Not immutable beside a running node: it may move pages while we read, and its write-ahead log holds the newest.
+        mode = "mode=ro" if still is None else "mode=ro&immutable=1"
+        try:
+            self._connection = sqlite3.connect(
+                f"file:{quote(os.fsencode(path.resolve()))}?{mode}",
+                uri=True,
+                isolation_level=None,
+                timeout=30.0,
+                check_same_thread=False,
+            )
+            if held:
+                self._connection.execute("BEGIN")
+            self._connection.execute(_ANY[Table.META]).fetchone()  # the moment is now
+        except sqlite3.Error as error:
+            self.close()
+            raise self._failure(error) from error
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """See ``ReadOnlyStore``."""
+        row = self._execute(_GET[table], (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def scan(self, table: Table, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """See ``ReadOnlyStore``."""
+        sql, bounds = (_SCAN[table], (start,)) if end is None else (_SCAN_TO[table], (start, end))
+        cursor = self._execute(sql, bounds)
+        try:
+            while rows := cursor.fetchmany(MOMENT_ROWS):
+                yield from rows
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+        finally:
+            cursor.close()
+
+    def last(self, table: Table) -> tuple[bytes, bytes] | None:
+        """See ``ReadOnlyStore``."""
+        row: tuple[bytes, bytes] | None = self._execute(_LAST[table], ()).fetchone()
+        return row
+
+    def close(self) -> None:
+        """See ``ReadOnlyStore``."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._still is not None:
+            self._still.release()
+
+    def _execute(self, sql: str, values: tuple[bytes, ...]) -> sqlite3.Cursor:
+        assert self._connection is not None, "it is closed"
+        try:
+            return self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: sqlite3.Error) -> OperationalError:
+        log = self._path.with_name(f"{self._path.name}-wal")
+        if not os.access(self._path.parent, os.W_OK) and log.exists():
+            return OperationalError(
+                f"The store {self._path} was not closed when it was last used, and its folder cannot be written: {error}.",
+                "Copy the whole folder to where it can be written, and read it there.",
+            )
+        return OperationalError(
+            f"The store {self._path} does not read: {error}.", "Check the disk and the rights; restore a snapshot."
         )
 
 

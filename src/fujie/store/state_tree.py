@@ -80,6 +80,15 @@ class StagedTree:
             },
         )
 
+    def replaced_rows(self) -> list[tuple[bytes, bytes | None]]:
+        """Return the rows of the changed buckets as they were before the block, None for an empty one."""
+        empty, before = self._empty_bucket, self._replaced.digests[0] if self._buckets else b""
+        found = (before[at << 5 : (at << 5) + 32] for at in range(len(self._buckets)))
+        return [
+            (number.to_bytes(4, "big"), None if digest == empty else digest)
+            for number, digest in zip(self._buckets, found, strict=True)
+        ]
+
 
 class StateTree:
     """The state tree of one store: *stage* a block, commit what it wrote, *apply* it.
@@ -136,7 +145,7 @@ class StateTree:
             # store, which may already be one block further.
             self._replaced = replaced
         try:
-            digests = [sha256(TAG_BUCKET + bucket).digest() for bucket in new_buckets.values()]
+            digests = _bucket_digests(new_buckets)
             self._nodes.write(list(new_buckets), digests, replaced)
         except BaseException:
             self._take_back()
@@ -163,6 +172,19 @@ class StateTree:
         if staged is self._staged:
             self._take_back()
             self._staged = None
+
+    def look_back(self, before: Mapping[bytes, bytes | None]) -> bytes:
+        """Have the root before the last block provable, and return it: for a node's start, before anything is staged.
+
+        ``before``: the value digests that its records had, as :meth:`stage` takes them. Raises as that.
+        """
+        now, then = self._change_buckets(before)
+        self._nodes.write(list(then), _bucket_digests(then), ReplacedNodes(self._root, now))
+        forth = ReplacedNodes(self._nodes.root, then)
+        self._nodes.write(list(now), _bucket_digests(now), forth)
+        with self._lock:
+            self._window.append(forth)
+        return forth.root
 
     def prove(self, key_hash: bytes, root: bytes | None = None) -> StateProof:
         """Return the proof of presence or absence of a key under ``root``, by default the current one.
@@ -279,6 +301,10 @@ class StateTree:
         if self._nodes.bucket_digest(number) != sha256(TAG_BUCKET + bucket).digest():
             raise OperationalError(f"The records of state bucket {number} do not have the digest in the tree.", REPAIR)
         self._cache.put(number, bucket)
+
+
+def _bucket_digests(buckets: Mapping[int, bytes]) -> list[bytes]:
+    return [sha256(TAG_BUCKET + bucket).digest() for bucket in buckets.values()]
 
 
 def replace_leaf(bucket: bytes, key: bytes, value: bytes | None) -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fujie.api.problems import Problem
-from fujie.api.resolving import _version_time
+from fujie.api.resolving import _asked
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,14 @@ from fujie.api.resolving import _version_time
     ],
 )
 def test_a_time_is_read_to_the_millisecond(text: str, time_ms: int) -> None:
-    assert _version_time(b"versionTime=" + text.encode()) == time_ms
-    assert _version_time(b"versionTime=" + quote(text).encode()) == time_ms
+    assert _asked(b"versionTime=" + text.encode()) == (time_ms, None)
+    assert _asked(b"versionTime=" + quote(text).encode()) == (time_ms, None)
 
 
 @given(st.text(max_size=60) | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", fullmatch=True))
 def test_any_text_is_a_time_or_a_problem(text: str) -> None:
     try:
-        found = _version_time(b"versionTime=" + quote(text).encode())
+        found, _ = _asked(b"versionTime=" + quote(text).encode())
     except Problem:
         return
     assert found is not None

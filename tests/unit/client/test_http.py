@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from fujie.client.http import PROBLEM_TYPE, TOLD_CHARACTERS_MAX, HttpTransport
+from fujie.client.reasons import OutcomePendingError
 from fujie.client.replication import ReplicationSource
 from fujie.core.errors import OperationalError
 
@@ -75,13 +76,20 @@ def test_says_so_when_it_was_closed():
         transport.status()
 
 
-def told(document: dict[str, object], transport_type: type[HttpTransport] = HttpTransport) -> OperationalError:
-    """Return the error for a problem document that a node of this machine answers with."""
-    body = json.dumps({"status": 403, **document}).encode()
+def told(
+    document: dict[str, object],
+    transport_type: type[HttpTransport] = HttpTransport,
+    status: int = 403,
+    asked: list[str] | None = None,
+) -> OperationalError:
+    """Return the error for a problem document that a node of this machine answers with, to each path in ``asked``."""
+    body = json.dumps({"status": status, **document}).encode()
 
     class Node(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(403)
+            if asked is not None:
+                asked.append(self.path)
+            self.send_response(status)
             self.send_header("content-type", PROBLEM_TYPE)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -134,3 +142,16 @@ def test_where_following_a_node_needs_a_key_its_advice_stands_in_place_of_the_no
     error = told({"title": "Not for you.", "detail": "Sign in"}, ReplicationSource)
     assert error.what.endswith("status 403: Not for you. Sign in.")
     assert "fujie access key new" in error.do
+
+
+def test_a_chain_that_makes_no_block_is_not_asked_again_for_the_node_has_waited_already():
+    asked: list[str] = []
+    problem: dict[str, object] = {
+        "type": "/problems/OUTCOME_PENDING",
+        "title": "The chain makes no block now.",
+        "detail": "Submit again",
+    }
+    error = told(problem, status=503, asked=asked)
+    assert type(error) is OutcomePendingError
+    assert error.do == "Submit again."
+    assert asked == ["/status"]

@@ -50,6 +50,13 @@ class Wire:
         turned_away = TransportOutcome(b"", int(TransactionReason.ADMISSION_QUEUE_FULL), None, None, None)
         return self.inner.submit(transactions[:taken]) + [turned_away] * (len(transactions) - taken)
 
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    def light_block(self, height: int | None) -> bytes | None:
+        return self.inner.light_block(height)
+
     def dry_run(self, transaction: bytes) -> TransportOutcome:
         return self.inner.dry_run(transaction)
 

@@ -83,7 +83,7 @@ def test_no_key_is_there_for_nothing():
     """Families whose keys are put together are named by their beginning somewhere; all others stand in full."""
     used = {key for _, key in keys_in_use()}
     joined = {
-        "action", "ago", "attention", "did", "error", "event", "field", "kind", "ledger", "match", "nav",
+        "action", "ago", "attention", "did", "error", "event", "field", "kind", "ledger", "match", "misbehaviour_kind", "nav",
         "operation", "role", "room", "rule", "scope", "state", "visibility", "wallet_kind",
     }  # fmt: skip
     assert {key for key in read("en.json") if key not in used and key.partition(".")[0] not in joined} == set()

@@ -1,5 +1,6 @@
 """Every fault is made for real, in a folder that a node has written, and has to be named."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,10 +15,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from fujie.client.client import named
 from fujie.client.keys import create_key
 from fujie.core.encoding import encode
+from fujie.core.errors import OperationalError
 from fujie.engine.executor import HEAD
 from fujie.engine.stored_block import STORED_BLOCK
+from fujie.modules.membership.records import ActivateRules
 from fujie.node.config_keys import keys
 from fujie.node.doctor import examine_folder
 from fujie.node.doctor.files import CHECKS as FILE_CHECKS
@@ -26,7 +30,7 @@ from fujie.node.doctor.report import Check, Verdict, examine, ok
 from fujie.node.doctor.scene import Scene
 from fujie.node.folder import Folder
 from fujie.node.keyring import log_key
-from fujie.node.ledger import open_ledger
+from fujie.node.ledger import OWNER, PREFIX, open_ledger
 from fujie.reader.projection.schema import FILE_NAME, SCHEMA, connect_to_write, create_tables
 from fujie.store.layout import META_FORMAT, META_HEAD, Table, number_key
 from tests.unit.node.town import found_town, put, row
@@ -111,6 +115,34 @@ def test_a_running_ledger_is_no_fault_and_is_named(home):
         os.utime(home / "chain" / "lock", (time.time() - OLD_S, time.time() - OLD_S))
         # No node of `fujie up`: there is neither a socket nor a port.
         assert set(look(home, Verdict.WARN)) == {"socket", "port", "projection"}
+
+
+def test_warns_of_rules_that_are_decided_and_not_installed_and_fails_at_their_height(home):
+    with open_ledger(home) as ledger:
+        height = ledger.status().height + 14
+        decide_rules(ledger, ActivateRules("currency", 2, height))
+    said = warning(home, "rules")
+    assert f"From block {height} on" in said
+    assert "install a version of Fujie that knows them" in said
+    with open_ledger(home) as ledger, contextlib.suppress(OperationalError):
+        for number in range(20):
+            ledger.allocate(PREFIX, named(f"N{number}", "department", "One of many"))
+    said = failure(home, "rules")
+    assert "version 2 of the rules of 'currency', which this installation of Fujie does not know" in said
+    assert "Install a version of Fujie that does" in said
+
+
+def test_says_which_known_rules_come_into_force(home):
+    with open_ledger(home) as ledger:
+        decide_rules(ledger, ActivateRules("currency", 0, ledger.status().height + 500))
+    [finding] = look(home)["rules"]
+    assert finding.verdict is Verdict.OK
+    assert "currency stops in 49" in finding.found
+
+
+def decide_rules(ledger, action):
+    identifier = ledger.propose(OWNER, action, time.time_ns() // 1_000_000 + OLD_S * 1_000)
+    ledger.vote(OWNER, identifier)
 
 
 def test_a_node_that_starts_after_a_long_rest_is_no_fault(home):

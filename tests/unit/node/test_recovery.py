@@ -64,9 +64,9 @@ def test_a_height_below_the_chain_itself_is_refused(folder, above):
     assert files(folder) == before
 
 
-def test_a_chain_that_began_embedded_cannot_be_fetched_from_its_first_block(folder):
+def test_a_chain_that_began_embedded_needs_its_handover_folder(folder):
     write_comet_file(folder, replace(FILE, initial_height=7))
-    with pytest.raises(OperationalError, match="only from block 7 on"):
+    with pytest.raises(OperationalError, match="grew out of an embedded one"):
         recover(folder, 1_000)
 
 

@@ -148,8 +148,8 @@ def test_refuses_a_row_that_was_changed_and_hashed_again(saved, tmp_path, monkey
     """The frames' digests guard against accidents; against a liar stand the roots."""
     chunks = snapshots._chunks
 
-    def lying(store, manifest):
-        for chunk in chunks(store, manifest):
+    def lying(*given):
+        for chunk in chunks(*given):
             rows = list(chunk.rows)
             if chunk.prefix == prefix:
                 key, value = rows[-1]
@@ -184,8 +184,8 @@ def test_refuses_rows_that_stand_under_no_root(saved, tmp_path, monkeypatch, pre
     chunks = snapshots._chunks
     depth = Folder(saved[0]).trust().state_tree_depth
 
-    def lying(store, manifest):
-        for chunk in chunks(store, manifest):
+    def lying(*given):
+        for chunk in chunks(*given):
             if chunk.prefix == prefix == b"t":
                 yield snapshots.Rows(prefix, (*chunk.rows, (b"\x09" + bytes(8), bytes(32))))
             elif chunk.prefix == prefix == b"s":

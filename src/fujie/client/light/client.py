@@ -4,6 +4,7 @@ One node, the primary, is asked for headers; they are verified by the rules of `
 witnesses say (``client.light.detector``). Only then are they believed, and kept.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -175,27 +176,40 @@ class LightClient:
     def _first_of_root(self, root: TrustRoot) -> LightBlock:
         """Return a block of the root's validators, as new as halving finds one, or one that is not theirs.
 
-        They signed the newest block, or the first one and those after it until they were replaced.
+        They signed the newest block, or the oldest one that the primary has and those after it until they were replaced.
         """
         found = self._fetch(None)
         high = found.header.height
         if found.header.validators_hash.hex() == root.validators_hash:
             return found
-        try:
-            found, low = self._fetch(1), 1
-        except HeightAbsent:
-            raise OperationalError(
-                f"{self._primary.name} has neither a newest block that the validators of the trust root signed, nor block 1.",
-                "Pin a newer trust root, or a header by height and hash.",
-            ) from None
+        found = self._oldest(found)
+        low = found.header.height
         if found.header.validators_hash.hex() != root.validators_hash:
-            return found  # which is then refused
+            if low == 1:
+                return found  # which is then refused
+            raise OperationalError(
+                f"{self._primary.name} begins with block {low}, which others signed than the validators of the trust root.",
+                "Pin a newer trust root, or a header by height and hash, or ask a node that has older blocks.",
+            )
         while high - low > 1:
             middle = self._fetch((low + high) // 2)
             if middle.header.validators_hash.hex() == root.validators_hash:
                 found, low = middle, middle.header.height
             else:
                 high = middle.header.height
+        return found
+
+    def _oldest(self, newest: LightBlock) -> LightBlock:
+        """Return the oldest block that the primary has: one that began with a snapshot has none from before."""
+        with contextlib.suppress(HeightAbsent):
+            return self._fetch(1)
+        found, low, high = newest, 1, newest.header.height
+        while high - low > 1:
+            middle = (low + high) // 2
+            try:
+                found, high = self._fetch(middle), middle
+            except HeightAbsent:
+                low = middle
         return found
 
     # -- from what is believed to what is asked for

@@ -25,11 +25,6 @@ class Fetcher(HttpTransport):
         """Connect at the first request. Raises :class:`OperationalError` for a URL that cannot be used."""
         super().__init__(url, plain_http=plain_http, answer_timeout_s=answer_timeout_s)
 
-    @property
-    def name(self) -> str:
-        """The URL that is asked."""
-        return self._url
-
     def get(self, path: str, accept: str, bytes_max: int) -> Fetched:
         """Return what is answered, of at most ``bytes_max`` bytes.
 

@@ -1,16 +1,11 @@
 """Light blocks from a Fujie node: ``GET /blocks/{height}`` in canonical bytes (docs/spec/09-http.md)."""
 
-from typing import Final
-
 import msgspec
 
-from fujie.client.http import PROBLEM_TYPE
+from fujie.client.http import BLOCK_ABSENT, LIGHT_BLOCK_TYPE, PROBLEM_TYPE
 from fujie.client.light.fetching import ANSWER_TIMEOUT_S, Fetched, Fetcher
 from fujie.client.light.provider import HeightAbsent
 from fujie.proof.light_block import LIGHT_BLOCK_BYTES_MAX, LightBlock, decode_light_block
-
-LIGHT_BLOCK_TYPE: Final = "application/vnd.fujie.light-block"
-BLOCK_ABSENT: Final = "/problems/BLOCK_ABSENT"  # the problem type of a height that the node does not have
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -44,6 +39,6 @@ def _is_absent(fetched: Fetched) -> bool:
     if fetched.content_type != PROBLEM_TYPE:
         return False
     try:
-        return msgspec.json.decode(fetched.body, type=_Problem).type.endswith(BLOCK_ABSENT)
+        return msgspec.json.decode(fetched.body, type=_Problem).type.endswith(f"/{BLOCK_ABSENT}")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False

@@ -38,7 +38,8 @@ class DamagedStore(OperationalError):
 class LightStore:
     """Believed light blocks of one chain, by height. Any thread may call; two processes do not share a folder.
 
-    Of more than ``kept`` blocks the lowest leave first, but for the lowest of all, from which the others follow.
+    Of more than ``kept`` blocks those leave first, from the lowest up, that stand between two of the same validators: the
+    others show how validators changed. Then the lowest do, but for the lowest of all, from which the others follow.
     """
 
     def __init__(self, folder: Path | None = None, *, kept: int = KEPT_BLOCKS_DEFAULT) -> None:
@@ -116,7 +117,15 @@ class LightStore:
                 self._heights.insert(bisect_right(self._heights, height), height)
             self._memory[height] = block
             while len(self._heights) > self._kept:
-                self._drop(self._heights[1])
+                self._drop(self._spare())
+
+    def _spare(self) -> int:
+        """Return the height that can best be done without."""
+        for below, height, above in zip(self._heights, self._heights[1:], self._heights[2:], strict=False):
+            blocks = [self.at(below), self.at(height), self.at(above)]
+            if len({block.header.validators_hash for block in blocks if block is not None}) == 1:
+                return height
+        return self._heights[1]
 
     def _drop(self, height: int) -> None:
         self._heights.remove(height)

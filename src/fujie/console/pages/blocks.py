@@ -6,6 +6,7 @@ import re
 from fujie.client.explorer import Answer, ProblemError
 from fujie.console.errors import BadVisitError
 from fujie.console.visit import Page, Visit
+from fujie.proof.validators import validator_address
 
 PAGE = 50
 COMMIT = 2  # flag of an entry that votes for the block
@@ -52,6 +53,7 @@ def signatures(found: Answer, decided: Answer | None) -> Answer:
         rows.append(
             {
                 "public_key": validator["public_key"],
+                "address": address_of(validator),
                 "organisation": by_key.get(validator["public_key"]),
                 "power": int(validator["voting_power"]),
                 "signed": entry["flag"] == COMMIT,
@@ -64,6 +66,11 @@ def signatures(found: Answer, decided: Answer | None) -> Answer:
         "power": sum(row["power"] for row in rows),
         "rows": rows,
     }
+
+
+def address_of(validator: Answer) -> str:
+    """Return the address, in hexadecimal, by which votes and the records of misbehaviour name a validator."""
+    return validator_address(bytes.fromhex(validator["public_key"])).hex()
 
 
 async def _transactions(visit: Visit, height: int) -> Answer | None:

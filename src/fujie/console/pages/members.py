@@ -1,14 +1,16 @@
 """Who takes part: accounts, organisations, validators."""
 
 import asyncio
+from collections.abc import Sequence
 
 from fujie.client.explorer import Answer, ProblemError
 from fujie.console.errors import BadVisitError
-from fujie.console.pages.blocks import signatures
+from fujie.console.pages.blocks import address_of, signatures
 from fujie.console.visit import Page, Visit
 
 PAGE = 100
 ACTIVITY = 10
+RECORDS = 50  # asked for at a time
 LISTED = 50  # accounts on the page of an organisation; a link leads to the rest
 NOTHING: Answer = {"accounts": [], "next": None}
 
@@ -47,18 +49,48 @@ async def organisation(visit: Visit) -> Page:
 
 
 async def validators(visit: Visit) -> Page:
-    """Show who signs the blocks, and the rules and parameters in force."""
+    """Show who signs the blocks, who was proven to break their protocol, and the rules and parameters in force."""
     [decided, parameters], newest = await asyncio.gather(
         visit.explorer.read({"type": "validators_query"}, {"type": "parameters_query"}), visit.explorer.block("latest")
     )
+    signed, members = signatures(newest, decided), (decided or {}).get("members", [])
+    addresses = {row["address"] for row in signed["rows"]} | {address_of(each) for each in members}
     data = {
         "validators": decided,
-        "signatures": signatures(newest, decided),
+        "signatures": signed,
+        "changing": _changing(signed["rows"], members),
+        "misbehaviour": await _misbehaviour(visit, sorted(addresses)),
         "height": int(newest["header"]["height"]),
         "parameters": parameters,
         "rooms": visit.status.get("rooms") or {},
+        "coming": visit.status.get("coming") or [],
     }
     return Page("validators.html", data, visit.words("validators.title"))
+
+
+def _changing(signers: Sequence[Answer], decided: Sequence[Answer]) -> list[Answer]:
+    """Return whose power was voted to be another than that with which the newest block was signed; 0 leaves."""
+    now = {row["public_key"]: row["power"] for row in signers}
+    voted = {each["public_key"]: each for each in decided}
+    return [
+        {
+            "public_key": key,
+            "organisation": voted[key]["organisation"] if key in voted else None,
+            "power": now.get(key, 0),
+            "power_voted": int(voted[key]["power"]) if key in voted else 0,
+        }
+        for key in sorted(now.keys() | voted.keys())
+        if now.get(key, 0) != (int(voted[key]["power"]) if key in voted else 0)
+    ]
+
+
+async def _misbehaviour(visit: Visit, addresses: Sequence[str]) -> list[Answer]:
+    """Return what the chain has on record against validators."""
+    found = []
+    for start in range(0, len(addresses), RECORDS):
+        asked = [{"type": "misbehaviour_query", "address": each} for each in addresses[start : start + RECORDS]]
+        found += await visit.explorer.read(*asked)
+    return [record for record in found if record is not None]
 
 
 async def activity_of(visit: Visit, party: str) -> Answer | None:

@@ -15,6 +15,7 @@ _OF = re.compile(
     r"|/wallets/[0-9a-f]{32}\.fujie"
     r"|/supply/(?=[^.]{3,24}\.)[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*\.fujie"
 )
+_HASH = re.compile(r"[0-9a-f]{64}")
 _WALLET = re.compile(r"(?:/wallets/)?([0-9a-f]{32})\.fujie")
 
 
@@ -37,7 +38,8 @@ async def of_wallet(visit: Visit) -> File:
 
     The session's cookie reaches the console alone, so the node cannot be asked for this file by a link.
     """
-    name = visit.path_parameter("wallet")
-    if not _WALLET.fullmatch(name):
+    name, since = visit.path_parameter("wallet"), visit.parameter("since", 64)
+    if not _WALLET.fullmatch(name) or (since and not _HASH.fullmatch(since)):
         raise BadVisitError(400, "no_wallet_id")
-    return File(await visit.explorer.file(f"/wallets/{name}", BUNDLE_TYPE), BUNDLE_TYPE, f"wallet-{name}")
+    path = f"/wallets/{name}?since={since}" if since else f"/wallets/{name}"
+    return File(await visit.explorer.file(path, BUNDLE_TYPE), BUNDLE_TYPE, f"wallet-{name}")

@@ -1,8 +1,9 @@
 """ABCI 2.0, one short method for each request. No rule stands here; all of it is translated and handed on.
 
     consensus   InitChain, PrepareProposal, ProcessProposal, FinalizeBlock, Commit   the ledger thread, one after another
-    mempool     CheckTx, in batches                                                   a thread beside it
+    mempool     CheckTx, in batches                                 a thread beside it; a few, the server's own thread
     query       Info                                                                  the server's own thread
+    snapshot    ListSnapshots, LoadSnapshotChunk                                      a thread for the chunks
 
 Source: CometBFT 0.38 specification, "ABCI 2.0", sections "Methods" and "Requirements for the Application".
 """
@@ -20,12 +21,15 @@ from fujie.core.reasons import TransactionReason
 from fujie.core.transaction import VerifiedTransaction
 from fujie.engine.cometbft import abci
 from fujie.engine.cometbft.consensus import Block, CarriedOut, Consensus
+from fujie.engine.cometbft.snapshot_contents import FORMAT, offered
+from fujie.engine.cometbft.snapshots import Snapshots
 from fujie.engine.cometbft.verifying import Verification
 from fujie.modules.membership import queries as membership
 from fujie.proof.validators import Validator
 
 NANOSECONDS_PER_MS: Final = 1_000_000
 QUERY_NOT_SERVED: Final = 1
+CHECKED_AT_ONCE_MAX: Final = 4  # transactions, 0.2 ms: no more than it costs to hand them to a thread and back
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -57,15 +61,18 @@ class Application:
         before_commit: Callable[[CarriedOut], None] = lambda _: None,
         on_commit: Callable[[CarriedOut], None] = lambda _: None,
         on_refused: Callable[[VerifiedTransaction, int], None] = lambda _transaction, _code: None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         """``initial_height`` is that of the first block that CometBFT makes.
 
         ``on_decided`` hears of blocks that are carried out, ``before_commit`` of those that are about to be durable, whose
         batch it may add rows to, and ``on_commit`` of those that are, all in the ledger thread; ``on_refused`` hears of
-        transactions with good signatures that may not wait for a block, in the thread of the mempool.
+        transactions with good signatures that may not wait for a block, in the thread that has checked them. ``snapshots``
+        are what nodes that come later may begin from.
         """
         self.ledger = ThreadPoolExecutor(1, "fujie-ledger")
         self._mempool = ThreadPoolExecutor(1, "fujie-mempool")
+        self._chunks = ThreadPoolExecutor(1, "fujie-chunks")
         self._consensus = consensus
         self._verification = verification
         self._initial_height = initial_height
@@ -74,11 +81,13 @@ class Application:
         self._before_commit = before_commit
         self._on_commit = on_commit
         self._on_refused = on_refused
+        self._snapshots = snapshots
         self._decided: CarriedOut | None = None
 
     def close(self) -> None:
         """Finish what is in hand. Idempotent."""
         self._mempool.shutdown(cancel_futures=True)
+        self._chunks.shutdown(cancel_futures=True)
         self.ledger.shutdown(cancel_futures=True)
 
     # -- query
@@ -161,6 +170,8 @@ class Application:
         self._before_commit(decided)
         self._consensus.commit(decided)
         self._on_commit(decided)
+        if self._snapshots is not None:
+            self._snapshots.after(not decided.block.misbehaviour)
         return abci.ResponseCommit()
 
     def extend_vote(self, _request: abci.RequestExtendVote) -> abci.ResponseExtendVote:
@@ -180,7 +191,12 @@ class Application:
         Whether its sender is entitled to it is not asked here, where the state may be a block behind that of the peer who
         sent it; the node that took it from its sender has asked (``engine.cometbft.engine``).
         """
-        return self._mempool.submit(self._check, [request.tx for request in requests])
+        raws = [request.tx for request in requests]
+        if len(raws) > CHECKED_AT_ONCE_MAX:
+            return self._mempool.submit(self._check, raws)
+        checked: Future[Sequence[abci.ResponseCheckTx]] = Future()
+        checked.set_result(self._check(raws))
+        return checked
 
     def _check(self, raws: Sequence[bytes]) -> Sequence[abci.ResponseCheckTx]:
         answers = []
@@ -212,16 +228,24 @@ class Application:
     # -- snapshots
 
     def list_snapshots(self, _request: abci.RequestListSnapshots) -> abci.ResponseListSnapshots:
-        """Offer none."""
-        return abci.ResponseListSnapshots()
+        """Offer what there is."""
+        listed = () if self._snapshots is None else self._snapshots.listed()
+        return abci.ResponseListSnapshots(snapshots=[offered(contents) for contents in listed])
+
+    def load_snapshot_chunk(
+        self, request: abci.RequestLoadSnapshotChunk
+    ) -> "Future[abci.ResponseLoadSnapshotChunk] | abci.ResponseLoadSnapshotChunk":
+        """Read a chunk; an empty answer where there is none."""
+        snapshots = self._snapshots
+        if snapshots is None or request.format != FORMAT:
+            return abci.ResponseLoadSnapshotChunk()
+        return self._chunks.submit(
+            lambda: abci.ResponseLoadSnapshotChunk(chunk=snapshots.chunk(request.height, request.chunk))
+        )
 
     def offer_snapshot(self, _request: abci.RequestOfferSnapshot) -> abci.ResponseOfferSnapshot:
-        """Take none."""
-        return abci.ResponseOfferSnapshot(result=abci.ResponseOfferSnapshot.REJECT_FORMAT)
-
-    def load_snapshot_chunk(self, _request: abci.RequestLoadSnapshotChunk) -> abci.ResponseLoadSnapshotChunk:
-        """Have none."""
-        return abci.ResponseLoadSnapshotChunk()
+        """Take none: a node that begins from one does so before it has this application (``engine.cometbft.state_sync``)."""
+        return abci.ResponseOfferSnapshot(result=abci.ResponseOfferSnapshot.ABORT)
 
     def apply_snapshot_chunk(self, _request: abci.RequestApplySnapshotChunk) -> abci.ResponseApplySnapshotChunk:
         """Take none."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
+from fujie.core.errors import OperationalError
 from fujie.engine.cometbft import abci
 from fujie.engine.cometbft.framing import FrameError, FrameReader, frame
 from fujie.engine.cometbft.handler import Handler
@@ -197,6 +198,9 @@ class Connection(asyncio.Protocol):
         if not isinstance(answer, Future):
             self._settle(owed, kind, encode, answer)
             return
+        if answer.done():
+            self._settle_future(owed, kind, encode, answer)
+            return
 
         def done(future: Future[Any]) -> None:
             # In the thread that completes it: hand over and return.
@@ -210,7 +214,8 @@ class Connection(asyncio.Protocol):
         if error is None:
             self._settle(owed, kind, encode, future.result())
         else:
-            log.error("the application failed at %s", kind, exc_info=error)
+            known = isinstance(error, OperationalError)  # its sentences say it all
+            log.error("the application failed at %s: %s", kind, error, exc_info=None if known else error)
             self._fail(owed, kind, error)
         self._advance()
 

@@ -19,30 +19,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.engine.cometbft.application import Application
 from fujie.engine.cometbft.consensus import CarriedOut, Consensus
-from fujie.engine.cometbft.headers import Headers
+from fujie.engine.cometbft.headers import Decided, Headers
 from fujie.engine.cometbft.process import CometProcess
 from fujie.engine.cometbft.rpc import Rpc
 from fujie.engine.cometbft.server import AbciServer
+from fujie.engine.cometbft.snapshots import Plan, Snapshots
 from fujie.engine.cometbft.submission import Submission
 from fujie.engine.cometbft.verifying import Verification
 from fujie.engine.executor import Executor, Head
 from fujie.engine.local_ledger import LocalLedger
+from fujie.engine.one_back import drop_one_back, keep_one_back, look_back
+from fujie.engine.pivots import ensure_pivots
 from fujie.engine.proving import Proven
-from fujie.engine.stored_block import StoredBlock, block_at, light_block_at
+from fujie.engine.stored_block import block_at, light_block_at, put_block
 from fujie.machine.schedule import UnknownRules
 from fujie.modules.catalog import RECEIPT
 from fujie.proof.block import encode_result, results_hash
-from fujie.proof.header import encode_header
-from fujie.proof.light_block import LightBlock, encode_light_block
-from fujie.proof.validators import encode_validator_set
-from fujie.proof.vote import encode_commit
+from fujie.proof.header import Header
+from fujie.proof.light_block import encode_light_block
 from fujie.store.base import WriteBatch
-from fujie.store.layout import Table, number_key
+from fujie.store.layout import Table
 
 VOTES_WAIT_S: Final = 0.5  # of Commit, for the votes of its block; nothing but showing it waits for them
 PROVEN_WAIT_S: Final = 60.0  # at the start, for a first block that proves the state
@@ -90,6 +90,7 @@ class CometEngine(LocalLedger):
         initial_height: int = 1,
         clock_ms: Callable[[], int] | None = None,
         worker: bool = True,
+        snapshots: Plan | None = None,
         wait_s: float = PROVEN_WAIT_S,
         stopped: Callable[[], bool] = lambda: False,
         on_closed: Callable[[], None] = lambda: None,
@@ -97,19 +98,23 @@ class CometEngine(LocalLedger):
         """Go on where the store stands, and return when the state is proven, or ``stopped`` says that nobody waits.
 
         ``validator`` is the key that CometBFT signs with, see :class:`CometProcess`. ``initial_height`` is that of the first
-        block that CometBFT makes on this chain. Raises :class:`OperationalError` when it does not start, or no block is
-        made within ``wait_s``: too few validators run. ``on_closed`` is called when everything is closed, then as well.
+        block that CometBFT makes on this chain. Raises ``UnknownRules`` when this program lacks those of the next block, and
+        :class:`OperationalError` when CometBFT does not start, or no block is made within ``wait_s``: too few validators run.
+        ``on_closed`` is called when everything is closed, then as well.
+        ``snapshots``: where and when they are taken for nodes that come later, or nowhere.
         """
+        executor.rules.require(executor.head.height + 1)
         self._verification = Verification(use_worker=worker)
         super().__init__(executor, clock_ms, worker=worker, prepare=self._verification.remember)
         self._on_closed = on_closed
-        self._votes: dict[int, LightBlock] = {}  # by height, of blocks that are not shown; guarded by `_changed`
+        self._votes: dict[int, Decided] = {}  # by height, of blocks that are not shown; guarded by `_changed`
         self._unshown: deque[_Unshown] = deque()
         self._answers = False  # whether CometBFT has answered since it started
         self._proves = False
         self._rpc = Rpc(paths.rpc)
+        self._snapshots = None if snapshots is None else Snapshots(snapshots, executor, self._rpc.validators)
         self._submission = Submission(executor, self._intake, self._rpc, self._clock_ms)
-        self._headers = Headers(self.chain_id, self._rpc, self._take_light_block)
+        self._headers = Headers(self.chain_id, self._rpc, self._take_votes)
         self._application = Application(
             Consensus(executor, self._verification),
             self._verification,
@@ -119,6 +124,7 @@ class CometEngine(LocalLedger):
             before_commit=self._add_row,
             on_commit=self._take_block,
             on_refused=self._submission.refuse,
+            snapshots=self._snapshots,
         )
         self._load()
         self._server = AbciServer(self._application, paths.socket, self._fail)
@@ -162,12 +168,14 @@ class CometEngine(LocalLedger):
             if self._answers:
                 self._answers = self._changed.wait_for(lambda: height in self._votes, VOTES_WAIT_S)
             votes = self._votes.get(height)
+        keep_one_back(self.executor, decided.staged)
         if votes is not None:
             _put_row(decided.staged.batch, row, votes)
         self._unshown.append(_Unshown(height, row, (before, decided.staged.head), decided.staged.batch))
 
     def _take_block(self, decided: CarriedOut) -> None:
         """Answer the callers of a block that is durable, and show it."""
+        drop_one_back(decided.staged.batch)
         receipts = decided.staged.result.receipts
         self._submission.settle_block(self.executor.head.log_size - len(receipts), receipts)
         self._show()
@@ -187,22 +195,23 @@ class CometEngine(LocalLedger):
                 _put_row(block.batch, block.row, votes)
             self._prove(block, votes)
 
-    def _prove(self, block: _Unshown, votes: LightBlock) -> None:
+    def _prove(self, block: _Unshown, votes: Decided) -> None:
+        header = votes.block.header
         if block.heads is None:
-            head = self.executor.head
-            if block.height < head.height or block.row.transactions:
+            after = self.executor.head
+            signed = self._signed_by(header)
+            if block.height < after.height or signed is None:
                 return  # the roots that its header signs are no longer known; those of the next one are
-            before = after = head
+            before = signed
         else:
             before, after = block.heads
-        header = votes.header
         if (header.app_hash, header.time_ms) != (before.app_hash, after.time_ms):
             raise OperationalError(
                 f"Block {block.height} in CometBFT's store is not the one that was carried out.",
                 "Its folder and the chain's do not belong together: restore both from one backup.",
             )
         with self._changed:
-            self._proven = Proven(encode_light_block(votes), before)
+            self._proven = Proven(encode_light_block(votes.block), before)
             self._proves = True
             self._changed.notify_all()
         if block.heads is not None:
@@ -210,10 +219,10 @@ class CometEngine(LocalLedger):
 
     # -- other threads
 
-    def _take_light_block(self, votes: LightBlock) -> None:
+    def _take_votes(self, votes: Decided) -> None:
         """Have the votes for a block: Commit waits for them, or has gone on."""
         with self._changed:
-            self._votes[votes.header.height] = votes
+            self._votes[votes.block.header.height] = votes
             self._answers = True
             self._changed.notify_all()
         with contextlib.suppress(RuntimeError):  # the engine closes, and its ledger thread has ended
@@ -226,7 +235,8 @@ class CometEngine(LocalLedger):
 
     def _fail(self, request: str, error: BaseException) -> None:
         """Stop for good: consensus cannot go on without this application."""
-        log.error("the ledger stops at %s", request, exc_info=None if isinstance(error, UnknownRules) else error)
+        if not isinstance(error, UnknownRules):
+            log.error("the ledger stops at %s", request, exc_info=error)
         self._stop(error)
 
     def _stop(self, error: BaseException) -> None:
@@ -239,17 +249,18 @@ class CometEngine(LocalLedger):
     def _load(self) -> None:
         """Find what is proven, and which rows the table of blocks lacks."""
         executor = self.executor
+        ensure_pivots(executor.store)
+        self._before = look_back(executor)
         height = executor.head.height
         newest = height
         while newest and block_at(executor.store.get, newest) is None:
             newest -= 1
         if newest == height > 0:
             light_block = light_block_at(executor.store.get, height)
-            found = block_at(executor.store.get, height)
             assert light_block is not None, "the row was there a line above"
-            assert found is not None, "and is there now"
-            if found.stored.transactions == 0:
-                self._proven = Proven(encode_light_block(light_block), executor.head)
+            head = self._signed_by(light_block.header)
+            if head is not None:
+                self._proven = Proven(encode_light_block(light_block), head)
                 self._proves = True
             return
         index = executor.log.size
@@ -263,6 +274,11 @@ class CometEngine(LocalLedger):
         self._unshown.extend(rows)
         for row in rows:
             self._headers.want(row.height)
+
+    def _signed_by(self, header: Header) -> Head | None:
+        """Return which head the newest header signs: that after its block, which then changed nothing, or that before it."""
+        heads = (self.executor.head, self._before)
+        return next((head for head in heads if head is not None and head.app_hash == header.app_hash), None)
 
     def _wait_for_proof(self, wait_s: float, stopped: Callable[[], bool]) -> None:
         give_up_s = time.monotonic() + wait_s
@@ -284,6 +300,8 @@ class CometEngine(LocalLedger):
         self._headers.close()
         self._server.close()
         self._application.close()
+        if self._snapshots is not None:
+            self._snapshots.close()
         self._begin_to_close()
         for thread in self._threads:
             thread.join()
@@ -294,11 +312,6 @@ class CometEngine(LocalLedger):
         self._on_closed()
 
 
-def _put_row(batch: WriteBatch, row: _Row, votes: LightBlock) -> None:
-    """Put the row of a block into ``batch``, and the validators that signed it."""
-    header, commit, validators = votes.header, votes.commit, votes.validators
-    stored = StoredBlock(
-        encode_header(header), encode_commit(commit), row.results_hash, row.first_index, row.transactions
-    )
-    batch.put(Table.BLOCKS, number_key(header.height), encode(stored))
-    batch.put(Table.VALIDATORS, header.validators_hash, encode_validator_set(validators))
+def _put_row(batch: WriteBatch, row: _Row, votes: Decided) -> None:
+    """Put the rows of a block into ``batch``."""
+    put_block(batch, votes.block, **row._asdict(), evidence=votes.evidence)

@@ -7,12 +7,13 @@ thread of its own. CometBFT has stored block and votes by then; while it starts 
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.engine.cometbft.rpc import Rpc, Unanswered
+from fujie.proof.block_evidence import evidence_hash
 from fujie.proof.commit import verify_commit
-from fujie.proof.header import Header
+from fujie.proof.header import EMPTY_EVIDENCE_HASH, Header
 from fujie.proof.light_block import LightBlock
 from fujie.proof.validators import ValidatorSet, validator_set_hash
 from fujie.proof.vote import Commit
@@ -23,11 +24,18 @@ RETRY_MAX_S: Final = 1.0
 log = logging.getLogger(__name__)
 
 
+class Decided(NamedTuple):
+    """A block as it was decided: what signs it, and the evidence of misbehaviour in it (``proof.block_evidence``)."""
+
+    block: LightBlock
+    evidence: tuple[bytes, ...]
+
+
 class Headers:
     """Light blocks by height, in their order. One thread runs :meth:`fetch_all`; other methods are for any."""
 
-    def __init__(self, chain_id: str, rpc: Rpc, arrived: Callable[[LightBlock], None]) -> None:
-        """``arrived`` is called with each light block, verified, in the order of heights, in the thread that fetches."""
+    def __init__(self, chain_id: str, rpc: Rpc, arrived: Callable[[Decided], None]) -> None:
+        """``arrived`` is called with each block, verified, in the order of heights, in the thread that fetches."""
         self._chain_id = chain_id
         self._rpc = rpc
         self._arrived = arrived
@@ -72,14 +80,17 @@ class Headers:
                 self._wanted.pop(0)
             self._arrived(block)
 
-    def _fetch(self, height: int) -> LightBlock:
+    def _fetch(self, height: int) -> Decided:
         header, commit = self._rpc.signed_header(height)
         validators = self._validators
         if validators is None or validator_set_hash(validators) != header.validators_hash:
             validators = self._rpc.validators(height)
         self._verify(height, header, commit, validators)
         self._validators = validators
-        return LightBlock(header, commit, validators)
+        evidence = () if header.evidence_hash == EMPTY_EVIDENCE_HASH else self._rpc.evidence(height)
+        if evidence_hash(evidence) != header.evidence_hash:
+            raise Unanswered("block", "the evidence in it is not that of its header")
+        return Decided(LightBlock(header, commit, validators), evidence)
 
     def _verify(self, height: int, header: Header, commit: Commit, validators: ValidatorSet) -> None:
         try:

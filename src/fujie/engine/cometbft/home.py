@@ -8,7 +8,7 @@ Source: CometBFT 0.38, "Configuration", "Genesis", "Validator signing" (``privva
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -35,6 +35,8 @@ PRIVATE_KEY: Final = "tendermint/PrivKeyEd25519"
 
 EVIDENCE_BLOCKS: Final = 100_000
 EVIDENCE_NS: Final = 14 * 86_400 * 10**9  # the trust period: for so long a validator can be held to account
+DISCOVERY_TIME: Final = "5s"  # the least that CometBFT lets peers have to tell of their snapshots, again and again
+CHUNK_TIMEOUT: Final = "10s"  # for 4 MiB, before another peer is asked
 BROADCAST_BYTES_MAX: Final = 2 * BROADCAST_MAX * TRANSACTION_BYTES_MAX  # in base64, and what stands around it
 
 Settings = dict[str, dict[str, Any]]
@@ -45,6 +47,17 @@ class Peer(msgspec.Struct, frozen=True):
 
     node_id: str
     address: str
+
+
+class StateSync(NamedTuple):
+    """How CometBFT begins from a snapshot of its peers: two or more ``servers`` that answer its light client, and the header
+    that it believes, by height and 32-byte hash, for as long as the trust period.
+    """
+
+    servers: tuple[str, ...]
+    height: int
+    hash: bytes
+    period_ms: int
 
 
 def node_id(public_key: bytes) -> str:
@@ -60,11 +73,13 @@ def settings(
     peers: Sequence[Peer],
     metrics: str = "",
     validator_key: str = VALIDATOR_KEY_FILE,
+    state_sync: StateSync | None = None,
 ) -> Settings:
     """Return the configuration of a node, by section; the keys of no section stand under the empty name.
 
     ``listen`` is ``host:port`` for peers, ``metrics`` the same for Prometheus, or empty for none. ``validator_key`` is
-    where it reads the key that signs votes: a file in its folder, or ``STANDARD_INPUT``.
+    where it reads the key that signs votes: a file in its folder, or ``STANDARD_INPUT``. With ``state_sync`` a node without
+    blocks begins from a snapshot.
     """
     return {
         "": {
@@ -110,9 +125,24 @@ def settings(
             "peer_gossip_sleep_duration": "10ms",
             "peer_query_maj23_sleep_duration": "500ms",
         },
+        "statesync": _state_sync(state_sync),
         "storage": {"discard_abci_responses": True},
         "tx_index": {"indexer": "null"},
         "instrumentation": {"prometheus": bool(metrics), "prometheus_listen_addr": metrics or "127.0.0.1:0"},
+    }
+
+
+def _state_sync(wanted: StateSync | None) -> dict[str, Any]:
+    if wanted is None:
+        return {"enable": False}
+    return {
+        "enable": True,
+        "rpc_servers": ",".join(wanted.servers),
+        "trust_height": wanted.height,
+        "trust_hash": wanted.hash.hex().upper(),
+        "trust_period": f"{wanted.period_ms}ms",
+        "discovery_time": DISCOVERY_TIME,
+        "chunk_request_timeout": CHUNK_TIMEOUT,
     }
 
 
@@ -138,17 +168,7 @@ def genesis_text(
             "genesis_time": time,
             "chain_id": chain_id,
             "initial_height": str(initial_height),
-            "consensus_params": {
-                "block": {"max_bytes": str(BLOCK_BYTES_MAX), "max_gas": "-1"},
-                "evidence": {
-                    "max_age_num_blocks": str(EVIDENCE_BLOCKS),
-                    "max_age_duration": str(EVIDENCE_NS),
-                    "max_bytes": "1048576",
-                },
-                "validator": {"pub_key_types": ["ed25519"]},
-                "version": {"app": "0"},
-                "abci": {"vote_extensions_enable_height": "0"},
-            },
+            "consensus_params": consensus_params(),
             "validators": [
                 {
                     "address": validator.address.hex().upper(),
@@ -161,6 +181,21 @@ def genesis_text(
             "app_hash": app_hash.hex().upper(),
         }
     )
+
+
+def consensus_params() -> dict[str, Any]:
+    """Return what all validators of a chain must agree on beside its state; no block changes it."""
+    return {
+        "block": {"max_bytes": str(BLOCK_BYTES_MAX), "max_gas": "-1"},
+        "evidence": {
+            "max_age_num_blocks": str(EVIDENCE_BLOCKS),
+            "max_age_duration": str(EVIDENCE_NS),
+            "max_bytes": "1048576",
+        },
+        "validator": {"pub_key_types": ["ed25519"]},
+        "version": {"app": "0"},
+        "abci": {"vote_extensions_enable_height": "0"},
+    }
 
 
 def node_key_text(signer: Signer) -> bytes:

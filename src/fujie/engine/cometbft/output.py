@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
@@ -15,10 +16,14 @@ log = logging.getLogger(__name__)
 
 
 class Output:
-    """Writes what comes out of a pipe to a file. A thread of its own, which ends with the pipe."""
+    """Writes what comes out of a pipe to a file. A thread of its own, which ends with the pipe.
 
-    def __init__(self, pipe: IO[bytes], path: Path) -> None:
+    ``heard`` is called there with what comes, in pieces that need not be lines.
+    """
+
+    def __init__(self, pipe: IO[bytes], path: Path, heard: Callable[[bytes], None] | None = None) -> None:
         self._pipe = pipe
+        self._heard = heard
         self._path = path
         self.thread = threading.Thread(target=self._run, name="fujie-cometbft-output", daemon=True)
         self.thread.start()
@@ -29,6 +34,8 @@ class Output:
         failed = False
         with self._pipe:
             while chunk := os.read(self._pipe.fileno(), CHUNK_BYTES):
+                if self._heard is not None:
+                    self._heard(chunk)
                 try:
                     file = self._file(file)
                     file.write(chunk)

@@ -35,11 +35,12 @@ class CometProcess:
         log_file: Path,
         started: Callable[[], None],
         validator: Signer | None = None,
+        heard: Callable[[bytes], None] | None = None,
     ) -> None:
         """Start it, and a thread that watches it; ``started`` is called there after every start but the first.
 
         ``validator`` signs its votes: the key goes to it through its standard input and stands in no file, for which its
-        configuration names ``/dev/stdin``. Without one, it has a key file of its own.
+        configuration names ``/dev/stdin``. Without one, it has a key file of its own. ``heard`` is called with what it says.
 
         Raises :class:`OperationalError` when it does not start at all, or the key or the home is in use.
         """
@@ -48,6 +49,7 @@ class CometProcess:
         self._log_file = log_file
         self._started = started
         self._validator = validator
+        self._heard = heard
         self._closing = threading.Event()
         self._folder_lock = FolderLock(home)
         self._key_lock: KeyLock | None = None
@@ -65,15 +67,15 @@ class CometProcess:
         """The number of the process that runs, or ran last."""
         return self._process.pid
 
-    def close(self) -> None:
-        """Stop it and wait for its end. Idempotent."""
+    def close(self, *, at_once: bool = False) -> None:
+        """Stop it and wait for its end. Idempotent. ``at_once``: it waits for an answer that it does not get."""
         if self._closing.is_set():
             return
         self._closing.set()
         self._thread.join()
         process = self._process
         if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGKILL if at_once else signal.SIGTERM)
             try:
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:
@@ -106,7 +108,7 @@ class CometProcess:
                 os.close(given)
         self._folder_lock.name(process.pid)
         assert process.stdout is not None, "it is a pipe"
-        Output(process.stdout, self._log_file)
+        Output(process.stdout, self._log_file, self._heard)
         return process
 
     def _release(self) -> None:

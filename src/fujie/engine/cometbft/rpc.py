@@ -6,19 +6,23 @@ otherwise be found out late.
 Source: CometBFT 0.38, ``openapi.yaml`` of its RPC; JSON-RPC 2.0, section 6 "Batch".
 """
 
-from base64 import b64encode
+import http.client
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import httpx
 import msgspec
 
 from fujie.core.errors import DecodeError, OperationalError
+from fujie.engine.cometbft.unix_http import UnixHttp
+from fujie.proof.block_evidence import BlockEvidence, encode_block_evidence
+from fujie.proof.comet_evidence import EvidenceJson, read_evidence, write_evidence
 from fujie.proof.comet_json import (
+    Base64,
     SignedHeaderJson,
     ValidatorJson,
     decode_json,
+    read_base64,
     read_commit,
     read_header,
     read_validators,
@@ -74,6 +78,22 @@ class _ValidatorsResult(msgspec.Struct):
     total: str
 
 
+class _EvidenceResult(msgspec.Struct):
+    evidence: list[EvidenceJson] | None = None
+
+
+class _Block(msgspec.Struct):
+    evidence: _EvidenceResult
+
+
+class _BlockResult(msgspec.Struct):
+    block: _Block
+
+
+class _BroadcastResult(msgspec.Struct):
+    hash: Base64
+
+
 class _SyncInfo(msgspec.Struct):
     latest_block_height: str
     catching_up: bool
@@ -96,9 +116,7 @@ class Rpc:
     """Asks CometBFT. Any thread may call any method; nothing is asked again by itself."""
 
     def __init__(self, socket: Path) -> None:
-        self._client = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://cometbft", timeout=TIMEOUT_S
-        )
+        self._http = UnixHttp(socket, TIMEOUT_S, ANSWER_BYTES_MAX)
 
     def broadcast(self, transactions: Sequence[bytes]) -> list[str]:
         """Hand at most ``BROADCAST_MAX`` transactions to CometBFT's mempool, which asks for each by CheckTx; do not wait for that.
@@ -110,7 +128,7 @@ class Rpc:
                 "jsonrpc": "2.0",
                 "id": number,
                 "method": "broadcast_tx_async",
-                "params": {"tx": b64encode(transaction).decode()},
+                "params": {"tx": transaction},  # msgspec writes bytes in base64
             }
             for number, transaction in enumerate(transactions)
         ]
@@ -142,6 +160,22 @@ class Rpc:
         except DecodeError as error:
             raise Unanswered("validators", error.detail) from None
 
+    def evidence(self, height: int) -> tuple[bytes, ...]:
+        """Return the evidence of misbehaviour in a block, as of ``proof.block_evidence``. Raises :class:`Unanswered`."""
+        found = self._call("block", {"height": str(height)}, _BlockResult).block.evidence
+        try:
+            return tuple(encode_block_evidence(read_evidence(each)) for each in found.evidence or ())
+        except DecodeError as error:
+            raise Unanswered("block", error.detail) from None
+
+    def broadcast_evidence(self, evidence: BlockEvidence) -> bytes:
+        """Have CometBFT judge evidence, keep it until a block holds it, and send it to its peers; return its hash (32 bytes).
+
+        Raises :class:`Unanswered`, also when CometBFT does not take it, and then says why.
+        """
+        found = self._call("broadcast_evidence", {"evidence": write_evidence(evidence)}, _BroadcastResult)
+        return read_base64(found.hash)
+
     def status(self) -> NodeStatus:
         """Return how the node stands. Raises :class:`Unanswered`."""
         said = self._call("status", {}, _StatusResult)
@@ -153,11 +187,11 @@ class Rpc:
 
     def close(self) -> None:
         """Close what is open. Idempotent."""
-        self._client.close()
+        self._http.close()
 
     # -- inside
 
-    def _call(self, method: str, params: Mapping[str, str], form: type[T]) -> T:
+    def _call(self, method: str, params: Mapping[str, Any], form: type[T]) -> T:
         call = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
         answer = self._post(method, call, _Answer)
         if answer.error is not None or not bytes(answer.result):
@@ -169,18 +203,16 @@ class Rpc:
 
     def _post(self, method: str, content: Any, form: Any) -> Any:
         try:
-            answer = self._client.post(
-                "/", content=msgspec.json.encode(content), headers={"content-type": "application/json"}
-            )
-        except httpx.HTTPError as error:
+            status, answer = self._http.post(msgspec.json.encode(content), "application/json")
+        except (OSError, http.client.HTTPException) as error:
             raise Unanswered(method, str(error) or type(error).__name__) from None
-        if len(answer.content) > ANSWER_BYTES_MAX:
-            raise Unanswered(method, f"an answer of {len(answer.content)} bytes")
+        if len(answer) > ANSWER_BYTES_MAX:
+            raise Unanswered(method, f"an answer of more than {ANSWER_BYTES_MAX} bytes")
         try:
             # Errors of a call stand in the answer, which then has status 500.
-            return decode_json(answer.content, form)
+            return decode_json(answer, form)
         except DecodeError as error:
-            raise Unanswered(method, f"status {answer.status_code}, {error.detail}") from None
+            raise Unanswered(method, f"status {status}, {error.detail}") from None
 
 
 def _problem(answer: _Answer) -> str:

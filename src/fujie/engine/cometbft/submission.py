@@ -11,10 +11,11 @@ is in memory only; it is settled by its block, by a refusal of CheckTx, or when 
 """
 
 import logging
+import operator
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -22,7 +23,7 @@ from fujie.core.errors import OperationalError, Refused
 from fujie.core.reasons import TransactionReason
 from fujie.core.transaction import Receipt, VerifiedBlock, VerifiedTransaction
 from fujie.engine.base import Outcome
-from fujie.engine.cometbft.rpc import BROADCAST_MAX, Rpc, Unanswered
+from fujie.engine.cometbft.rpc import BROADCAST_MAX, Unanswered
 from fujie.engine.executor import Executor, StateTooOld
 from fujie.engine.intake import Intake, Waiting, turned_away
 
@@ -31,6 +32,14 @@ AGAIN_S: Final = 5.0  # for what has waited so long for its block
 IN_CACHE: Final = "already exists in cache"  # CometBFT has it, or had it
 
 log = logging.getLogger(__name__)
+
+
+class Broadcasting(Protocol):
+    """What hands transactions to CometBFT: its RPC."""
+
+    def broadcast(self, transactions: Sequence[bytes], /) -> list[str]:
+        """See ``Rpc``."""
+        ...
 
 
 class _Flight(msgspec.Struct, gc=False):
@@ -53,15 +62,25 @@ class _Arrival(msgspec.Struct, gc=False):
 class Submission:
     """Sends what is submitted and settles it. One thread runs :meth:`send_all`; other methods are for any."""
 
-    def __init__(self, executor: Executor, intake: Intake, rpc: Rpc, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        intake: Intake,
+        rpc: Broadcasting,
+        clock_ms: Callable[[], int],
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``clock_ms`` is the time of day, ``clock_s`` a clock that is never set, by which it is sent again."""
         self._executor = executor
         self._intake = intake
         self._rpc = rpc
         self._clock_ms = clock_ms
+        self._clock_s = clock_s
         self._lock = threading.Lock()
         self._flights: dict[bytes, _Flight] = {}  # by transaction id
         self._parked: list[_Arrival] = []  # in the order in which they came
         self._arrived = 0
+        self._expired_ms = -1  # the block time up to which what has expired is settled
         self._unanswered = False
         self._landed = False  # whether a block has settled something that others are parked behind
 
@@ -75,11 +94,16 @@ class Submission:
                 intake.changed.wait_for(lambda: intake.verified or self._landed or intake.stopping, RETRY_S)
                 if intake.stopping:
                     return
-                self._landed = False
-                taken = intake.take()
-            self._enter(self._unparked() + [self._arrival(item) for item in taken])
-            self._send()
-            self._expire()
+            self.send_now()
+
+    def send_now(self) -> None:
+        """Send what is submitted and what waits too long, and settle what has expired."""
+        with self._intake.changed:
+            self._landed = False
+            taken = self._intake.take()
+        self._enter(self._unparked() + [self._arrival(item) for item in taken])
+        self._send()
+        self._expire()
 
     def _arrival(self, item: Waiting) -> _Arrival:
         self._arrived += 1
@@ -136,7 +160,7 @@ class Submission:
 
     def _oldest_flight(self) -> int:
         """Return the least number of a flight, or the next number. The caller holds the lock."""
-        return min((flight.number for flight in self._flights.values()), default=self._arrived + 1)
+        return min(map(_number, self._flights.values()), default=self._arrived + 1)
 
     def _entitled(self, transactions: Sequence[VerifiedTransaction]) -> list[int]:
         """Return, for each, 0 or why its sender is not entitled to it now."""
@@ -172,7 +196,7 @@ class Submission:
 
     def _send(self) -> None:
         """Hand to CometBFT what it has not got, or may have lost."""
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         with self._lock:
             due = [flight for flight in self._flights.values() if now_s - flight.sent_s >= AGAIN_S]
         for flight in due:
@@ -201,6 +225,9 @@ class Submission:
     def _expire(self) -> None:
         """Settle what no block can carry out any more."""
         now_ms = self._executor.head.time_ms
+        if now_ms == self._expired_ms:
+            return  # what came since is not older: it has just been asked whether it fits the chain
+        self._expired_ms = now_ms
         with self._lock:
             gone = [flight for flight in self._flights.values() if flight.transaction.body.expires_at_ms <= now_ms]
             for flight in gone:
@@ -265,6 +292,9 @@ class Submission:
         if receipt is None or not receipt.authorised:
             return None
         return Outcome(transaction.id, receipt.code, receipt, executor.index_of(transaction.id))
+
+
+_number: Final = operator.attrgetter("number")
 
 
 def _verified(item: Waiting) -> VerifiedTransaction:

@@ -15,6 +15,7 @@ import msgspec
 
 from fujie.core.errors import OperationalError
 from fujie.core.limits import PENDING_BYTES_MAX
+from fujie.machine.schedule import ComingRules
 
 PROTOCOL: Final = 1
 LENGTH_BYTES: Final = 4
@@ -90,6 +91,12 @@ class SetLogLevel(_Message, tag="set-log-level"):
     level: str
 
 
+class HandOver(_Message, tag="hand-over"):
+    """Asks an embedded ledger to make its last block and end; answered with ``LedgerStatus``, before it does."""
+
+    number: int
+
+
 class TellLogLevels(_Message, tag="tell-log-levels"):
     """A follower's own levels, by logger: sent when it begins, and after each ``LogLevel`` with that one's number.
 
@@ -139,7 +146,7 @@ class Following(_Message, tag="following"):
 
 
 class LedgerStatus(_Message, tag="status"):
-    """How the ledger is. ``processes`` is what its node says of the processes beside it."""
+    """How the ledger is. ``processes`` is what its node says of the processes beside it; ``lacking`` as of ``Served``."""
 
     number: int
     chain_id: str
@@ -148,6 +155,7 @@ class LedgerStatus(_Message, tag="status"):
     failure: str | None
     followers: int
     processes: list[dict[str, Any]]
+    lacking: tuple[ComingRules, ...]
 
 
 class LogLevels(_Message, tag="log-levels"):
@@ -173,10 +181,11 @@ class Rows(_Message, tag="rows"):
 
 
 class Pulse(_Message, tag="pulse"):
-    """Sent to followers when it has changed: how much waits, and what stopped the ledger."""
+    """Sent to followers when it has changed: how much waits, what stopped the ledger, and ``lacking`` as of ``Served``."""
 
     pending: int
     failure: str | None
+    lacking: tuple[ComingRules, ...]
 
 
 class LogLevel(_Message, tag="log-level"):
@@ -195,7 +204,7 @@ class Probe(_Message, tag="probe"):
     """Sent to followers now and then: answer with ``Alive``."""
 
 
-Request = Hello | Submit | DryRun | Follow | AskStatus | AskLogLevels | SetLogLevel | TellLogLevels | Alive
+Request = Hello | Submit | DryRun | Follow | AskStatus | AskLogLevels | SetLogLevel | HandOver | TellLogLevels | Alive
 Answer = Outcomes | Failed | Following | LedgerStatus | LogLevels
 News = Block | Rows | Pulse | LogLevel | LetGo | Probe
 Reply = Welcome | Answer | News

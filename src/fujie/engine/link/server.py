@@ -59,10 +59,11 @@ class LinkServer:
         *,
         processes: Callable[[], list[dict[str, Any]]] = list,
         levels: LogLevels | None = None,
+        hand_over: Callable[[], None] | None = None,
         queue_bytes_max: int = QUEUE_BYTES_MAX,
     ) -> None:
         """Listen, and return. ``store`` is the kind of store; ``processes`` describes those beside the ledger's;
-        ``levels`` are the log levels of this one.
+        ``levels`` are the log levels of this one; ``hand_over`` has the node end for other validators, where it can.
 
         Raises :class:`OperationalError` when the socket cannot be made.
         """
@@ -70,6 +71,7 @@ class LinkServer:
         self._home = home
         self._store = store
         self._processes = processes
+        self._hand_over = hand_over
         self._queue_bytes_max = queue_bytes_max
         self._genesis_hash = digest(TAG_GENESIS, encode(engine.genesis))
         self._levels = LevelKeeper(levels or LogLevels())
@@ -77,7 +79,7 @@ class LinkServer:
         self._followers: tuple[PeerConnection, ...] = ()
         self._backlog: deque[PublishedBlock] = deque()
         self._woken = False
-        self._pulse = messages.Pulse(0, None)
+        self._pulse = messages.Pulse(0, None, ())
         self._clock = AwakeClock()
         self._closing = False
         self._dry_runs = asyncio.Semaphore(DRY_RUNS_MAX)
@@ -232,12 +234,24 @@ class LinkServer:
                 connection.send(messages.frame(messages.LogLevels(number, self._levels.levels())))
             case messages.SetLogLevel(number, logger, level):
                 connection.keep(self._loop.create_task(self._set_level(connection, number, logger, level)))
+            case messages.HandOver(number):
+                self._begin_to_hand_over(connection, number)
             case messages.TellLogLevels():
                 self._levels.told(connection, request)
             case messages.Alive():
                 pass  # that it came is what it says
             case messages.Hello():
                 raise LinkError("A second greeting.", "Let both ends be of one release.")
+
+    def _begin_to_hand_over(self, connection: PeerConnection, number: int) -> None:
+        if self._hand_over is None:
+            error = OperationalError(
+                "This node is no embedded ledger, or its validator has handed over.", "See `fujie status`."
+            )
+            connection.send(messages.frame(_failed(number, error)))
+            return
+        connection.send(messages.frame(self._status(number)))
+        self._hand_over()
 
     def _submit(self, connection: PeerConnection, number: int, transactions: list[bytes]) -> None:
         try:
@@ -296,6 +310,7 @@ class LinkServer:
             _failure_text(engine),
             len(self._followers),
             self._processes(),
+            engine.lacking,
         )
 
     async def _set_level(self, connection: PeerConnection, number: int, logger: str, level: str) -> None:
@@ -341,7 +356,8 @@ class LinkServer:
         """Tell them when what waits, or the ledger's health, has changed; ask whether they live, and count their silence."""
         probed_s = 0.0
         while True:
-            pulse = messages.Pulse(self._engine.pending, _failure_text(self._engine))
+            engine = self._engine
+            pulse = messages.Pulse(engine.pending, _failure_text(engine), engine.lacking)
             if pulse != self._pulse:
                 self._pulse = pulse
                 self._broadcast(pulse)

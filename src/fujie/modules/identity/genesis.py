@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from fujie.core.context import Context
-from fujie.core.encoding import Record
+from fujie.core.encoding import Codec, Record
 from fujie.core.errors import Refused
 from fujie.core.policy import KeyPolicy
 from fujie.core.state import State
@@ -75,6 +75,9 @@ class IdentityGenesis(Record, tag=1):
     account: AccountName
     codebooks: Annotated[tuple[CodebookGenesis, ...], Meta(max_length=COUNTRIES_MAX)]
     countries: Annotated[tuple[CountryGenesis, ...], Meta(max_length=COUNTRIES_MAX)]
+
+
+GENESIS: Final[Codec[IdentityGenesis]] = Codec(IdentityGenesis)
 
 
 def found(state: State, context: Context, part: IdentityGenesis) -> None:

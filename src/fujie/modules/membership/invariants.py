@@ -17,6 +17,7 @@ from fujie.modules.membership import state_keys
 from fujie.modules.membership.records import (
     MISBEHAVIOUR_KEPT_MAX,
     Account,
+    Founding,
     Governors,
     MisbehaviourRecord,
     Organisation,
@@ -28,6 +29,7 @@ from fujie.modules.membership.records import (
     Rules,
     Status,
     Validators,
+    active_version,
 )
 from fujie.proof.validators import validator_address
 
@@ -49,7 +51,8 @@ class Checker:
         self._seen: dict[str, Record] = {}  # the leaves of FOUNDED
         self._organisations: dict[str, Organisation] = {}
         self._accounts: dict[str, Account] = {}
-        self._rule_rooms: list[str] = []
+        self._rules: dict[str, Rules] = {}
+        self._foundings: list[Founding] = []
         self._meters: list[str] = []
 
     def see(self, path: str, record: Record) -> None:
@@ -68,10 +71,8 @@ class Checker:
             self._organisations[record.name] = record
         elif isinstance(record, Meter):
             self._meters.append(path.removeprefix(state_keys.METER_PREFIX))
-        elif isinstance(record, Rules):
-            self._rule_rooms.append(record.room)
-            if not _ascends([entry.from_height for entry in record.versions]):
-                self._find("rules-in-order", path, "the heights of the rule versions do not ascend")
+        elif isinstance(record, Rules | Founding):
+            self._see_rules(path, record)
         elif isinstance(record, Proposal):
             self._see_proposal(path, record)
         elif isinstance(record, MisbehaviourRecord):
@@ -101,6 +102,14 @@ class Checker:
             self._find("key-policies-sound", path, "the keys are out of order, unsound or too few for the threshold")
         if not _ascends(account.roles):
             self._find("roles-in-order", path, "the roles do not ascend or one is there twice")
+
+    def _see_rules(self, path: str, record: Rules | Founding) -> None:
+        if isinstance(record, Founding):
+            self._foundings.append(record)
+            return
+        self._rules[record.room] = record
+        if not _ascends([entry.from_height for entry in record.versions]):
+            self._find("rules-in-order", path, "the heights of the rule versions do not ascend")
 
     def _see_proposal(self, path: str, proposal: Proposal) -> None:
         if not _ascends(proposal.votes):
@@ -163,9 +172,16 @@ class Checker:
     def _rooms_agree(self) -> Iterator[Finding]:
         path = state_keys.ROOMS_KEY.path
         listed = self._seen.get(path)
-        ruled = tuple(sorted(self._rule_rooms))
+        ruled = tuple(sorted(self._rules))
         if isinstance(listed, Rooms) and listed.names != ruled:
             yield Finding("rooms-listed", path, f"{len(listed.names)} are listed, {len(ruled)} have rules")
+        for founding in self._foundings:
+            if (
+                active_version(self._rules.get(founding.room), founding.height) != founding.version
+                or not founding.version
+            ):
+                detail = f"version {founding.version} of its rules was not in force in block {founding.height}"
+                yield Finding("founded-under-its-rules", state_keys.founding(founding.room).path, detail)
 
     def _validators_stand(self) -> Iterator[Finding]:
         path = state_keys.VALIDATORS_KEY.path
@@ -196,6 +212,8 @@ def _path_of(path: str, record: Record) -> str:
         return state_keys.organisation(record.name).path
     if isinstance(record, Rules):
         return state_keys.rules(record.room).path
+    if isinstance(record, Founding):
+        return state_keys.founding(record.room).path
     if isinstance(record, Proposal):
         return state_keys.proposal(record.id).path
     if isinstance(record, MisbehaviourRecord):

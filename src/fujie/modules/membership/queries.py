@@ -18,6 +18,7 @@ from fujie.modules.membership import records, state_keys
 from fujie.modules.membership.reasons import MembershipReason
 from fujie.modules.membership.records import (
     Account,
+    Founding,
     Governors,
     MisbehaviourRecord,
     Organisation,
@@ -25,6 +26,7 @@ from fujie.modules.membership.records import (
     Proposal,
     Role,
     RoomName,
+    Rooms,
     Rules,
     Status,
     Validators,
@@ -34,6 +36,7 @@ from fujie.modules.membership.records import (
 __all__ = [
     "Account",
     "AccountQuery",
+    "FoundingQuery",
     "MembershipReason",
     "MisbehaviourQuery",
     "Organisation",
@@ -43,6 +46,7 @@ __all__ = [
     "ProposalQuery",
     "Readable",
     "Role",
+    "RoomsQuery",
     "RulesQuery",
     "Status",
     "ValidatorsQuery",
@@ -52,6 +56,7 @@ __all__ = [
     "authorise_account",
     "charge_account",
     "governors",
+    "has_begun",
     "may_act",
     "may_audit",
     "organisation",
@@ -171,6 +176,13 @@ def active_version(state: Readable, room: str, height: int) -> int:
     return records.active_version(rules(state, room), height)
 
 
+def has_begun(state: Readable, room: str) -> bool:
+    """Tell whether a room was founded, with the chain or by a vote since."""
+    found = rules(state, room)
+    with_the_chain = found is not None and bool(found.versions) and found.versions[0].from_height == 0
+    return with_the_chain or state.get(state_keys.founding(room)) is not None
+
+
 def touched_by(name: str) -> tuple[Key[Account], Key[Parameters], Key[Meter]]:
     """Return the keys that authorising and charging the account ``name`` reads: a hint for ``Handler.touches``."""
     return state_keys.account(name), state_keys.PARAMETERS_KEY, state_keys.meter(name)
@@ -263,3 +275,24 @@ class MisbehaviourQuery(Query, tag=1007):
     def key(self) -> Key[MisbehaviourRecord]:
         """See :class:`Query`."""
         return state_keys.misbehaviour(self.address)
+
+
+class RoomsQuery(Query, tag=1008):
+    """The rooms about which rules were ever decided."""
+
+    audience: ClassVar[frozenset[Audience]] = frozenset({Audience.ANYONE})
+
+    def key(self) -> Key[Rooms]:
+        """See :class:`Query`."""
+        return state_keys.ROOMS_KEY
+
+
+class FoundingQuery(Query, tag=1009):
+    """How a room was founded by vote; nothing for one that began with the chain."""
+
+    audience: ClassVar[frozenset[Audience]] = frozenset({Audience.ANYONE})
+    room: RoomName
+
+    def key(self) -> Key[Founding]:
+        """See :class:`Query`."""
+        return state_keys.founding(self.room)

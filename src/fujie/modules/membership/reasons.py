@@ -38,3 +38,7 @@ class MembershipReason(Reason):
     TOO_FEW_GOVERNORS_WOULD_REMAIN = 1027, "Fewer governors than the threshold would be able to vote afterwards."
 
     MEMBERSHIP_GENESIS_INCONSISTENT = 1028, "The genesis of the room contradicts itself."
+
+    ROOM_NOT_IN_FORCE = 1029, "No version of the rules of the room that would be founded is in force yet."
+    ROOM_FOUNDED_ALREADY = 1030, "The room began with the chain, by an earlier vote, or with nothing to found."
+    FOUNDING_UNREADABLE = 1031, "What the room would begin with is not the canonical form of its genesis."

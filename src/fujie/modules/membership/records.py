@@ -19,6 +19,9 @@ RULE_VERSIONS_MAX: Final = 256  # changes of one room's rules, ever; one a month
 ORGANISATION_ACCOUNTS_MAX: Final = 1_000  # one organisation cannot multiply its quota without bound
 RULE_LEAD_HEIGHTS: Final = 2  # a vote at height H changes the rules at H + 2 at the earliest, as with validators
 ROOMS_MAX: Final = 64  # rooms that a chain may ever run; there are five
+FOUNDING_BYTES_MAX: Final = (
+    61_440  # of what a room begins with: with keys and signatures it fits a transaction of 64 KiB
+)
 MISBEHAVIOUR_KEPT_MAX: Final = 16  # acts of one validator that are kept whole; more are only counted
 GENESIS_ITEMS_MAX: Final = 10_000  # organisations, and accounts, in a genesis
 
@@ -158,6 +161,14 @@ class Rooms(Record, tag=1):
     names: Annotated[tuple[RoomName, ...], Meta(min_length=1, max_length=ROOMS_MAX)]
 
 
+class Founding(Record, tag=1):
+    """A room was founded by vote, in the block at ``height``, under ``version`` of its rules."""
+
+    room: RoomName
+    version: RuleNumber
+    height: Height
+
+
 class Validator(Record, tag=1):
     """One validator: an Ed25519 public key, its power (1 or more), and the organisation that runs it."""
 
@@ -285,6 +296,16 @@ class SetValidator(Record, tag=1112):
     organisation: AccountName
 
 
+class FoundRoom(Record, tag=1113):
+    """Let a room begin whose rules came into force on a running chain. It takes operations from the next block on.
+
+    ``part``: the canonical bytes of what it begins with, the record that its part of a genesis is.
+    """
+
+    room: RoomName
+    part: Annotated[bytes, Meta(min_length=1, max_length=FOUNDING_BYTES_MAX)]
+
+
 Action = (
     AdmitOrganisation
     | SuspendOrganisation
@@ -298,6 +319,7 @@ Action = (
     | SetParameters
     | ActivateRules
     | SetValidator
+    | FoundRoom
 )
 
 

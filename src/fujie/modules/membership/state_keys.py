@@ -9,6 +9,7 @@ from fujie.core.meter import Meter
 from fujie.core.state import Key
 from fujie.modules.membership.records import (
     Account,
+    Founding,
     Governors,
     MisbehaviourRecord,
     Organisation,
@@ -26,6 +27,7 @@ GOVERNORS: Final[Codec[Governors]] = Codec(Governors)
 PARAMETERS: Final[Codec[Parameters]] = Codec(Parameters)
 ROOMS: Final[Codec[Rooms]] = Codec(Rooms)
 RULES: Final[Codec[Rules]] = Codec(Rules)
+FOUNDING: Final[Codec[Founding]] = Codec(Founding)
 VALIDATORS: Final[Codec[Validators]] = Codec(Validators)
 PROPOSAL: Final[Codec[Proposal]] = Codec(Proposal)
 MISBEHAVIOUR: Final[Codec[MisbehaviourRecord]] = Codec(MisbehaviourRecord)
@@ -34,6 +36,7 @@ ORGANISATION_PREFIX: Final = "membership/organisation/"
 ACCOUNT_PREFIX: Final = "membership/account/"
 METER_PREFIX: Final = "membership/meter/"
 RULES_PREFIX: Final = "membership/rules/"
+FOUNDING_PREFIX: Final = "membership/founding/"
 PROPOSAL_PREFIX: Final = "membership/proposal/"
 MISBEHAVIOUR_PREFIX: Final = "membership/misbehaviour/"
 
@@ -48,6 +51,7 @@ PATHS: Final[Mapping[str, Codec[Any]]] = MappingProxyType(
         ACCOUNT_PREFIX: ACCOUNT,
         METER_PREFIX: METER,
         RULES_PREFIX: RULES,
+        FOUNDING_PREFIX: FOUNDING,
         PROPOSAL_PREFIX: PROPOSAL,
         MISBEHAVIOUR_PREFIX: MISBEHAVIOUR,
         GOVERNORS_KEY.path: GOVERNORS,
@@ -77,6 +81,11 @@ def meter(name: str) -> Key[Meter]:
 def rules(room: str) -> Key[Rules]:
     """Return the key of the rule versions of a room."""
     return Key(RULES_PREFIX + room, RULES)
+
+
+def founding(room: str) -> Key[Founding]:
+    """Return the key of how a room was founded by vote."""
+    return Key(FOUNDING_PREFIX + room, FOUNDING)
 
 
 def proposal(identifier: bytes) -> Key[Proposal]:

@@ -20,8 +20,9 @@ from fujie.node.founding import trust_root
 from fujie.proof.merkle_log import EMPTY_ROOT
 from fujie.proof.merkle_state import key_hash, value_digest
 from fujie.proof.trust import TrustRoot
+from fujie.store.base import ReadOnlyStore
 from fujie.store.layout import META_FORMAT, META_HEAD, Table
-from fujie.store.reading import ReadOnlyStore, open_for_reading
+from fujie.store.reading import open_for_reading
 from fujie.store.rebuild import StateFold
 from fujie.store.snapshot import META_ORIGIN, read_origin
 

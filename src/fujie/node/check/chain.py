@@ -11,13 +11,15 @@ from fujie.engine.stored_block import STORED_BLOCK, StoredBlock
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.node.check.report import Report
 from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
+from fujie.proof.block_evidence import decode_evidence_list, evidence_hash
+from fujie.proof.block_link import Link
 from fujie.proof.commit import verify_commit
-from fujie.proof.header import NIL_BLOCK_ID, BlockID, Header, decode_header
+from fujie.proof.header import Header, decode_header
 from fujie.proof.merkle_log import leaf_hash
 from fujie.proof.validators import ValidatorSet, decode_validator_set
-from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash, decode_commit
+from fujie.proof.vote import Commit, decode_commit
+from fujie.store.base import ReadOnlyStore
 from fujie.store.layout import Table, number_key
-from fujie.store.reading import ReadOnlyStore
 from fujie.store.rebuild import LogTiles
 
 
@@ -32,12 +34,9 @@ class Origin(NamedTuple):
 class _Before(NamedTuple):
     """The block before, as far as the next one refers to it."""
 
-    block_id: BlockID
-    commit: Commit
+    link: Link
     results_hash: bytes
-    time_ns: int
     app_hash: bytes  # that the next header must carry, where that is known
-    several: bool  # whether it has several validators, of whose votes each node may have seen others
 
 
 class ChainCheck:
@@ -59,7 +58,7 @@ class ChainCheck:
         head, report = self._head, self._report
         before: _Before | None = None
         if self._origin.height == 1:
-            before = _Before(NIL_BLOCK_ID, EMPTY_COMMIT, results_hash([]), 0, self._origin.app_hash, several=False)
+            before = _Before(Link.before_the_first(0, b""), results_hash([]), self._origin.app_hash)
         height = self._origin.height
         self._skip_to_blocks()
         for key, row in self._store.scan(Table.BLOCKS, number_key(height)):
@@ -78,7 +77,7 @@ class ChainCheck:
         if before is not None and before.app_hash:
             if before.app_hash != head.app_hash:
                 report.find("head-is-signed", f"blocks/{height - 1}", "its header signs another app hash")
-            elif head.height and before.time_ns // 1_000_000 != head.time_ms:
+            elif head.height and before.link.time_ns // 1_000_000 != head.time_ms:
                 report.find("head-is-signed", f"blocks/{height - 1}", "the head has another time")
         else:
             report.proven = False
@@ -108,7 +107,8 @@ class ChainCheck:
                 "log-entry-is-kept", place, f"it begins with entry {stored.first_index}, not {self._index}"
             )
         entries = list(self._take(stored.transactions))
-        for problem in self._wrong_in(height, header, commit, stored, entries, before):
+        evidence = self._evidence(height, header)
+        for problem in self._wrong_in(height, header, commit, stored, entries, evidence, before):
             self._report.find("block-hangs-together", place, problem)
         validators = self._validator_set(header.validators_hash)
         if validators is None:
@@ -118,10 +118,23 @@ class ChainCheck:
                 verify_commit(self._chain_id, validators, header, commit)
             except VerificationError as error:
                 self._report.find("block-is-signed", place, str(error))
-        # What a block with transactions changes is signed by the next header; an empty one changes nothing.
-        carried = header.app_hash if not stored.transactions else b""
-        several = validators is not None and len(validators.validators) > 1
-        return _Before(commit.block_id, commit, stored.results_hash, header.time_ns, carried, several)
+        # What a block with transactions or evidence changes is signed by the next header; an empty one changes nothing.
+        carried = header.app_hash if not stored.transactions and not evidence else b""
+        several = 1 if validators is None else len(validators.validators)
+        return _Before(Link.of(header, commit, several), stored.results_hash, carried)
+
+    def _evidence(self, height: int, header: Header) -> tuple[bytes, ...]:
+        """Return the evidence of misbehaviour in a block, and report it where it is not what the header commits to."""
+        row = self._store.get(Table.EVIDENCE, number_key(height))
+        try:
+            evidence = () if row is None else decode_evidence_list(row)
+            if evidence_hash(evidence) == header.evidence_hash:
+                return evidence
+            detail = "it is not what the header commits to"
+        except DecodeError as error:
+            detail = error.detail
+        self._report.find("block-hangs-together", f"evidence/{height}", detail)
+        return ()
 
     def _wrong_in(
         self,
@@ -130,6 +143,7 @@ class ChainCheck:
         commit: Commit,
         stored: StoredBlock,
         entries: Sequence[tuple[bytes, Receipt | None]],  # type: ignore[type-arg]  # events of any room
+        evidence: Sequence[bytes],
         before: _Before | None,
     ) -> Iterator[str]:
         """Yield what does not fit between a block, its transactions and the block before."""
@@ -146,15 +160,14 @@ class ChainCheck:
                 yield f"the receipt of {receipt.transaction_id.hex()} names another height or time"
         if before is None:
             return
-        # The next proposer puts the votes into his block that he has seen; what is kept here are those that came here.
-        same_votes = header.last_commit_hash == commit_hash(before.commit)
-        if header.last_block_id != before.block_id or not (same_votes or before.several):
+        if not before.link.precedes(header):
             yield "it does not follow the block before"
-        if same_votes and make_block_id(header, raws, before.commit) != commit.block_id:
+        votes = before.link.votes_in(header)
+        if votes is not None and make_block_id(header, raws, votes, evidence) != commit.block_id:
             yield "header and transactions are not the block that was signed"
         if header.last_results_hash != before.results_hash:
             yield "it names other results of the block before"
-        if header.time_ns <= before.time_ns:
+        if header.time_ns <= before.link.time_ns:
             yield "its time does not lie after that of the block before"
         if before.app_hash and header.app_hash != before.app_hash:
             yield "its app hash is not that of the state before, in which nothing changed"

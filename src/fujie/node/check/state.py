@@ -14,8 +14,8 @@ from fujie.modules.identity.invariants import Checker as IdentityChecker
 from fujie.modules.membership.invariants import Checker as MembershipChecker
 from fujie.node.check.report import Report
 from fujie.proof.merkle_state import SALT_BYTES, key_hash, value_digest
+from fujie.store.base import ReadOnlyStore
 from fujie.store.layout import Table
-from fujie.store.reading import ReadOnlyStore
 from fujie.store.rebuild import StateFold
 
 ROOM_CHECKERS: Final = (MembershipChecker, IdentityChecker, CurrencyChecker)

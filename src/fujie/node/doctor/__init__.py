@@ -4,6 +4,7 @@ Each check is a small function; one that cannot look, because something that it 
 """
 
 from fujie.client.heads import HeadMemory
+from fujie.client.light.following import store_in
 from fujie.core.errors import FujieError
 from fujie.node.cometbft_file import has_cometbft
 from fujie.node.doctor import chain, connection_checks, files, machine, mirroring, processes, validating
@@ -27,11 +28,12 @@ def examine_folder(folder: Folder) -> tuple[list[Finding], Scene]:
 
 def examine_connection(url: str, trust: TrustRoot | None, folder: Folder | None = None) -> list[Finding]:
     """Return what the checks of a connection find. ``folder`` remembers what was seen of the chain before."""
-    seen = None
+    seen, known = None, None
     if trust is not None and folder is not None:
         path = folder.home / "heads.json"
         try:
             seen = HeadMemory(path).seen(trust.chain_id) if path.exists() else None
+            known = store_in(folder.home, trust)
         except FujieError:
-            seen = None  # the file is damaged; commands that need it say so
-    return examine(connection_checks.CHECKS, Connection(url, trust, seen))
+            pass  # a file is damaged; commands that need it say so
+    return examine(connection_checks.CHECKS, Connection(url, trust, seen, known))

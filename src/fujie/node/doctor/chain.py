@@ -15,9 +15,11 @@ from fujie.core.wording import count
 from fujie.engine.executor import FOLDER_FORMAT
 from fujie.machine import genesis as genesis_form
 from fujie.machine.genesis import founding_record
+from fujie.machine.schedule import SCHEDULE, UnknownRules, coming, lacking_text
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
 from fujie.node.cometbft_file import has_cometbft
-from fujie.node.doctor.report import Check, Said, fail, ok, skip, warn
+from fujie.node.control import node_status
+from fujie.node.doctor.report import Check, Said, fail, failed, ok, skip, warn
 from fujie.node.doctor.scene import Scene, alive, process_name
 from fujie.node.founding import trust_root
 from fujie.node.keyring import log_key
@@ -182,6 +184,14 @@ def _newest(scene: Scene) -> Iterable[Said]:
         )
     except VerificationError as error:
         return [fail(f"The newest block is not signed as it should be: {error}", RESTORE)]
+    announces = header.next_validators_hash != header.validators_hash
+    if announces and not has_cometbft(scene.folder) and not scene.mirrors:
+        return [
+            fail(
+                f"Block {head.height:,} handed the chain over to other validators, and this folder is no node of theirs yet.",
+                "Run `fujie network grow` again, which completes it; then `fujie up`.",
+            )
+        ]
     return [ok(f"block {head.height:,} is whole and signed; `fujie check` hashes everything again")]
 
 
@@ -223,6 +233,34 @@ def _clock(scene: Scene) -> Iterable[Said]:
     return [ok(f"the newest block is {_span(max(age_ms, 0))} old")]
 
 
+def _rules(scene: Scene) -> Iterable[Said]:
+    if not _stored(scene):
+        return [skip("the store does not read")]
+    state, height = scene.stored.decided, scene.stored.head.height
+    try:
+        SCHEDULE.active(state, height + 1)
+    except UnknownRules as error:
+        return [failed(error)]
+    lacking = SCHEDULE.lacking(state, height)
+    if lacking:
+        return [warn(lacking_text(lacking[0], height), "See `fujie rules show`.")]
+    of_node = node_status(scene.folder).lacking if scene.url is not None else ()
+    if of_node:
+        return [
+            warn(
+                f"This program knows the rules from block {of_node[0].from_height:,} on, and the node that runs does not: it "
+                "was started with an older version.",
+                "Start the node again before that block.",
+            )
+        ]
+    decided = coming(state, height)
+    if decided:
+        first = decided[0]
+        what = f"version {first.version} of {first.room} comes into force" if first.version else f"{first.room} stops"
+        return [ok(f"known here; {what} in {count(first.from_height - height, 'block')}")]
+    return [ok("those in force are known here, and no others are decided")]
+
+
 def _lock(scene: Scene) -> Iterable[Said]:
     if scene.description is None:
         return [skip("the folder does not say what it is")]
@@ -246,6 +284,7 @@ CHECKS: Final = (
     Check("log key", "whether the key that signs checkpoints of the log opens", _log_key),
     Check("newest block", "whether the head hangs together and is signed", _newest),
     Check("clock", "block time against this machine's clock", _clock),
+    Check("rules", "whether this program knows the rules that are in force, or decided for later", _rules),
     Check("lock", "who uses the folder", _lock),
 )
 

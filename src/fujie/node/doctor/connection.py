@@ -1,13 +1,13 @@
 """A connection to a node, as the doctor looks at it: each thing is asked once.
 
 Nothing is believed of the node's answers but what the trust root proves, and nothing is written: what was seen of the
-chain before is read from ``heads.json``, and what is seen now is not kept.
+chain before is read from ``heads.json`` and ``light``, and what is seen now is not kept.
 """
 
 import socket
 import ssl
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import httpx
@@ -15,7 +15,10 @@ import msgspec
 
 from fujie.client.heads import SeenHead
 from fujie.client.http import BUNDLE_TYPE, PROBLEM_TYPE, READ_TYPE, refuse_userinfo
-from fujie.client.verifier import VerifiedRecord, Verifier
+from fujie.client.light.following import Following
+from fujie.client.light.node import NodeProvider
+from fujie.client.light.store import LightStore
+from fujie.client.verifier import VerifiedRecord, Verifier, system_clock_ms
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.modules.membership.queries import ParametersQuery
@@ -51,12 +54,17 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Connection:
-    """A node at ``url``, asked once for each thing. ``trust``: what its chain is checked against; ``seen``: its newest known header."""
+    """A node at ``url``, asked once for each thing. ``trust``: what its chain is checked against; ``seen``: its newest known
+    header; ``known``: which validators are believed by now.
+    """
 
-    def __init__(self, url: str, trust: TrustRoot | None, seen: SeenHead | None = None) -> None:
+    def __init__(
+        self, url: str, trust: TrustRoot | None, seen: SeenHead | None = None, known: LightStore | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self.trust = trust
         self.seen = seen
+        self.known = known
         self._refused: dict[str, str] = {}
 
     @cached_property
@@ -135,10 +143,19 @@ class Connection:
             return answer
         if answer.status != httpx.codes.OK or answer.type != BUNDLE_TYPE:
             return f"status {answer.status} with {answer.type or 'no content type'}"
+        verifier = Verifier(self.trust)
+        provider = NodeProvider(self.url, plain_http=True, answer_timeout_s=ANSWER_TIMEOUT_S)
         try:
-            return Verifier(self.trust).check_record(query, answer.body, floor=self.seen)
+            if self.known is not None:
+                verifier.believed.take(self.known)
+            following = Following(verifier.believed, provider, (), system_clock_ms)
+            return following.checked(partial(verifier.check_record, query, answer.body, floor=self.seen))
         except VerificationError as error:
             return error
+        except OperationalError as error:
+            return str(error)
+        finally:
+            provider.close()
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, sends: str = "", accept: str = "application/json"

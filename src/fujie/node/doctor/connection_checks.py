@@ -8,13 +8,16 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
+import msgspec
 
 from fujie import __version__
 from fujie.client.http import PROBLEM_TYPE
+from fujie.client.transport import Status
 from fujie.client.verifier import VerifiedRecord
 from fujie.core.errors import VerificationError
 from fujie.core.limits import HEARTBEAT_MS
 from fujie.core.wording import count, quoted
+from fujie.machine.schedule import UPGRADE
 from fujie.node.config_keys import is_loopback
 from fujie.node.doctor.connection import STREAM_TIMEOUT_S, Answer, Connection
 from fujie.node.doctor.report import Check, Said, fail, ok, skip, warn
@@ -154,6 +157,25 @@ def _chain(scene: Connection) -> Iterable[Said]:
     return [ok(found)]
 
 
+def _rules(scene: Connection) -> Iterable[Said]:
+    if not isinstance(scene.status, Answer) or not scene.reached:
+        return [skip("no node answers")]
+    try:
+        said = msgspec.json.decode(scene.status.body, type=Status)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return [fail(f"GET /status is not as it should be: {error}.", "Compare the versions of both sides.")]
+    lacking = next((each for each in said.coming if not each.known), None)
+    if lacking is not None:
+        return [
+            warn(
+                f"From block {lacking.from_height:,} on, {count(lacking.from_height - said.height, 'block')} ahead, the chain "
+                f"runs version {lacking.version} of the rules of {lacking.room}, which the node does not know.",
+                UPGRADE,
+            )
+        ]
+    return [ok("it knows the rules of the blocks to come")]
+
+
 def _headers(scene: Connection) -> Iterable[Said]:
     if not scene.reached:
         return [skip("no node answers")]
@@ -287,6 +309,7 @@ CHECKS: Final = (
     Check("node", "whether a Fujie node answers", _http),
     Check("version", "the node's version", _version),
     Check("chain", "whether it is the chain of the trust root", _chain),
+    Check("rules", "whether the node knows the rules that are decided for later", _rules),
     Check("headers", "whether the newest header verifies", _headers),
     Check("freshness", "age of the newest proven block", _freshness),
     Check("clocks", "the node's clock against this one", _clock),

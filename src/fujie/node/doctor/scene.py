@@ -2,22 +2,25 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
+from fujie.core.encoding import Record
 from fujie.core.errors import FujieError, VerificationError
+from fujie.core.state import Key
 from fujie.engine.executor import HEAD, Head
 from fujie.engine.stored_block import STORED_BLOCK, StoredBlock
 from fujie.modules.membership.records import Visibility
-from fujie.modules.membership.state_keys import PARAMETERS_KEY
+from fujie.modules.membership.state_keys import PARAMETERS_KEY, ROOMS_KEY, rules
 from fujie.node.address import running_url
 from fujie.node.config import Config, load_config
 from fujie.node.folder import Description, Folder
 from fujie.node.mirror_file import read_source
 from fujie.proof.header import Header, decode_header
 from fujie.proof.trust import TrustRoot
+from fujie.store.base import ReadOnlyStore
 from fujie.store.layout import META_FORMAT, META_HEAD, Table, number_key
 from fujie.store.opening import LOCK_NAME, SharedLock
 from fujie.store.reading import open_for_reading
@@ -27,6 +30,20 @@ PID_BYTES_MAX: Final = 32
 STARTING_S: Final = 60.0  # for the first block, the socket and the projection of a node that begins
 NAMED_MAX: Final = 5  # paths of one kind, in a finding
 PUBLIC: Final = Visibility.PUBLIC
+
+R = TypeVar("R", bound=Record)
+
+
+class Decided:
+    """What is decided about rules, as ``machine.schedule`` reads it: the rows of state that say so, by their path."""
+
+    def __init__(self, rows: Mapping[str, bytes]) -> None:
+        self._rows = rows
+
+    def get(self, key: Key[R]) -> R | None:
+        """Return the record at ``key``, or None. Raises :class:`VerificationError` for one that does not read."""
+        row = self._rows.get(key.path)
+        return None if row is None else key.codec.decode(unpack_leaf(row)[2])
 
 
 class Stored(NamedTuple):
@@ -40,6 +57,7 @@ class Stored(NamedTuple):
     validators: bytes | None
     last_entry: bytes | None
     parameters: bytes | None
+    decided: Decided
 
 
 class Scene:
@@ -174,6 +192,7 @@ class Scene:
                 None if header is None else store.get(Table.VALIDATORS, header.validators_hash),
                 store.get(Table.LOG_ENTRIES, number_key(head.log_size - 1)) if head.log_size else None,
                 store.get(Table.STATE, PARAMETERS_KEY.hash),
+                _decided(store),
             )
         finally:
             store.close()
@@ -186,6 +205,19 @@ class Scene:
         """Return the first of ``paths`` as they are told to people, and how many more there are."""
         names = ", ".join(self.within(path) for path in paths[:NAMED_MAX])
         return names if len(paths) <= NAMED_MAX else f"{names} and {len(paths) - NAMED_MAX} more"
+
+
+def _decided(store: ReadOnlyStore) -> Decided:
+    """Read what is decided about the rules of every room. Raises :class:`VerificationError` for a list that does not read."""
+    rows: dict[str, bytes] = {}
+    row = store.get(Table.STATE, ROOMS_KEY.hash)
+    if row is not None:
+        rows[ROOMS_KEY.path] = row
+        for room in ROOMS_KEY.codec.decode(unpack_leaf(row)[2]).names:
+            key = rules(room)
+            if (found := store.get(Table.STATE, key.hash)) is not None:
+                rows[key.path] = found
+    return Decided(rows)
 
 
 def alive(process: int) -> bool:

@@ -10,9 +10,8 @@ from fujie.engine.executor import HEAD, Head
 from fujie.engine.local_reads import LocalReads
 from fujie.machine.genesis import GENESIS, Genesis, chain_id
 from fujie.modules.catalog import codec_of
-from fujie.store.base import Store
+from fujie.store.base import ReadOnlyStore, Store
 from fujie.store.layout import META_HEAD, Table
-from fujie.store.reading import ReadOnlyStore
 from fujie.store.snapshot import META_ORIGIN, Origin, read_origin
 from fujie.store.state_tree import unpack_leaf
 

@@ -1,14 +1,16 @@
 """Which records a transaction has touched that lists and search show: read again from the state after each batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from fujie.core.encoding import Record
 from fujie.core.room import Event, Operation
 from fujie.core.state import Key
 from fujie.modules.currency import events as currency
+from fujie.modules.currency import genesis as currency_genesis
 from fujie.modules.currency import state_keys as currency_keys
 from fujie.modules.identity import events as identity
+from fujie.modules.identity import genesis as identity_genesis
 from fujie.modules.identity import state_keys as identity_keys
 from fujie.modules.membership import events as membership
 from fujie.modules.membership import records as actions
@@ -33,7 +35,20 @@ def changed_by_action(action: Record) -> Keys:
     account = getattr(action, "account", None)
     if account is not None:
         keys.append(membership_keys.account(account))
+    if isinstance(action, actions.FoundRoom):
+        keys += _founded(action)
     return tuple(keys)
+
+
+def _founded(action: actions.FoundRoom) -> Iterator[Key[Any]]:
+    """Yield the keys of listed records with which a room begins."""
+    if action.room == "currency":
+        for instrument in currency_genesis.GENESIS.decode(action.part).instruments:
+            yield currency_keys.instrument(instrument.instrument)
+    elif action.room == "identity":
+        part = identity_genesis.GENESIS.decode(action.part)
+        for country in part.countries:
+            yield identity_keys.identity(f"{part.agency}.{country.number}")
 
 
 # One function for each event; a test walks the catalog and misses none.

@@ -130,6 +130,17 @@ def test_an_old_trust_root_finds_the_last_header_of_its_validators_and_goes_on()
     assert store.heights()[0] == 13
 
 
+def test_an_old_trust_root_finds_the_oldest_header_of_a_node_that_began_with_a_snapshot():
+    blocks = make_chain([FOUR] * 13 + TURNOVER[1:20])
+    for first in (5, 13):
+        store = LightStore()
+        client = client_of(blocks[first - 1 :], root_of(blocks[0]), store=store)
+        assert client.newest() == blocks[-1]
+        assert store.heights()[0] == 13
+    with pytest.raises(OperationalError, match="begins with block 15, which others signed"):
+        client_of(blocks[14:], root_of(blocks[0])).newest()
+
+
 def test_a_trust_root_of_another_chain_or_of_nobody_is_of_no_use():
     blocks = make_chain([FOUR] * 5)
     with pytest.raises(VerificationError, match="validators"):

@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from fujie.client.http import LIGHT_BLOCK_TYPE
 from fujie.client.light.cometbft import PAGE_BYTES_MAX, CometProvider
-from fujie.client.light.node import LIGHT_BLOCK_TYPE, NodeProvider
+from fujie.client.light.node import NodeProvider
 from fujie.client.light.provider import HeightAbsent
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.proof.light_block import encode_light_block

@@ -31,6 +31,7 @@ def lived_in() -> Bench:
     decide(bench, records.SetValidator(SPARE[2].public_key, 3, "post"), 5)
     decide(bench, records.SuspendAccount("clea"), 6)
     vote(bench, propose(bench, records.RestoreAccount("clea"), 7), "ben")
+    bench.plant(state_keys.founding("tenancy"), records.Founding("tenancy", 1, 90))  # in block 90, some time
     bench.tell(ROOM_V1, *(misbehaviour(SPARE[2].public_key, height) for height in range(20)))
     return bench
 
@@ -84,6 +85,21 @@ CORRUPTIONS: list[tuple[str, str, Callable[[Bench], None]]] = [
         "rules-in-order",
         "a height twice",
         change(state_keys.rules("tenancy"), lambda r: replace(r, versions=(*r.versions, RuleVersion(2, 90)))),
+    ),
+    (
+        "founded-under-its-rules",
+        "before they were in force",
+        lambda b: b.plant(state_keys.founding("tenancy"), records.Founding("tenancy", 1, 89)),
+    ),
+    (
+        "founded-under-its-rules",
+        "under another version",
+        lambda b: b.plant(state_keys.founding("tenancy"), records.Founding("tenancy", 2, 90)),
+    ),
+    (
+        "founded-under-its-rules",
+        "a room without rules",
+        lambda b: b.plant(state_keys.founding("contracts"), records.Founding("contracts", 1, 90)),
     ),
     (
         "validators-in-order",

@@ -92,6 +92,7 @@ ACTIONS: list[records.Action] = [
     records.SetParameters(-720, None, 1, None, None),
     records.ActivateRules("tenancy", 1, 7),
     records.SetValidator(bytes(32), 0, "post"),
+    records.FoundRoom("tenancy", b"\x91\x01"),
 ]
 
 
@@ -116,6 +117,8 @@ def test_every_action_survives_the_wire(action: records.Action):
         records.SetQuota("post\n", 5),
         records.SetValidator(bytes(31), 0, "post"),
         records.SetValidator(bytes(32), records.VALIDATOR_POWER_MAX + 1, "post"),
+        records.FoundRoom("tenancy", b""),
+        records.FoundRoom("tenancy", bytes(records.FOUNDING_BYTES_MAX + 1)),
     ],
     ids=repr,
 )

@@ -1,9 +1,9 @@
 /** One check of one bundle: under which root, what the verifier said, and what that is worth. */
 
 import { proveAll, proveReceipt, proveRecord, proveRecords } from "../verifier/answers.mjs";
+import { decodeBundle } from "../verifier/bundle.mjs";
 import { VerificationError } from "../verifier/errors.mjs";
 import { subtle } from "../verifier/hashing.mjs";
-import { decode } from "../verifier/records.mjs";
 import { Watched } from "./steps.mjs";
 
 /** How old a header may be to answer a question about the present: five heartbeats of a node. */
@@ -40,7 +40,7 @@ export async function canVerify() {
 /** The chain that a bundle says it is of, or null where it is no bundle. @param {Uint8Array} bytes @returns {string | null} */
 export function chainOf(bytes) {
   try {
-    return decode("Bundle", bytes).chain_id;
+    return decodeBundle(bytes).chain_id;
   } catch (error) {
     if (error instanceof VerificationError) return null;
     throw error;

@@ -70,6 +70,18 @@ function showTrust({ validators, computed, trusted }, words) {
 }
 
 /** @param {any} told @param {Words} words */
+function showSuccession({ blocks }, words) {
+  const heads = [words("height"), words("time"), words("validators"), words("computed-hash")];
+  const rows = blocks.map((/** @type {any} */ { header, validators }) => [
+    String(header.height),
+    timeText(header.timeMs),
+    String(validators.length),
+    hex(header.validatorsHash, words),
+  ]);
+  return table(words("step-succession"), heads, rows);
+}
+
+/** @param {any} told @param {Words} words */
 function showHeader({ header, computed, named }, words) {
   const rows = headerLeaves(header).map((leaf, index) => [HEADER_FIELDS[index], hex(leaf, words)]);
   return element(
@@ -237,6 +249,14 @@ function showSigners({ keys, message, signatures }, words) {
  * @typedef {{ id: string, last: string[], fails: string[], show: (told: any, words: Words, answer: any, isAsked: boolean) => Node }} Group
  */
 
+/** Of a bundle with a path: how others came after the validators that are trusted. @type {Group} */
+const SUCCESSION = {
+  id: "succession",
+  last: ["path"],
+  fails: ["light-height", "light-time", "light-announced", "light-trust"],
+  show: showSuccession,
+};
+
 /** @type {Group[]} */
 const HEAD = [
   { id: "decode", last: ["decode"], fails: ["decode"], show: showDecode },
@@ -328,7 +348,10 @@ const briefly = ({ computed }) => (computed instanceof Uint8Array ? shortHex(com
 export function stepsOf(watched, { failed, answers, question }, words) {
   const bundle = watched.told.get("decode")?.bundle;
   // Of one name there are two steps: the bundle has to decode, and the transaction in a receipt.
-  const name = failed === "decode" && bundle !== undefined ? "log-entry" : failed;
+  const path = watched.told.get("path");
+  const isOnPath = failed !== null && path !== undefined && path.index < path.blocks.length;
+  // A block on the way, or the last one, fails by the names of a header and its signatures as well.
+  const name = failed === "decode" && bundle !== undefined ? "log-entry" : isOnPath ? "light-trust" : failed;
   /** @type {any[]} */
   const items = bundle?.items ?? [];
   const shown = items.map((_, index) => index).filter((index) => index < ITEMS_SHOWN || index === watched.lastItem);
@@ -350,7 +373,10 @@ export function stepsOf(watched, { failed, answers, question }, words) {
       values: last === undefined ? null : group.show(told.get(last), words, answer, question !== null),
     });
   };
-  for (const group of HEAD) add(group, null);
+  for (const group of HEAD) {
+    if (group.id === "header" && path !== undefined) add(SUCCESSION, null);
+    add(group, null);
+  }
   for (const item of shown) for (const group of items[item].$type === "Logged" ? IN_LOG : IN_STATE) add(group, item);
   if (question !== null) add(QUESTION, null);
   if (question?.kind === "record") add(FRESH, null);

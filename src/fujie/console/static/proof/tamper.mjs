@@ -1,8 +1,8 @@
 /** Changing one bit of a bundle at a chosen place, to see which step notices. */
 
+import { decodeBundle } from "../verifier/bundle.mjs";
 import { VerificationError } from "../verifier/errors.mjs";
 import { decodeLightBlock } from "../verifier/light-block.mjs";
-import { decode } from "../verifier/records.mjs";
 
 /**
  * Returns where a bit of `bundle` can be changed: the name of the place, and the bytes of the bundle that it is.
@@ -14,7 +14,7 @@ export async function placesOf(bundle) {
   const places = new Map();
   try {
     // What the decoders return are parts of the bytes that they are given, never copies.
-    const { items, state_root, light_block } = decode("Bundle", bundle);
+    const { items, state_root, light_block } = decodeBundle(bundle);
     const { header, commit } = await decodeLightBlock(light_block);
     const [item] = items;
     if (item.$type === "Present") places.set("record", item.record);

@@ -24,7 +24,9 @@ export function verdictOn({ failed, answers, verified }, steps, pin, question, w
   const said = sentenceOf(/** @type {any[]} */ (answers), verified, steps, question, words);
   if (pin === null) return { verdict: "cannot-tell", sentences: [words("holds-unpinned")] };
   const rests = words(pin.origin === "file" ? "by-file" : "by-first-use", { time: timeText(pin.pinnedMs) });
-  return { verdict: "proven", sentences: [said, ...(question === null ? [words("no-freshness")] : []), rests] };
+  const age = question === null ? [words("no-freshness")] : [];
+  const beware = verified.isAccountable ? [] : [words("not-accountable")];
+  return { verdict: "proven", sentences: [said, ...beware, ...age, rests] };
 }
 
 /** @param {any} failed @param {import("./steps.mjs").Step[]} steps @param {Words} words @returns {string[]} */

@@ -158,6 +158,13 @@ class Viewer {
     else await this.loadBundle(of);
   }
 
+  /** The hash of the pinned validators where this node names others by now, whose coming the proof has to show. */
+  since() {
+    const pinned = this.offered === null ? null : this.pins.of(this.offered.chain_id);
+    if (pinned === null || this.offered === null) return null;
+    return pinned.root.validators_hash === this.offered.validators_hash ? null : pinned.root.validators_hash;
+  }
+
   async loadOffered() {
     const path = this.host.dataset.trust;
     if (!path) return;
@@ -177,7 +184,11 @@ class Viewer {
       await this.run();
       return this.say("cannot-tell", [this.words("bad-of", { of })]);
     }
-    const { bytes, detail } = await load(this.host.dataset.from || of);
+    const from = this.host.dataset.from || of;
+    const since = this.since();
+    let { bytes, detail } = await load(since === null ? from : `${from}${from.includes("?") ? "&" : "?"}since=${since}`);
+    // A node that does not know the pinned validators still has an answer, under those whom it names.
+    if (bytes === null && since !== null) ({ bytes, detail } = await load(from));
     if (bytes !== null) return this.take(of, bytes, question);
     await this.run();
     this.say("cannot-tell", [this.words("no-bundle", { detail })]);

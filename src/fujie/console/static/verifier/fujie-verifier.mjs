@@ -4,7 +4,7 @@
  */
 
 export { CLOCK_DRIFT_MS, proveAll, proveReceipt, proveRecord, proveRecords } from "./answers.mjs";
-export { verifyBundle } from "./bundle.mjs";
+export { decodeBundle, verifyBundle } from "./bundle.mjs";
 export { fromHex, toHex } from "./bytes.mjs";
 export { checkCodebookEntry, codebookIdentifier, codebookLeaf, verifyCodebookEntries } from "./codebook.mjs";
 export { verifyCommit } from "./commit.mjs";
@@ -13,6 +13,7 @@ export { VerificationError } from "./errors.mjs";
 export { checkGenesis } from "./genesis.mjs";
 export { checkCharacters, faultOf, parseIdentifier, parsePeopleForm, peopleForm } from "./identifiers.mjs";
 export { decodeLightBlock, headerHash, headerLeaves, validatorsHash } from "./light-block.mjs";
+export { isAccountable, verifyFollows, verifyRoot } from "./light.mjs";
 export { verifyLogConsistency, verifyLogInclusion } from "./log-proof.mjs";
 export { inForce, skipTarget } from "./past.mjs";
 export { decode, encode, pathOf, placeOf, reasonOf, toJson } from "./records.mjs";

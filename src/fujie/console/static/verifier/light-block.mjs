@@ -19,8 +19,8 @@ export const FLAG = Object.freeze({ ABSENT: 1, COMMIT: 2, NIL: 3 });
  * @typedef {{ seconds: bigint, nanoseconds: bigint, bytes: Uint8Array }} Timestamp
  * @typedef {{ hash: Uint8Array, total: bigint, partsHash: Uint8Array, isNil: boolean, bytes: Uint8Array }} BlockId
  * @typedef {{ versionBytes: Uint8Array, appVersion: bigint, chainId: string, height: bigint, time: Timestamp, timeMs: number,
- *   lastBlockId: BlockId, hashes: Uint8Array[], validatorsHash: Uint8Array, appHash: Uint8Array,
- *   proposerAddress: Uint8Array }} Header
+ *   lastBlockId: BlockId, hashes: Uint8Array[], validatorsHash: Uint8Array, nextValidatorsHash: Uint8Array,
+ *   appHash: Uint8Array, proposerAddress: Uint8Array }} Header
  * @typedef {{ flag: number, address: Uint8Array, time: Timestamp, signature: Uint8Array }} CommitSig
  * @typedef {{ height: bigint, round: bigint, blockId: BlockId, signatures: CommitSig[] }} Commit
  * @typedef {{ address: Uint8Array, publicKey: Uint8Array, power: bigint, priority: bigint, bytes: Uint8Array }} Validator
@@ -92,6 +92,7 @@ export function decodeHeader(bytes) {
     lastBlockId: readBlockId(fields[5]),
     hashes: hashFields.map((field) => fields[field]),
     validatorsHash: fields[8],
+    nextValidatorsHash: fields[9],
     appHash: fields[11],
     proposerAddress: sized(fields[14], "the address of the proposer", 20),
   };

@@ -3,6 +3,7 @@
 import { toHex } from "./bytes.mjs";
 import { pack, Reader } from "./messagepack.mjs";
 import { QUERY_PATHS, REASONS, STATE, TYPES } from "./tables.mjs";
+import { oneOf } from "./types.mjs";
 
 /** @typedef {import("./types.mjs").Type} Type */
 
@@ -21,7 +22,23 @@ function typeNamed(name) {
  * @throws {VerificationError} `decode`
  */
 export function decode(name, bytes) {
-  const type = typeNamed(name);
+  return decodeAs(typeNamed(name), bytes);
+}
+
+/**
+ * Returns the one record that `bytes` are, of one of several types; the tag decides.
+ *
+ * @param {string[]} names
+ * @param {Uint8Array} bytes
+ * @returns {any} as {@link decode}
+ * @throws {VerificationError} `decode`
+ */
+export function decodeOneOf(names, bytes) {
+  return decodeAs(oneOf(...names.map(typeNamed)), bytes);
+}
+
+/** @param {Type} type @param {Uint8Array} bytes @returns {any} */
+function decodeAs(type, bytes) {
   const reader = new Reader(bytes);
   const value = type.read(reader);
   reader.end();

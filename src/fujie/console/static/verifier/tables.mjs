@@ -68,10 +68,14 @@ const SetValidator = record("SetValidator", 1112, {
     power: int(0n, 1000000000n),
     organisation: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
 });
+const FoundRoom = record("FoundRoom", 1113, {
+    room: text(1, 32, /^(?:[a-z]+)$/u),
+    part: bin(1, 61440),
+});
 const Propose = record("Propose", 1003, {
     account: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
     id: bin(16, 16),
-    action: oneOf(AdmitOrganisation, SuspendOrganisation, RestoreOrganisation, SuspendAccount, RestoreAccount, RecoverAccount, GrantRole, RevokeRole, SetQuota, SetParameters, ActivateRules, SetValidator),
+    action: oneOf(AdmitOrganisation, SuspendOrganisation, RestoreOrganisation, SuspendAccount, RestoreAccount, RecoverAccount, GrantRole, RevokeRole, SetQuota, SetParameters, ActivateRules, SetValidator, FoundRoom),
     deadline_ms: int(0n, 9007199254740992n),
 });
 const Vote = record("Vote", 1004, {
@@ -502,6 +506,15 @@ const Bundle = record("Bundle", 1, {
     log_size: int(0n, 9007199254740992n),
     items: list(1, 500, oneOf(Present, Absent, Logged)),
 });
+const BundleWithPath = record("BundleWithPath", 2, {
+    chain_id: text(1, 50),
+    light_block: bin(0, Infinity),
+    state_root: bin(32, 32),
+    log_root: bin(32, 32),
+    log_size: int(0n, 9007199254740992n),
+    items: list(1, 500, oneOf(Present, Absent, Logged)),
+    path: list(0, 64, bin(0, Infinity)),
+});
 const Meter = record("Meter", 1, {
     window: int(0n, 9007199254740992n),
     used: int(0n, 9007199254740992n),
@@ -546,10 +559,15 @@ const Rules = record("Rules", 1, {
     room: text(1, 32, /^(?:[a-z]+)$/u),
     versions: list(0, 256, RuleVersion),
 });
+const Founding = record("Founding", 1, {
+    room: text(1, 32, /^(?:[a-z]+)$/u),
+    version: int(0n, 1000000n),
+    height: int(0n, 9007199254740992n),
+});
 const Proposal = record("Proposal", 1, {
     id: bin(16, 16),
     proposer: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
-    action: oneOf(AdmitOrganisation, SuspendOrganisation, RestoreOrganisation, SuspendAccount, RestoreAccount, RecoverAccount, GrantRole, RevokeRole, SetQuota, SetParameters, ActivateRules, SetValidator),
+    action: oneOf(AdmitOrganisation, SuspendOrganisation, RestoreOrganisation, SuspendAccount, RestoreAccount, RecoverAccount, GrantRole, RevokeRole, SetQuota, SetParameters, ActivateRules, SetValidator, FoundRoom),
     votes: list(0, 64, text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u)),
     deadline_ms: int(0n, 9007199254740992n),
     status: oneOfWords("open", "carried", "withdrawn"),
@@ -602,6 +620,10 @@ const RulesQuery = record("RulesQuery", 1006, {
 });
 const MisbehaviourQuery = record("MisbehaviourQuery", 1007, {
     address: bin(20, 20),
+});
+const RoomsQuery = record("RoomsQuery", 1008, {});
+const FoundingQuery = record("FoundingQuery", 1009, {
+    room: text(1, 32, /^(?:[a-z]+)$/u),
 });
 const Evidence = record("Evidence", 1, {
     edition: text(1, 64, /^(?:[a-z0-9]+(?:-[a-z0-9]+)*)$/u),
@@ -675,6 +697,27 @@ const Series = record("Series", 1, {
 const Agency = record("Agency", 1, {
     agency: text(2, 2, /^(?:[A-Z]{2})$/u),
     account: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
+});
+const CodebookGenesis = record("CodebookGenesis", 1, {
+    edition: text(1, 64, /^(?:[a-z0-9]+(?:-[a-z0-9]+)*)$/u),
+    series: text(1, 20, /^(?:[A-Z0-9]+(?:-[A-Z0-9]+)*)$/u),
+    root: bin(32, 32),
+    size: int(1n, 131072n),
+    title: text(0, 200),
+    source: text(0, 200),
+});
+const CountryGenesis = record("CountryGenesis", 1, {
+    number: text(3, 3, /^(?:[0-9]{3})$/u),
+    name: text(1, 200),
+    attributes: list(0, 16, tuple(text(1, 32, /^(?:[a-z0-9]+(?:-[a-z0-9]+)*)$/u), text(0, 200))),
+    controllers: orNil(KeyPolicy),
+    delegation: orNil(Delegation),
+});
+const IdentityGenesis = record("IdentityGenesis", 1, {
+    agency: text(2, 2, /^(?:[A-Z]{2})$/u),
+    account: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
+    codebooks: list(0, 1000, CodebookGenesis),
+    countries: list(0, 1000, CountryGenesis),
 });
 const IdentityQuery = record("IdentityQuery", 2001, {
     identifier: text(0, 128, /^(?:[A-Z]{2}\.[0-9]{3}(?:\.[0-9A-Z]{1,32}){0,10})$/u),
@@ -757,6 +800,29 @@ const Balance = record("Balance", 1, {
     payments_today: int(0n, 9007199254740992n),
     meter: Meter,
 });
+const GenesisInstrument = record("GenesisInstrument", 1, {
+    instrument: text(3, 24, /^(?:[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*)$/u),
+    title: text(0, 200),
+    decimals: int(0n, 8n),
+    issuer: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
+    kind: oneOfNumbers(1),
+});
+const GenesisInstitution = record("GenesisInstitution", 1, {
+    institution: text(1, 64, /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$/u),
+    instrument: text(3, 24, /^(?:[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*)$/u),
+    quota_minor: int(0n, 9223372036854775807n),
+    salt_seed: bin(32, 32),
+});
+const GenesisLimits = record("GenesisLimits", 1, {
+    instrument: text(3, 24, /^(?:[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*)$/u),
+    wallet_class: int(1n, 99n),
+    entries: list(1, 32, LimitEntry),
+});
+const CurrencyGenesis = record("CurrencyGenesis", 1, {
+    instruments: list(1, 256, GenesisInstrument),
+    institutions: list(0, 1000, GenesisInstitution),
+    limits: list(0, 1000, GenesisLimits),
+});
 const WalletQuery = record("WalletQuery", 3001, {
     wallet: bin(16, 16),
 });
@@ -788,7 +854,7 @@ const IssueQuery = record("IssueQuery", 3008, {
 const RedemptionQuery = record("RedemptionQuery", 3009, {
     reference: bin(16, 16),
 });
-const Query = oneOf(AccountQuery, OrganisationQuery, ParametersQuery, ProposalQuery, ValidatorsQuery, RulesQuery, MisbehaviourQuery, IdentityQuery, NamespaceQuery, UsageQuery, AliasQuery, CodebookQuery, SeriesQuery, AgencyQuery, WalletQuery, BalanceQuery, InstrumentQuery, SupplyQuery, LimitsQuery, InstitutionQuery, VaultQuery, IssueQuery, RedemptionQuery);
+const Query = oneOf(AccountQuery, OrganisationQuery, ParametersQuery, ProposalQuery, ValidatorsQuery, RulesQuery, MisbehaviourQuery, RoomsQuery, FoundingQuery, IdentityQuery, NamespaceQuery, UsageQuery, AliasQuery, CodebookQuery, SeriesQuery, AgencyQuery, WalletQuery, BalanceQuery, InstrumentQuery, SupplyQuery, LimitsQuery, InstitutionQuery, VaultQuery, IssueQuery, RedemptionQuery);
 
 /** Every record by its name, and Operation, Event and Query for any of those. */
 export const TYPES = Object.freeze({
@@ -807,6 +873,7 @@ export const TYPES = Object.freeze({
   SetParameters,
   ActivateRules,
   SetValidator,
+  FoundRoom,
   Propose,
   Vote,
   Withdraw,
@@ -893,6 +960,7 @@ export const TYPES = Object.freeze({
   Absent,
   Logged,
   Bundle,
+  BundleWithPath,
   Meter,
   Standing,
   Misbehaviour,
@@ -900,6 +968,7 @@ export const TYPES = Object.freeze({
   Account,
   RuleVersion,
   Rules,
+  Founding,
   Proposal,
   Validator,
   MisbehaviourRecord,
@@ -914,6 +983,8 @@ export const TYPES = Object.freeze({
   ValidatorsQuery,
   RulesQuery,
   MisbehaviourQuery,
+  RoomsQuery,
+  FoundingQuery,
   Evidence,
   AliasName,
   Lineage,
@@ -925,6 +996,9 @@ export const TYPES = Object.freeze({
   CodebookEdition,
   Series,
   Agency,
+  CodebookGenesis,
+  CountryGenesis,
+  IdentityGenesis,
   IdentityQuery,
   NamespaceQuery,
   UsageQuery,
@@ -942,6 +1016,10 @@ export const TYPES = Object.freeze({
   Freeze,
   Wallet,
   Balance,
+  GenesisInstrument,
+  GenesisInstitution,
+  GenesisLimits,
+  CurrencyGenesis,
   WalletQuery,
   BalanceQuery,
   InstrumentQuery,
@@ -960,6 +1038,7 @@ export const STATE = Object.freeze([
   ["membership/account/<name>", Account, false],
   ["membership/meter/<name>", Meter, false],
   ["membership/rules/<room>", Rules, false],
+  ["membership/founding/<room>", Founding, false],
   ["membership/proposal/<identifier in 32 hexadecimal digits>", Proposal, false],
   ["membership/misbehaviour/<address in 40 hexadecimal digits>", MisbehaviourRecord, false],
   ["membership/governors", Governors, false],
@@ -993,6 +1072,8 @@ export const QUERY_PATHS = Object.freeze({
   ValidatorsQuery: "membership/validators",
   RulesQuery: "membership/rules/<room>",
   MisbehaviourQuery: "membership/misbehaviour/<address in 40 hexadecimal digits>",
+  RoomsQuery: "membership/rooms",
+  FoundingQuery: "membership/founding/<room>",
   IdentityQuery: "identity/id/<identifier>",
   NamespaceQuery: "identity/namespace/<prefix>",
   UsageQuery: "identity/usage/<prefix>",
@@ -1062,6 +1143,9 @@ export const REASONS = Object.freeze({
   1026: ["VALIDATOR_SET_WOULD_BE_EMPTY", "The last validator cannot be removed."],
   1027: ["TOO_FEW_GOVERNORS_WOULD_REMAIN", "Fewer governors than the threshold would be able to vote afterwards."],
   1028: ["MEMBERSHIP_GENESIS_INCONSISTENT", "The genesis of the room contradicts itself."],
+  1029: ["ROOM_NOT_IN_FORCE", "No version of the rules of the room that would be founded is in force yet."],
+  1030: ["ROOM_FOUNDED_ALREADY", "The room began with the chain, by an earlier vote, or with nothing to found."],
+  1031: ["FOUNDING_UNREADABLE", "What the room would begin with is not the canonical form of its genesis."],
   2001: ["IDENTIFIER_UNKNOWN", "The identifier was never allocated."],
   2002: ["NAMESPACE_UNKNOWN", "The prefix was never delegated, so nothing is decided under it."],
   2003: ["AUTHORITY_NOT_ACTIVE", "The identifier whose keys authorise the operation is suspended or retired."],

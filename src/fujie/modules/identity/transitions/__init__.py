@@ -7,7 +7,7 @@ from fujie.core.context import Context
 from fujie.core.room import Event, Handler, Operation, Room
 from fujie.core.state import Key, State
 from fujie.modules.identity import operations, queries, state_keys
-from fujie.modules.identity.genesis import found
+from fujie.modules.identity.genesis import GENESIS, found
 from fujie.modules.identity.queries import Authority
 from fujie.modules.identity.transitions import aliases, allocation, authority, codebooks, delegation, life
 
@@ -81,4 +81,5 @@ ROOM_V1: Final = Room(
         operations.ReleaseAlias: _handler(authority.of_level_above, aliases.release_alias, _of_alias),
     },
     found,
+    part=GENESIS,
 )

@@ -1,6 +1,7 @@
 """The rules of membership, version 1: for every operation who may ask for it, what it is charged, what it does."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -54,4 +55,10 @@ HANDLERS: Final[Mapping[type[Operation], Handler]] = MappingProxyType(
     }
 )
 
-ROOM_V1: Final = Room("membership", 1, HANDLERS, found, record_misbehaviour)
+
+def governing(rooms: Mapping[str, Room]) -> dict[type[Operation], Handler]:
+    """Return the handlers that need to know which rooms are in force: a vote may found one of them."""
+    return {Vote: HANDLERS[Vote]._replace(transition=partial(vote, rooms=rooms))}
+
+
+ROOM_V1: Final = Room("membership", 1, HANDLERS, found, record_misbehaviour, governing=governing)

@@ -5,7 +5,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from fujie.core.context import Context
-from fujie.core.errors import Refused
+from fujie.core.errors import DecodeError, Refused
+from fujie.core.room import Room
 from fujie.core.signing import is_sound_public_key
 from fujie.core.state import State
 from fujie.core.versions import first
@@ -21,6 +22,8 @@ from fujie.modules.membership.records import (
     Action,
     ActivateRules,
     AdmitOrganisation,
+    Founding,
+    FoundRoom,
     Governors,
     GrantRole,
     Organisation,
@@ -50,9 +53,12 @@ from fujie.modules.membership.transitions.rewrite import (
 )
 
 
-def carry_out(state: State, context: Context, action: Action) -> None:
-    """Do what ``action`` says, or refuse with its reason before anything is written."""
-    _CARRY_OUT[type(action)](state, context, action)
+def carry_out(state: State, context: Context, action: Action, rooms: Mapping[str, Room]) -> None:
+    """Do what ``action`` says, or refuse with its reason before anything is written. ``rooms``: those in force, by name."""
+    if isinstance(action, FoundRoom):
+        found_room(state, context, action, rooms)
+    else:
+        _CARRY_OUT[type(action)](state, context, action)
 
 
 # Organisations and accounts.
@@ -247,6 +253,29 @@ def activate_rules(state: State, context: Context, action: ActivateRules) -> Non
     state.put(state_keys.rules(action.room), Rules(action.room, after))
     if before is None:
         state.put(state_keys.ROOMS_KEY, Rooms(tuple(sorted((*rooms, action.room)))))
+
+
+def found_room(state: State, context: Context, action: FoundRoom, rooms: Mapping[str, Room]) -> None:
+    """Let a room begin, by the same function with which it begins in a genesis.
+
+    Not before its rules are in force: until then a program that lacks them must reach the same verdict as one that has them.
+
+    Refuses, in order: ROOM_NOT_IN_FORCE, ROOM_FOUNDED_ALREADY, FOUNDING_UNREADABLE; then with the reasons of the room's own
+    genesis.
+    """
+    room = rooms.get(action.room)
+    if room is None:
+        raise Refused(MembershipReason.ROOM_NOT_IN_FORCE)
+    if room.part is None or queries.has_begun(state, room.name):
+        raise Refused(MembershipReason.ROOM_FOUNDED_ALREADY)
+    try:
+        part = room.part.decode(action.part)
+    except DecodeError:
+        raise Refused(MembershipReason.FOUNDING_UNREADABLE) from None
+    room.genesis(state, context, part)
+    # From here nothing may refuse.
+
+    state.put(state_keys.founding(room.name), Founding(room.name, room.version, context.height))
 
 
 def set_validator(state: State, context: Context, action: SetValidator) -> None:

@@ -1,9 +1,13 @@
 """The life of a proposal: open, then carried by the vote that reaches the threshold, or withdrawn, or past its deadline."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from msgspec.structs import replace
 
 from fujie.core.context import Context
 from fujie.core.errors import Refused
+from fujie.core.room import Room
 from fujie.core.state import State
 from fujie.modules.membership import queries, state_keys
 from fujie.modules.membership.events import Proposed, Voted, Withdrawn
@@ -43,8 +47,10 @@ def propose(state: State, context: Context, operation: Propose) -> Proposed:
     return event
 
 
-def vote(state: State, context: Context, operation: Vote) -> Voted:
+def vote(state: State, context: Context, operation: Vote, rooms: Mapping[str, Room] = MappingProxyType({})) -> Voted:
     """Count the vote of a governor, and carry the action out if it is the one that reaches the threshold.
+
+    ``rooms``: those in force, by name; an action may found one.
 
     Votes of accounts that no longer hold the role are struck out; those of suspended governors stand but do not count.
 
@@ -63,7 +69,7 @@ def vote(state: State, context: Context, operation: Vote) -> Voted:
     carried = counted >= queries.parameters(state).governance_threshold
     if carried:
         # The action refuses before it writes anything, so this is still the place to refuse.
-        carry_out(state, context, proposal.action)
+        carry_out(state, context, proposal.action, rooms)
     # From here nothing may refuse.
 
     status = ProposalStatus.CARRIED if carried else ProposalStatus.OPEN

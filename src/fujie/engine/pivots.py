@@ -1,0 +1,106 @@
+"""Where validators changed: what leads somebody who knows old validators to the present ones.
+
+A *pivot* is the last block that a set of validators signed before others did: its header announces them. The engines note
+it in the batch of the block itself. From pivot to pivot, and over the block after each, a short path leads across any
+number of changes, also where none of the old validators stayed.
+"""
+
+from collections import OrderedDict
+from typing import Final, Protocol
+
+from fujie.core.limits import BUNDLE_PATH_MAX
+from fujie.engine.executor import HEAD
+from fujie.engine.stored_block import block_at, note_pivot, pivot_in
+from fujie.proof.light import shortened
+from fujie.proof.light_block import LightBlock
+from fujie.proof.trust import TRUST_PERIOD_MS_DEFAULT
+from fujie.store.base import Store, WriteBatch
+from fujie.store.layout import META_HEAD, Table
+
+KEPT_PATHS: Final = 64  # one for each set that somebody still has pinned
+
+
+class Changed(Protocol):
+    """The part of ``engine.base.Served`` that paths are made of."""
+
+    def light_block(self, height: int) -> LightBlock | None:
+        """See ``Served``."""
+        ...
+
+    def pivot(self, validators_hash: bytes) -> int | None:
+        """See ``Served``."""
+        ...
+
+
+def ensure_pivots(store: Store) -> None:
+    """Note the pivots of a store whose blocks a program wrote that did not note them; reads every block then."""
+    first, newest = next(iter(store.scan(Table.BLOCKS)), None), store.get(Table.META, META_HEAD)
+    if first is None or newest is None:
+        return
+    known, last = block_at(store.get, int.from_bytes(first[0], "big")), block_at(store.get, HEAD.decode(newest).height)
+    if known is None or last is None or known.header.validators_hash == last.header.validators_hash:
+        return
+    if pivot_in(store.get, known.header.validators_hash) is None:
+        rebuild_pivots(store)
+
+
+def rebuild_pivots(store: Store) -> None:
+    """Note all pivots of the blocks in ``store`` anew. Reads every block."""
+    batch = WriteBatch()
+    for key, _ in store.scan(Table.BLOCKS):
+        block = block_at(store.get, int.from_bytes(key, "big"))
+        if block is not None:
+            note_pivot(batch, block.header)
+    store.commit(batch)
+
+
+class Paths:
+    """Paths from old validators to the signers of a block, each made once while these stay. Any thread may call."""
+
+    def __init__(self, engine: Changed) -> None:
+        self._engine = engine
+        self._kept: OrderedDict[tuple[bytes, bytes], list[LightBlock]] = OrderedDict()
+
+    def to(self, block: LightBlock, since: bytes) -> list[LightBlock] | None:
+        """Return light blocks that lead from the validators with hash ``since`` to ``block``, which is not among them.
+
+        The first is of those validators, each further one follows on the one before it, and ``block`` on the last.
+        Empty where ``block`` is theirs. None where the store does not know them, or not how others came after them.
+        """
+        signers = block.header.validators_hash
+        if since == signers:
+            return []
+        kept = self._kept.get((since, signers))
+        if kept is None:
+            made = self._made(since, signers)
+            if made is None:
+                return None
+            kept = self._kept[since, signers] = made
+            while len(self._kept) > KEPT_PATHS:
+                self._kept.popitem(last=False)
+        if kept[-1].header.height < block.header.height:
+            return kept
+        if kept[-1].header.height > block.header.height:
+            return None  # of a time before the newest of these changes
+        # It is the first block of its validators itself.
+        return _shortened([*kept[:-1], block])[:-1]
+
+    def _made(self, since: bytes, signers: bytes) -> list[LightBlock] | None:
+        """Return a path that ends with the first block of ``signers``."""
+        blocks: list[LightBlock] = []
+        at = since
+        while at != signers:
+            height = self._engine.pivot(at)
+            if height is None or (blocks and height < blocks[-1].header.height):
+                return None
+            last, first = self._engine.light_block(height), self._engine.light_block(height + 1)
+            if last is None or first is None:
+                return None
+            blocks += [last, first] if not blocks or height > blocks[-1].header.height else [first]
+            at = first.header.validators_hash
+        return _shortened(blocks)
+
+
+def _shortened(blocks: list[LightBlock]) -> list[LightBlock]:
+    made = shortened(blocks, period_ms=TRUST_PERIOD_MS_DEFAULT)
+    return made if len(made) < BUNDLE_PATH_MAX else shortened(blocks)

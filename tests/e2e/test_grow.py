@@ -1,0 +1,172 @@
+"""The owner of an embedded chain and three organisations grow it together, each on its own folder, with the program as people run it."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from fujie.client.client import Client
+from fujie.client.http import HttpTransport
+from fujie.node.cometbft_home import comet_status
+from fujie.node.doctor.scene import Scene
+from fujie.node.folder import Folder
+from fujie.node.handover import ended_in, handover_folder
+from fujie.proof.light_block import decode_light_block
+from fujie.proof.trust import encode_trust
+from tests.e2e.cli_node import START_S
+from tests.e2e.test_ceremony import Organisation, until
+from tests.light import comet_light
+
+pytestmark = [pytest.mark.go, pytest.mark.slow]
+
+OTHERS = ("east", "north", "west")
+DAY_MS = 86_400_000
+
+
+class Town:
+    """All of them. ``before`` is what the chain answered before it grew, ``height`` its last embedded block."""
+
+    def __init__(self, place: Path) -> None:
+        self.owner = Organisation(place, "owner")
+        self.others = [Organisation(place, name) for name in OTHERS]
+        self.owner.run("init", "--name", "town")
+        self.owner.launch()
+        until(self.owner.is_ready)
+        self.trust = self.owner.folder.trust()
+        allocated = self.owner.json("id", "allocate", "ZZ.000", "GAS", "--kind", "department", "--name", "Gas works")
+        self.first = bytes.fromhex(allocated["transaction_id"])
+        self.height = 0
+
+    @property
+    def all(self) -> list[Organisation]:
+        return [self.owner, *self.others]
+
+    def requests(self) -> list[str]:
+        return [str(each.request) for each in self.all]
+
+    def client(self, of: Organisation) -> Client:
+        """A client that knows the trust root from before it grew, and nothing else."""
+        return Client(HttpTransport(f"http://127.0.0.1:{of.port}"), self.trust)
+
+    def agree(self) -> bool:
+        return len({Scene(each.folder).stored.head.app_hash for each in self.all}) == 1
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The chain when it has grown, and all four nodes run."""
+    found = Town(tmp_path_factory.mktemp("town"))
+    owner = found.owner
+    try:
+        assert "too few" in owner.run("network", "grow", found.requests()[0], code=1)
+        assert owner.is_ready(), "what is refused changes nothing"
+        said = owner.json("network", "grow", *found.requests(), "--yes")
+        assert owner.process is not None
+        assert owner.process.wait(START_S) == 0, "the node ends when it has handed over"
+        assert said["validators"] == sorted(each.name for each in found.all)
+        found.height = said["height"]
+        for each in found.others:
+            joined = each.json("network", "join", str(handover_folder(owner.folder)))
+            assert joined["chain_id"] == found.trust.chain_id
+            assert each.folder.trust() == found.trust
+        for each in found.all:
+            each.launch()
+        for each in found.all:
+            until(each.is_ready)
+        yield found
+    finally:
+        for each in found.all:
+            if each.process is not None and each.process.poll() is None:
+                each.stop()
+
+
+def test_all_of_them_make_blocks_and_clients_keep_url_and_trust_root(town: Town) -> None:
+    town.owner.run("id", "allocate", "ZZ.000", "WATER", "--kind", "department", "--name", "Water works")
+    until(town.agree)
+    assert [comet_status(each.folder).power for each in town.all] == [10] * 4
+    for each in town.all:
+        with town.client(each) as client:
+            assert client.resolve("ZZ.000.WATER").record is not None
+            receipt = client.receipt(town.first)
+            assert receipt is not None
+            assert receipt.header.height > town.height >= receipt.receipt.height
+
+
+def test_the_light_client_of_cometbft_crosses_over(town: Town) -> None:
+    with town.client(town.owner) as client:
+        newest = client.parameters().header.height
+        found = [client.transport.light_block(height) for height in range(1, newest + 1)]
+    blocks = [data for data in found if data is not None]
+    assert len(blocks) == newest
+    now_ms = decode_light_block(blocks[-1]).header.time_ms + 1_000
+    counts = comet_light.verify(town.trust.chain_id, blocks, now_ms=now_ms, trusting_period_ms=14 * DAY_MS)
+    assert counts["sequential_client_height"] == counts["skipping_client_height"] == newest
+    assert counts["adjacent"] == newest - 1
+
+
+def test_events_and_lists_run_across_the_change(town: Town) -> None:
+    url = f"http://127.0.0.1:{town.owner.port}"
+    heights: list[int] = []
+    with urllib.request.urlopen(f"{url}/events?after=0.0", timeout=START_S) as stream:
+        for line in stream:
+            if line.startswith(b"data: ") and b'"app_hash"' in line:
+                heights.append(int(json.loads(line[6:])["height"]))
+                if heights[-1] > town.height:
+                    break
+    assert heights == list(range(1, town.height + 2))
+    give_up = time.monotonic() + START_S
+    while True:
+        lists = town.owner.json("proposal", "list")["proposals"]
+        if len(lists) == 7 and {each["status"] for each in lists} == {"carried"}:
+            break
+        assert time.monotonic() < give_up, lists
+        time.sleep(0.2)
+
+
+def test_nothing_is_wrong_with_any_of_the_nodes(town: Town) -> None:
+    until(town.agree)
+    for each in town.all:
+        assert each.json("check")["findings"] == []
+        found = each.json("doctor")["findings"]
+        assert [one for one in found if one["verdict"] == "fail"] == []
+
+
+def test_the_command_may_be_run_again_and_changes_nothing(town: Town) -> None:
+    until(town.agree)
+    before = ended_in(town.owner.folder)
+    said = town.owner.json("network", "grow")
+    assert said["height"] == town.height
+    assert ended_in(town.owner.folder) == before
+    assert town.owner.is_ready()
+
+
+def test_a_node_that_lost_its_chain_is_recovered_from_what_was_handed_over(town: Town) -> None:
+    west = town.others[-1]
+    west.stop()
+    head = Scene(town.owner.folder).stored.head.height
+    handover = handover_folder(town.owner.folder)
+    assert "--handover" in west.run("network", "recover", "--above", str(head + 5), code=1)
+    west.run("network", "recover", "--above", str(head + 5), "--handover", str(handover))
+    west.launch()
+    until(west.is_ready)
+    town.owner.run("id", "allocate", "ZZ.000", "POST", "--kind", "department", "--name", "Post office")
+    until(town.agree)
+    assert west.json("check")["findings"] == []
+
+
+def test_a_snapshot_of_the_chain_that_grew_loads_with_a_root_of_those_who_signed_it(town: Town) -> None:
+    until(town.agree)
+    path = town.owner.work / "grown.snapshot"
+    town.owner.run("snapshot", "save", str(path))
+    loaded = town.owner.work / "loaded"
+    header = Scene(town.owner.folder).stored.header
+    assert header is not None
+    trust = town.owner.work / "now.json"
+    trust.write_bytes(encode_trust(replace(town.trust, validators_hash=header.validators_hash.hex())))
+    town.owner.run("--home", str(loaded), "snapshot", "load", str(path), "--trust", str(trust))
+    Folder(loaded).write_trust(town.trust)  # from then on as before
+    assert town.owner.json("--home", str(loaded), "check")["findings"] == []

@@ -1,0 +1,220 @@
+"""A late node begins from a snapshot of its peers, with the program as people run it and a real CometBFT."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fujie.client.http import HttpTransport
+from fujie.core.reasons import TransactionReason
+from fujie.engine.cometbft.rpc import Rpc
+from fujie.engine.executor import LOG_ENTRY
+from fujie.node.cometbft_file import read_comet_file
+from fujie.node.cometbft_home import RPC_NAME
+from fujie.node.folder import Folder
+from fujie.node.network import PEER_PORTS
+from fujie.node.state_sync import read_progress
+from fujie.proof.validators import ValidatorSet
+from fujie.store.layout import Table
+from fujie.store.reading import open_for_reading
+from fujie.store.snapshot import META_ORIGIN, read_origin
+from tests.e2e.cli_node import CliNode, free_port, is_free
+
+pytestmark = [pytest.mark.go, pytest.mark.slow]
+
+GIVE_UP_S = 240.0
+EVERY_S = 3
+
+
+class TwoNodes(CliNode):
+    """A network of two validators that take snapshots often, and a third folder that comes late."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        del self.environment["FUJIE_PORT"]
+        self.environment["XDG_DATA_HOME"] = str(place / "user")
+        self.run("network", "create", "two", "--validators", "2", "--port-base", str(free_ports()))
+        for node in ("node1", "node2"):
+            with (self.folder(node).home / "fujie.toml").open("a") as file:
+                file.write(f"[snapshots]\nevery_s = {EVERY_S}\n")
+        self.run("network", "start", "two")
+
+    def folder(self, node: str) -> Folder:
+        return Folder(self.home / "networks" / "two" / node)
+
+    def at(self, node: str, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """Run a command with the keys of node1 against a node."""
+        url = self.states()[node]["url"]
+        return self.json("--home", str(self.folder("node1").home), "--url", url, *arguments, code=code)
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        said = self.json("network", "status", "two")
+        return {each["node"]: each for each in said["nodes"]}
+
+    def wait(self, until: Callable[[dict[str, dict[str, Any]]], bool]) -> dict[str, dict[str, Any]]:
+        give_up = time.monotonic() + GIVE_UP_S
+        while not until(states := self.states()):
+            assert time.monotonic() < give_up, json.dumps(states, indent=1)
+            time.sleep(0.2)
+        return states
+
+    def pay_until_snapshot(self) -> dict[str, Any]:
+        """Make payments until a snapshot of what came after the first one may be offered; return the first one."""
+        paid = self.at("node1", "pay", "alice", "shop", "12.50")
+        give_up = time.monotonic() + GIVE_UP_S
+        while not has_snapshot(self.folder("node1"), paid["height"]):
+            assert time.monotonic() < give_up
+            self.at("node1", "pay", "bob", "shop", "0.01")
+        for _ in range(2):
+            self.at("node1", "pay", "bob", "shop", "0.01")
+        return paid
+
+    def kill_while_it_begins(self, late: Folder) -> None:
+        """Start the late node, and kill it as soon as it looks for a snapshot."""
+        with (self.work / "late.out").open("w") as out:
+            process = subprocess.Popen(
+                [*self.program, "--home", str(late.home), "up"],
+                env=self.environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        give_up = time.monotonic() + GIVE_UP_S
+        while not read_progress(late):
+            assert time.monotonic() < give_up
+            assert process.poll() is None, (self.work / "late.out").read_text("utf-8")
+            time.sleep(0.05)
+        process.kill()
+        process.wait(GIVE_UP_S)
+
+    def join_late(self) -> Folder:
+        """Have node3 join as a replica that begins from a snapshot."""
+        late, genesis = self.folder("node3"), self.home / "two.genesis"
+        first = self.folder("node1").home
+        self.run("--home", str(first), "genesis", "export", str(genesis))
+        peers: list[str] = []
+        urls: list[str] = []
+        for node in ("node1", "node2"):
+            shown = self.json("--home", str(self.folder(node).home), "network", "show")
+            peers += ["--peer", f"{shown['node_id']}@{shown['listen']}"]
+            urls += ["--state-sync", self.states()[node]["url"]]
+        self.run(
+            "--home", str(late.home), "network", "join", str(genesis), "--replica", *peers,
+            "--listen", f"127.0.0.1:{free_port()}", *urls,
+        )  # fmt: skip
+        (late.home / "fujie.toml").write_text(
+            f"[http]\nport = {free_port()}\nreaders = 1\n[snapshots]\nevery_s = {EVERY_S}\n"
+        )
+        return late
+
+
+def free_ports() -> int:
+    """Return a base above which two nodes and their peers find ports that are free now."""
+    while True:
+        base = min(free_port(), 65_535 - 2 * PEER_PORTS)
+        if all(is_free(base + number + more) for number in (1, 2) for more in (0, PEER_PORTS)):
+            return base
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
+    network = TwoNodes(tmp_path_factory.mktemp("sync"))
+    yield network
+    network.run("network", "stop", "two")
+
+
+def test_a_late_node_begins_from_a_snapshot_and_is_a_node_like_every_other(two: TwoNodes) -> None:
+    paid = two.pay_until_snapshot()
+    late = two.join_late()
+    two.kill_while_it_begins(late)
+    two.run("network", "start", "two")
+    states = two.wait(agree)
+    assert [state["problem"] for state in states.values()] == [""] * 3
+    assert read_comet_file(late).state_sync is None
+    height = began_at(late)
+    assert height > paid["height"]
+
+    # It has no block from before, says so, and proves what stands as the others do.
+    url = states["node3"]["url"]
+    for missing in (1, height - 1):
+        assert httpx.get(f"{url}/blocks/{missing}").json()["type"].endswith("/problems/BLOCK_ABSENT")
+    for there in (height, height + 1):
+        assert httpx.get(f"{url}/blocks/{there}").status_code == httpx.codes.OK
+    read = [two.at(node, "wallet", "balance", "shop") for node in ("node1", "node3")]
+    assert read[0]["record"] == read[1]["record"]
+    assert read[1]["proof"]["verified"] is True
+
+    # CometBFT takes turns there as everywhere: nobody signs for that.
+    common = min(state["height"] for state in states.values())
+    turns = [turns_at(two.folder(node), common) for node in ("node1", "node3")]
+    assert turns[0] == turns[1]
+
+    # What was carried out before it began is not carried out again, and it takes and proves what is new.
+    index, raw = logged(two.folder("node1"), paid["transaction_id"])
+    # (Where the machine is slow it has expired by now; tests/abci/test_state_sync.py repeats in time.)
+    transport = HttpTransport(url)
+    refused = {TransactionReason.TRANSACTION_REPEATED, TransactionReason.TRANSACTION_EXPIRED}
+    assert transport.dry_run(raw).code in refused
+    [again] = transport.submit([raw])
+    assert (again.code, again.log_index) in {(0, index), (TransactionReason.TRANSACTION_EXPIRED, None)}
+    transport.close()
+    entries = two.states()["node1"]["log_size"]
+    after = two.at("node3", "pay", "bob", "shop", "0.02")
+    assert after["proof"]["verified"] is True
+    states = two.wait(agree)
+    assert states["node3"]["log_size"] == entries + 1
+
+
+def test_it_keeps_snapshots_itself_and_its_folder_is_whole(two: TwoNodes) -> None:
+    late = two.folder("node3")
+    give_up = time.monotonic() + GIVE_UP_S
+    while not has_snapshot(late, began_at(late)):
+        assert time.monotonic() < give_up
+        two.at("node1", "pay", "bob", "shop", "0.01")
+    two.run("network", "stop", "two")
+    for node in ("node1", "node3"):
+        checked = two.json("--home", str(two.folder(node).home), "check")
+        assert checked["findings"] == []
+
+
+def has_snapshot(folder: Folder, above: int) -> bool:
+    return any(int(path.stem) > above for path in folder.snapshots.glob("*.contents"))
+
+
+def agree(states: dict[str, dict[str, Any]]) -> bool:
+    """Tell whether all nodes stand at one height with one app hash."""
+    return len({(each["height"], each["app_hash"]) for each in states.values()}) == 1
+
+
+def began_at(folder: Folder) -> int:
+    """Return the block with which the chain of a folder begins."""
+    store = open_for_reading("sqlite", folder.chain)
+    origin = store.get(Table.META, META_ORIGIN)
+    store.close()
+    assert origin is not None
+    return read_origin(origin).height
+
+
+def logged(folder: Folder, identifier: str) -> tuple[int, bytes]:
+    """Return the place of a transaction in the log, and its bytes."""
+    store = open_for_reading("sqlite", folder.chain)
+    index = store.get(Table.TRANSACTION_INDEX, bytes.fromhex(identifier))
+    assert index is not None
+    entry = store.get(Table.LOG_ENTRIES, index)
+    store.close()
+    assert entry is not None
+    return int.from_bytes(index, "big"), LOG_ENTRY.decode(entry).transaction
+
+
+def turns_at(folder: Folder, height: int) -> ValidatorSet:
+    """Return the validators of a height with their priorities, as the CometBFT of a node knows them."""
+    rpc = Rpc(folder.home / "run" / RPC_NAME)
+    try:
+        return rpc.validators(height)
+    finally:
+        rpc.close()

@@ -1,0 +1,152 @@
+"""Paths that a node makes for those who know old validators: across any change, and none where it does not know how."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import pytest
+
+from fujie.core.encoding import encode
+from fujie.engine.executor import Head
+from fujie.engine.pivots import Paths, ensure_pivots, rebuild_pivots
+from fujie.engine.stored_block import light_block_at, pivot_in, put_block
+from fujie.proof.light import accountable, verify_path
+from fujie.proof.light_block import LightBlock
+from fujie.proof.trust import TRUST_PERIOD_MS_DEFAULT
+from fujie.proof.validators import validator_set_hash
+from fujie.store.base import Store, WriteBatch
+from fujie.store.layout import META_HEAD, META_PIVOT, Table
+from tests.light.embedded_chain import make_chain, set_of
+from tests.store.kinds import memory_store
+
+ALONE = {1: 10}
+FOUR = {11: 10, 12: 10, 13: 10, 14: 10}
+FIVE = FOUR | {15: 10}
+OTHERS = {12: 10, 13: 10, 21: 10, 22: 10, 23: 10}
+HEIGHTS: Sequence[Mapping[int, int]] = [ALONE] * 10 + [FOUR] * 8 + [FIVE] + [OTHERS] * 6 + [FIVE] * 5
+DAY_MS = 86_400_000
+
+
+class Node:
+    """The store of a node, as every engine fills it block by block, and what paths are made of."""
+
+    def __init__(self, blocks: Sequence[LightBlock]) -> None:
+        self.store: Store = memory_store()
+        for block in blocks:
+            batch = WriteBatch()
+            put_block(batch, block, results_hash=bytes(32), first_index=0, transactions=0)
+            header = block.header
+            head = Head(header.height, header.time_ms, bytes(32), bytes(32), bytes(32), 0)
+            batch.put(Table.META, META_HEAD, encode(head))
+            self.store.commit(batch)
+
+    def light_block(self, height: int) -> LightBlock | None:
+        return light_block_at(self.store.get, height)
+
+    def pivot(self, validators_hash: bytes) -> int | None:
+        return pivot_in(self.store.get, validators_hash)
+
+
+def of(powers: Mapping[int, int]) -> bytes:
+    return validator_set_hash(set_of(powers))
+
+
+@pytest.fixture(scope="module")
+def chain() -> list[LightBlock]:
+    return make_chain(HEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def node(chain: list[LightBlock]) -> Node:
+    return Node(chain)
+
+
+def test_leads_from_every_former_set_to_every_later_block(chain: list[LightBlock], node: Node) -> None:
+    paths = Paths(node)
+    found = 0
+    for powers, last in ((ALONE, 10), (FOUR, 18), (OTHERS, 25)):
+        for block in chain[last:]:
+            path = paths.to(block, of(powers))
+            assert path, (powers, block.header.height)
+            assert path[0].header.validators_hash == of(powers)
+            verify_path([*path, block])
+            found += 1
+    assert found > 30
+
+
+def test_a_path_is_empty_where_the_signers_are_those_already(chain: list[LightBlock], node: Node) -> None:
+    assert Paths(node).to(chain[-1], of(FIVE)) == []
+    assert Paths(node).to(chain[3], of(ALONE)) == []
+
+
+def test_the_last_and_the_first_lead_across_where_nobody_stayed(chain: list[LightBlock], node: Node) -> None:
+    path = Paths(node).to(chain[14], of(ALONE))
+    assert path is not None
+    assert [block.header.height for block in path] == [10, 11]
+
+
+def test_nothing_is_made_up_for_whom_the_node_does_not_know(chain: list[LightBlock], node: Node) -> None:
+    paths = Paths(node)
+    assert paths.to(chain[-1], bytes(32)) is None
+    assert paths.to(chain[5], of(FOUR)) is None  # before they signed at all
+
+
+def test_blocks_that_are_gone_make_no_path(chain: list[LightBlock]) -> None:
+    late = Node(chain[14:])  # of a folder that was loaded from a snapshot
+    assert Paths(late).to(chain[-1], of(ALONE)) is None
+    assert Paths(late).to(chain[-1], of(FOUR))
+
+
+def test_a_path_is_made_once_while_validators_stay(chain: list[LightBlock], node: Node) -> None:
+    asked: list[int] = []
+
+    class Counting(Node):
+        def __init__(self) -> None:
+            self.store = node.store
+
+        def light_block(self, height: int) -> LightBlock | None:
+            asked.append(height)
+            return super().light_block(height)
+
+    paths = Paths(Counting())
+    first = paths.to(chain[27], of(ALONE))
+    count = len(asked)
+    assert count
+    assert paths.to(chain[28], of(ALONE)) == first
+    assert len(asked) == count
+
+
+def test_signers_on_a_path_could_be_held_to_account_however_long_a_set_stayed() -> None:
+    slow = make_chain([FOUR] * 4 + [FIVE] * 4 + [OTHERS] * 3, interval_ms=10 * DAY_MS)
+    path = Paths(Node(slow)).to(slow[-1], of(FOUR))
+    assert path is not None
+    headers = [block.header for block in [*path, slow[-1]]]
+    assert all(accountable(a, b, TRUST_PERIOD_MS_DEFAULT) for a, b in pairwise(headers))
+    verify_path([*path, slow[-1]])
+
+
+def test_pivots_are_found_again_in_the_blocks(chain: list[LightBlock], node: Node) -> None:
+    noted = {powers: node.pivot(of(dict(powers))) for powers in map(tuple, (ALONE.items(), FOUR.items()))}
+    bare = Node(chain)
+    for powers in (ALONE, FOUR, FIVE, OTHERS):
+        batch = WriteBatch()
+        batch.delete(Table.META, META_PIVOT + of(powers))
+        bare.store.commit(batch)
+    assert bare.pivot(of(ALONE)) is None
+    ensure_pivots(bare.store)
+    assert (
+        {powers: bare.pivot(of(dict(powers))) for powers in noted}
+        == noted
+        == {
+            tuple(ALONE.items()): 10,
+            tuple(FOUR.items()): 18,
+        }
+    )
+    rebuild_pivots(bare.store)
+    assert (bare.pivot(of(FIVE)), bare.pivot(of(OTHERS))) == (19, 25)
+
+
+def test_a_store_without_blocks_or_change_needs_no_pivots(chain: list[LightBlock]) -> None:
+    ensure_pivots(memory_store())
+    alone = Node(chain[:5])
+    ensure_pivots(alone.store)
+    assert alone.pivot(of(ALONE)) is None

@@ -1,0 +1,100 @@
+"""Which header a node believes first that begins from a snapshot: an old one, of the pinned validators, and cheaply."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from fujie.core.errors import OperationalError
+from fujie.node.light_nodes import TRUST_PART, LightNode, believe
+from fujie.proof.light import Expired
+from fujie.proof.light_block import LightBlock
+from fujie.proof.trust import TrustRoot
+from fujie.proof.validators import validator_set_hash
+from tests.light.embedded_chain import CHAIN_ID, INTERVAL_MS, START_MS, make_chain
+from tests.light.memory_provider import MemoryProvider
+
+FOUR = {1: 10, 2: 10, 3: 10, 4: 10}
+FIVE = {2: 10, 3: 10, 4: 10, 5: 10}
+PERIOD_MS = 100 * INTERVAL_MS
+
+
+def node_of(blocks: Sequence[LightBlock]) -> LightNode:
+    node = LightNode("http://127.0.0.1:1")
+    node.close()
+    node._provider = MemoryProvider("memory", blocks)  # type: ignore[assignment]
+    return node
+
+
+def asked(node: LightNode) -> int:
+    return len(node._provider.asked)  # type: ignore[attr-defined]
+
+
+def chain_of(powers: Sequence[Mapping[int, int]]) -> tuple[list[LightBlock], int]:
+    """A chain, and the time right after its newest block."""
+    blocks = make_chain(powers)
+    return blocks, START_MS + len(blocks) * INTERVAL_MS
+
+
+def root_of(block: LightBlock) -> TrustRoot:
+    validators = validator_set_hash(block.validators).hex()
+    return TrustRoot(chain_id=CHAIN_ID, validators_hash=validators, state_tree_depth=4, trust_period_ms=PERIOD_MS)
+
+
+def test_believes_an_old_header_of_the_same_validators_with_few_questions() -> None:
+    blocks, now_ms = chain_of([FOUR] * 300)
+    nodes = [node_of(blocks), node_of(blocks)]
+    client, believed = believe(root_of(blocks[0]), nodes, None, lambda: now_ms)
+    age_ms = now_ms - believed.header.time_ms
+    assert PERIOD_MS * TRUST_PART - 2 * INTERVAL_MS <= age_ms <= PERIOD_MS * TRUST_PART
+    before = asked(nodes[0])
+    assert before < 20
+    for height in (300, 260, 299):
+        assert client.at(height) == blocks[height - 1]
+    assert asked(nodes[0]) - before < 10, "headers are skipped, not walked"
+
+
+def test_goes_over_changes_of_validators() -> None:
+    blocks, now_ms = chain_of([FOUR] * 60 + [FIVE] * 40)
+    client, believed = believe(root_of(blocks[0]), [node_of(blocks), node_of(blocks)], None, lambda: now_ms)
+    assert believed.header.height < 60
+    assert client.at(100) == blocks[99]
+
+
+def test_begins_where_the_validators_of_a_newer_root_do() -> None:
+    blocks, now_ms = chain_of([FOUR] * 90 + [FIVE] * 10)
+    client, believed = believe(root_of(blocks[-1]), [node_of(blocks), node_of(blocks)], None, lambda: now_ms)
+    assert believed.header.height > 90
+    assert client.at(100) == blocks[99]
+
+
+def test_asks_nodes_that_began_from_a_snapshot_themselves() -> None:
+    blocks, now_ms = chain_of([FOUR] * 100)
+    kept = blocks[70:]
+    client, believed = believe(root_of(blocks[0]), [node_of(kept), node_of(kept)], None, lambda: now_ms)
+    assert 71 <= believed.header.height <= 100
+    assert client.at(100) == blocks[99]
+
+
+def test_refuses_a_root_whose_validators_are_gone_for_too_long() -> None:
+    blocks, now_ms = chain_of([FOUR] * 10 + [FIVE] * 200)
+    with pytest.raises(Expired):
+        believe(root_of(blocks[0]), [node_of(blocks), node_of(blocks)], None, lambda: now_ms)
+
+
+def test_says_so_where_no_node_answers() -> None:
+    blocks, now_ms = chain_of([FOUR] * 3)
+    nodes = [node_of(blocks), node_of(blocks)]
+    for node in nodes:
+        node._provider.gone = True  # type: ignore[attr-defined]
+    with pytest.raises(OperationalError, match="does not answer"):
+        believe(root_of(blocks[0]), nodes, None, lambda: now_ms)
+
+
+def test_waits_a_moment_for_a_block_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fujie.node.light_nodes.HEIGHT_WAIT_S", 0.3)
+    blocks, _ = chain_of([FOUR] * 3)
+    node = node_of(blocks[:2])
+    assert node.soon(3) is None
+    assert node.soon(2) == blocks[1]
+    monkeypatch.setattr("fujie.node.light_nodes.time.sleep", lambda _: node._provider.blocks.update({3: blocks[2]}))  # type: ignore[attr-defined]
+    assert node.soon(3) == blocks[2]
