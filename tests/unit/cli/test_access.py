@@ -8,15 +8,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from fujie.cli import access, app, output
+from fujie.cli import access, app
 from fujie.node.folder import Folder
 from fujie.reader.credentials import BadCredential, Credentials, Fault, Scope
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path) -> Path:
     Folder(tmp_path).write_description("sqlite", "plain")
-    monkeypatch.setattr(output._Mode, "json", False)
     return tmp_path
 
 

@@ -25,8 +25,7 @@ MACHINERY = re.compile(
 
 
 @pytest.fixture(autouse=True)
-def _for_people(monkeypatch, tmp_path):
-    monkeypatch.setattr(output._Mode, "json", False)
+def _own_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("FUJIE_HOME", str(tmp_path))
 
 

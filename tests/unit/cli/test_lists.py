@@ -18,7 +18,6 @@ LISTS = [" ".join(path) for path, _ in commands() if path[-1] == "list"]
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     Folder(tmp_path).write_description("sqlite", "plain")
-    monkeypatch.setattr(output._Mode, "json", False)
     monkeypatch.setenv("FUJIE_HOME", str(tmp_path))
     return tmp_path
 

@@ -123,7 +123,6 @@ except SystemExit as end:
     ],
 )
 def test_errors_have_their_exit_code_and_no_traceback(capsys, monkeypatch, error, code, said):
-    monkeypatch.setattr(output._Mode, "json", False)
     assert output.report_error(error) == code
     shown = capsys.readouterr().err
     assert shown.startswith(said)
@@ -151,8 +150,7 @@ output.write_json({"name": "石家庄市"})
     assert (closed.returncode, closed.stderr) == (0, "")
 
 
-def test_a_table_is_never_folded_and_ends_no_line_in_spaces(capsys, monkeypatch):
-    monkeypatch.setattr(output._Mode, "json", False)
+def test_a_table_is_never_folded_and_ends_no_line_in_spaces(capsys):
     output.show_table(("name", "file"), [("市", "a" * 200), ("alice", None)], {}, "none")
     assert capsys.readouterr().out.splitlines() == ["name   file", f"市     {'a' * 200}", "alice"]
 
