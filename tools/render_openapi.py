@@ -39,6 +39,7 @@ def examples(made: World) -> dict[str, Any]:
             "identifier": CITY,
             "transaction_id": paid["transaction_id"],
             "height": str(paid["height"]),
+            "validators_hash": made.node.trust.validators_hash,
             "wallet": WALLETS["anna"].hex(),
             "instrument": INSTRUMENT,
             "tile": "0/000.p/1",

@@ -211,6 +211,7 @@ class Driver:
         powers = {member.public_key: member.power for member in members.members}
         answer = application.finalize_block(request).result(ANSWER_S)
         if self.random.random() < 0.25:  # once more, where CometBFT was interrupted before the answer
+            application.process_proposal(judging(request)).result(ANSWER_S)
             assert application.finalize_block(request).result(ANSWER_S) == answer
         assert answer.app_hash == result.app_hash
         assert [each.code for each in answer.tx_results] == result.codes

@@ -1,5 +1,6 @@
 """What a node that begins from a snapshot does not take, and from whom it takes it then."""
 
+import io
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.hashing import TAG_SNAPSHOT, digest
 from fujie.engine.cometbft import abci, snapshot_contents, snapshots, state_sync
@@ -16,14 +18,19 @@ from fujie.engine.cometbft.light_rpc import Turns
 from fujie.engine.cometbft.snapshot_contents import chunk_digest, decode_contents, offered
 from fujie.engine.cometbft.state_sync import Progress, Restoration
 from fujie.engine.executor import Executor
+from fujie.node import state_sync as node_state_sync
 from fujie.node.folder import Folder
 from fujie.node.founding import found_from
 from fujie.node.state_sync import Installing
 from fujie.proof.light_block import LightBlock
 from fujie.proof.validators import ValidatorSet, encode_validator_set
+from fujie.store import snapshot as store_snapshot
+from fujie.store.base import Store
 from fujie.store.opening import open_store
+from fujie.store.snapshot import End, Rows
 from tests.abci.driver import ANSWER_S, Driver
 from tests.abci.late import headers
+from tests.lying_rows import CUT, STEPS, lie_of
 from tests.world import funded
 
 CHUNK = 3_000
@@ -183,7 +190,7 @@ def other_turns(late: Late) -> abci.Snapshot:
 
 
 def test_starts_cometbft_again_where_its_light_client_was_told_of_no_turns(late: Late) -> None:
-    late.turns._known.clear()
+    late.turns.forget()
     snapshot = other_turns(late)
     request = abci.RequestOfferSnapshot(snapshot=snapshot, app_hash=late.contents.app_hash)
     unanswered = late.restoration.offer_snapshot(request)
@@ -195,6 +202,17 @@ def test_starts_cometbft_again_where_its_light_client_was_told_of_no_turns(late:
 def test_starts_cometbft_once_for_a_height_whatever_peers_tell_of_turns(late: Late) -> None:
     assert late.offer(other_turns(late)) == Offer.REJECT
     assert not late.restoration.restart.is_set()
+    assert late.offer(late.snapshot) == Offer.ACCEPT
+
+
+def test_a_fresh_attempt_forgets_who_told_of_other_turns_first(late: Late) -> None:
+    late.turns.forget()
+    late.turns.learn(decode_contents(other_turns(late).metadata).turns())
+    assert late.offer(late.snapshot) == Offer.REJECT
+    late.turns.forget()
+    request = abci.RequestOfferSnapshot(snapshot=late.snapshot, app_hash=late.contents.app_hash)
+    late.restoration.offer_snapshot(request)
+    assert late.restoration.restart.wait(ANSWER_S)
     assert late.offer(late.snapshot) == Offer.ACCEPT
 
 
@@ -235,6 +253,25 @@ def test_refuses_rows_that_do_not_add_up_and_all_who_sent_them(late: Late, lie: 
     }[lie]
     snapshot, chunks = late.lying(spoiled)
     assert late.offer(snapshot) == Offer.ACCEPT, "nothing tells yet"
+    _refused(late, chunks)
+
+
+@pytest.mark.parametrize("lie", STEPS)
+def test_refuses_rows_that_hash_to_the_roots_and_are_not_those_of_the_chain(late: Late, lie: str) -> None:
+    rows = io.BytesIO(b"".join(late.chunks))
+    honest: list[Rows] = []
+    while isinstance(frame := store_snapshot._next_frame(rows), Rows):
+        honest.append(frame)
+    lying = list(lie_of(lie, honest))
+    if lie == CUT:
+        late.contents = replace(late.contents, first_index=late.contents.log_size - 1)
+    end = End(sum(len(frame.rows) for frame in lying))
+    snapshot, chunks = late.lying(b"".join(store_snapshot._frame(encode(frame)) for frame in (*lying, end)))
+    assert late.offer(snapshot) == Offer.ACCEPT, "nothing tells yet"
+    _refused(late, chunks)
+
+
+def _refused(late: Late, chunks: list[bytes]) -> None:
     answer = late.apply_all(chunks, ("one", "two"))
     assert (answer.result, list(answer.reject_senders)) == (Apply.REJECT_SNAPSHOT, ["one", "two"])
     assert not late.folder.fetched.exists()
@@ -242,6 +279,18 @@ def test_refuses_rows_that_do_not_add_up_and_all_who_sent_them(late: Late, lie: 
     assert late.offer(late.snapshot) == Offer.ACCEPT, "and then begins from what another has"
     assert late.apply_all(late.chunks).result == Apply.ACCEPT
     assert late.height() == late.contents.height
+
+
+def test_puts_nothing_in_place_that_the_next_start_does_not_open(late: Late, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_store: Store) -> None:
+        raise OperationalError("It does not open.", "Look why.")
+
+    assert late.offer(late.snapshot) == Offer.ACCEPT
+    monkeypatch.setattr(node_state_sync, "Executor", failing)
+    with pytest.raises(OperationalError, match="does not open"):
+        late.apply_all(late.chunks)
+    assert not late.folder.fetched.exists()
+    assert late.height() == 0
 
 
 def test_refuses_receipts_of_the_newest_block_that_its_header_does_not_commit_to(late: Late) -> None:

@@ -31,6 +31,8 @@ from tests.parity.one_node import SECONDS_MAX, wait
 from tests.world import INSTITUTION, INSTRUMENT, Clock, Signing, funded, holder, open_wallet, pay, wallet_id
 
 NEW = world.WALLETS + 1  # a wallet that is not open
+LIVES_MS = 5_000  # until it expires
+HALT_MS = 6_000  # outlasts that
 
 
 def opening(signing: Signing, expires_at_ms: int) -> bytes:
@@ -44,6 +46,18 @@ def paying(signing: Signing, expires_at_ms: int, amount_minor: int = 1, payer: i
 
 def by_stranger(signing: Signing, expires_at_ms: int) -> bytes:
     return signing.sign(pay(0, 1), holder(3), expires_at_ms=expires_at_ms)
+
+
+def expiring(chain: "Chain") -> bytes:
+    """A payment that expires soon."""
+    return chain.signing.sign(pay(0, 1), holder(0), expires_at_ms=chain.executor.head.time_ms + LIVES_MS)
+
+
+def _waiting(chain: "Chain", raw: bytes) -> bool:
+    """Whether what was submitted so far waits for a block."""
+    with chain.submission._lock:
+        flights = list(chain.submission._flights.values())
+    return [flight.transaction.raw for flight in flights] == [raw] and chain.intake.pending == len(flights[0].waiting)
 
 
 # A CometBFT that loses things, in memory: what it takes is decided when the test says so.
@@ -75,12 +89,17 @@ class Chain:
     def __init__(self, schedule: Schedule) -> None:
         self.store = SqliteStore.open(None)
         found(self.store, funded())
+        self.clock = Clock()
+        self.rpc = Lossy()
+        self.start(schedule)
+        self.clock.now_ms = self.executor.head.time_ms
+
+    def start(self, schedule: Schedule = SCHEDULE) -> None:
+        """Open what stands in the store."""
         self.executor = Executor(self.store, schedule)
         self.verification = Verification(use_worker=False)
         self.consensus = Consensus(self.executor, self.verification)
         self.intake = Intake(use_worker=False, prepare=self.verification.remember)
-        self.rpc = Lossy()
-        self.clock = Clock(self.executor.head.time_ms)
         self.submission = Submission(self.executor, self.intake, self.rpc, self.clock)
         self.signing = Signing(self.executor.chain_id)
         self.threads = [
@@ -110,13 +129,18 @@ class Chain:
         receipts = carried_out.staged.result.receipts
         self.submission.settle_block(self.executor.head.log_size - len(receipts), receipts)
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """End all but the store; what waits is forgotten, here and in the mempool."""
+        self.rpc.mempool.clear()
         with self.intake.changed:
             self.intake.closing = True
             self.intake.changed.notify_all()
         for thread in self.threads:
             thread.join()
         self.verification.close()
+
+    def close(self) -> None:
+        self.stop()
         self.store.close()
 
 
@@ -270,27 +294,70 @@ def test_what_the_mempool_has_already_is_not_handed_over_again_and_again(chain: 
 
 def test_what_no_block_takes_is_settled_when_block_time_has_passed_its_expiry(chain: Chain) -> None:
     chain.rpc.loses = True
-    raw = chain.signing.sign(pay(0, 1), holder(0), expires_at_ms=chain.executor.head.time_ms + 5_000)
+    raw = expiring(chain)
     pending = chain.submit(raw)
     wait(lambda: bool(chain.rpc.calls))
-    chain.decide(chain.signing.pay(2, 3), after_ms=4_999)
+    chain.decide(chain.signing.pay(2, 3), after_ms=LIVES_MS - 1)
     assert not pending.future.done()
     chain.decide(chain.signing.pay(2, 3), after_ms=1)
     assert pending.codes == [TransactionReason.TRANSACTION_EXPIRED]
     assert pending.outcomes[0].receipt is None
 
 
+@pytest.mark.parametrize("begun", ["here", "at another node", "here before a restart"])
+def test_a_halt_that_outlasts_the_expiry_settles_nothing_until_block_time_has_passed_it(
+    chain: Chain, begun: str
+) -> None:
+    """The first block after a halt has the time of the halt, and any node may have kept the transaction for it."""
+    raw = expiring(chain)
+    if begun != "at another node":
+        chain.submit(raw)
+        wait(lambda: chain.rpc.mempool == [raw])
+    if begun == "here before a restart":
+        chain.stop()
+        chain.start()
+    chain.clock.now_ms += HALT_MS
+    chain.rpc.loses = True
+    asked_again = chain.submit(raw)
+    wait(lambda: asked_again.future.done() or _waiting(chain, raw))
+    chain.submission.refuse(chain.verification.transaction(raw), TransactionReason.TRANSACTION_EXPIRED)
+    assert not asked_again.future.done()
+    chain.decide(raw)
+    [outcome] = asked_again.outcomes
+    assert (outcome.code, outcome.log_index) == (0, 0)
+
+
+def test_one_that_no_node_kept_over_a_halt_has_expired_when_block_time_says_so(chain: Chain) -> None:
+    raw = expiring(chain)
+    chain.clock.now_ms += HALT_MS
+    chain.rpc.loses = True
+    pending = chain.submit(raw)
+    wait(lambda: pending.future.done() or bool(chain.rpc.calls))
+    chain.decide(chain.signing.pay(2, 3), after_ms=LIVES_MS - 1)
+    assert not pending.future.done()
+    chain.decide(chain.signing.pay(2, 3), after_ms=1)
+    assert pending.codes == chain.submit(raw).codes == [TransactionReason.TRANSACTION_EXPIRED]
+    assert pending.outcomes[0].receipt is None
+
+
+def test_who_is_not_entitled_is_turned_away_during_a_halt_as_well(chain: Chain) -> None:
+    raw = chain.signing.sign(pay(0, 1), holder(3), expires_at_ms=chain.executor.head.time_ms + LIVES_MS)
+    chain.clock.now_ms += HALT_MS
+    assert chain.submit(raw).codes == [TransactionReason.POLICY_NOT_SATISFIED]
+    assert chain.rpc.calls == []
+
+
 def test_the_first_refusal_of_checktx_settles_and_a_later_one_does_not(chain: Chain) -> None:
-    """After the first time, other validators may have it, and a block may carry it out whatever our clock says."""
+    """After the first time, other validators may have it, and a block may carry it out whatever we say."""
     transactions = [chain.signing.pay(0, 1), chain.signing.pay(1, 2)]
     first, second = (chain.submit(raw) for raw in transactions)
     wait(lambda: len(chain.rpc.mempool) == 2)
-    chain.submission.refuse(chain.verification.transaction(transactions[0]), TransactionReason.TRANSACTION_EXPIRED)
-    assert first.codes == [TransactionReason.TRANSACTION_EXPIRED]
+    chain.submission.refuse(chain.verification.transaction(transactions[0]), TransactionReason.EXECUTION_FAILED)
+    assert first.codes == [TransactionReason.EXECUTION_FAILED]
     asked = len(chain.rpc.calls)
     chain.submission.send_again()
     wait(lambda: len(chain.rpc.calls) > asked)
-    chain.submission.refuse(chain.verification.transaction(transactions[1]), TransactionReason.TRANSACTION_EXPIRED)
+    chain.submission.refuse(chain.verification.transaction(transactions[1]), TransactionReason.EXECUTION_FAILED)
     assert not second.future.done()
     chain.decide(transactions[1])
     assert second.codes == [0]

@@ -46,15 +46,15 @@ class Signing:
         self.chain_id = chain_id
         self._number = first * 1_000_000
 
-    def sign(self, operation: Any, *signers: Any) -> bytes:
+    def sign(self, operation: Any, *signers: Any, lives_ms: int = EXPIRY_MS) -> bytes:
         """Return the signed transaction of one operation."""
         self._number += 1
         nonce = world.nonce(self._number)
-        return world.sign(self.chain_id, operation, signers, nonce, now_ms() + EXPIRY_MS)
+        return world.sign(self.chain_id, operation, signers, nonce, now_ms() + lives_ms)
 
-    def pay(self, payer: int, payee: int, amount_minor: int) -> bytes:
+    def pay(self, payer: int, payee: int, amount_minor: int, lives_ms: int = EXPIRY_MS) -> bytes:
         """Return a payment that the holder of wallet ``payer`` signed."""
-        return self.sign(world.pay(payer, payee, amount_minor), world.holder(payer))
+        return self.sign(world.pay(payer, payee, amount_minor), world.holder(payer), lives_ms=lives_ms)
 
     def decide(self, action: Action) -> list[bytes]:
         """Return the transactions by which the two governors carry ``action``: a proposal and two votes."""

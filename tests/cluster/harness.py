@@ -28,7 +28,7 @@ from fujie.node.cometbft_file import CometFile, peer_texts, write_comet_file
 from fujie.node.founding import found_from
 from fujie.store.opening import StoreKind
 from tests.cluster import processes
-from tests.cluster.founding import WALLETS, Signing, genesis
+from tests.cluster.founding import EXPIRY_MS, WALLETS, Signing, genesis
 from tests.cluster.ledgers import Ledger, compare
 from tests.cluster.links import open_links
 from tests.cluster.node import GIVE_UP_S, PROGRAM, Node
@@ -208,9 +208,9 @@ class Cluster:
         height = max(node.height() for node in nodes)
         self.until(lambda: all(node.height() >= height for node in nodes), f"{len(nodes)} nodes have block {height}")
 
-    def payment(self) -> bytes:
+    def payment(self, lives_ms: int = EXPIRY_MS) -> bytes:
         """Return a payment that every version of the rules lets pass, between wallets that are of no client of a bank."""
-        return self.signing.pay(WALLETS - 1, WALLETS - 2, LEAST_MINOR)
+        return self.signing.pay(WALLETS - 1, WALLETS - 2, LEAST_MINOR, lives_ms)
 
     def pay_at(self, node: Node) -> TransportOutcome:
         """Carry one payment out at a node, however often it must be asked."""

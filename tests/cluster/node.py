@@ -164,9 +164,19 @@ class Node:
         """Return a connection to it that asks once."""
         return HttpTransport(self.url, plain_http=True, tries=1, answer_timeout_s=answer_s)
 
-    def client(self, *signers: Signer, memory: HeadMemory | None = None, answer_s: float = SUBMIT_S) -> Client:
-        """Return a client of it, with the trust root of the founding: it follows by itself when validators change."""
+    def client(
+        self,
+        *signers: Signer,
+        memory: HeadMemory | None = None,
+        answer_s: float = SUBMIT_S,
+        pinned: bytes | None = None,
+    ) -> Client:
+        """Return a client of it, with the trust root of the founding, or one that pins the validators with the hash ``pinned``:
+        it follows by itself when validators change.
+        """
         trust = self.folder.trust()
+        if pinned is not None:
+            trust = msgspec.structs.replace(trust, validators_hash=pinned.hex())
         return Client(self.transport(answer_s), trust, signers, verifier=Verifier(trust, memory=memory))
 
     def submit(self, *transactions: bytes) -> list[TransportOutcome]:

@@ -7,6 +7,8 @@ from time import monotonic
 import pytest
 
 from fujie.client.reasons import OutcomePendingError
+from fujie.core.reasons import TransactionReason
+from fujie.core.transaction import SIGNED_TRANSACTION, transaction_id
 from tests.cluster.bank import Bank
 from tests.cluster.conftest import tell
 from tests.cluster.harness import Cluster
@@ -14,6 +16,7 @@ from tests.cluster.node import Node
 
 pytestmark = [pytest.mark.go, pytest.mark.slow]
 
+BRIEF_MS = 5_000  # until a payment expires: less than a node waits for a block
 STALLED_ANSWER_S = 40.0  # longer than a node waits for a block before it says that there is none
 
 
@@ -29,15 +32,19 @@ def bank(request: pytest.FixtureRequest, town: Cluster) -> Iterator[Bank]:
     tell(request, f"{request.node.name}: {opened.check(town.agree())}")
 
 
-def halted(town: Cluster, nodes: list[Node]) -> None:
-    """Require that these nodes make no block, and say so to who submits; what was submitted is carried out later."""
-    heights = [node.height() for node in nodes]
-    [node, *_] = nodes
+def pending(node: Node, raw: bytes) -> None:
+    """Require that a node says that no block is made, and not what becomes of a payment."""
     client = node.client(answer_s=STALLED_ANSWER_S)
-    raw = town.payment()
     with pytest.raises(OutcomePendingError, match=r"makes no block now.*Submit the same bytes again.*fujie receipt"):
         client.submit_signed(raw)
     client.close()
+
+
+def halted(town: Cluster, nodes: list[Node]) -> None:
+    """Require that these nodes make no block, and say so to who submits; what was submitted is carried out later."""
+    heights = [node.height() for node in nodes]
+    raw = town.payment()
+    pending(nodes[0], raw)
     assert max(each.height() for each in nodes) <= max(heights) + 1, "a block that was under way, and none after it"
     town.promised.append(raw)
 
@@ -48,6 +55,16 @@ def kept(town: Cluster) -> None:
         [outcome] = town.node(1).submit(raw)
         assert outcome.code == 0
     town.promised.clear()
+
+
+def agreed(town: Cluster, raws: list[bytes]) -> None:
+    """Require that all nodes tell one and the same of payments that have expired, and the ledger too."""
+    [ledger, *_] = town.agree()
+    paid = {receipt.transaction_id for receipt in ledger.receipts() if receipt.code == 0}
+    for raw in raws:
+        identifier = transaction_id(SIGNED_TRANSACTION.decode(raw).body)
+        code = 0 if identifier in paid else TransactionReason.TRANSACTION_EXPIRED
+        assert [node.submit(raw)[0].code for node in town.nodes] == [code] * len(town.nodes)
 
 
 def test_the_chain_goes_on_without_one_of_four_which_catches_up(town: Cluster, bank: Bank) -> None:
@@ -79,11 +96,20 @@ def test_two_of_four_that_hang_halt_the_chain_until_they_go_on(town: Cluster) ->
     one, two, three, four = town.nodes
     for node in (three, four):
         node.freeze()
-    halted(town, [one, two])
+    brief = [town.payment(BRIEF_MS) for _ in range(3)]
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(pending, one, raw) for raw in brief]
+        halted(town, [one, two])
+        for each in asked:
+            each.result()
+    # They have expired by every clock, and the first block may carry them out all the same: nobody is told otherwise.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda raw: pending(two, raw), brief))
     for node in (three, four):
         node.thaw()
     town.goes_on(*town.nodes)
     kept(town)
+    agreed(town, brief)
 
 
 def test_two_of_four_that_are_killed_halt_the_chain_until_one_is_back(town: Cluster) -> None:

@@ -107,6 +107,8 @@ def test_a_removed_key_does_not_vote_and_comes_back_for_everybody_to_see(council
         council.goes_on(*council.nodes)
         assert signed_up_to(second) > last
         today = client.validators().record
+    with first.client(pinned=set_hash(*others)) as client:  # and this one when the key had no vote
+        assert client.validators().record == today
     assert isinstance(without, Validators)
     assert isinstance(today, Validators)
     assert {member.public_key for member in without.members} == {node.public_key for node in others}

@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from fujie.client.client import Client
+from fujie.client.http import HttpTransport
 from fujie.client.verifier import VerifiedRecord, verify_file
 from fujie.core.encoding import encode
+from fujie.modules.identity.queries import IdentityQuery
 from fujie.node.cometbft_home import comet_status
 from fujie.node.doctor.scene import Scene
 from fujie.node.folder import Folder
+from fujie.proof.light import verify_root
+from fujie.proof.light_block import decode_light_block
 from fujie.proof.trust import TrustRoot, decode_trust
 from tests.e2e.cli_node import START_S, CliNode, free_port
 from tests.verifier.second import assert_agreement
@@ -111,6 +117,22 @@ def saved_and_shown(node: Organisation, changes: int) -> None:
     assert (unknown.status_code, unknown.json()["type"]) == (404, "/problems/VALIDATORS_UNKNOWN")
 
 
+def follows_from(validators_hash: str, node: Organisation) -> None:
+    """Whoever was handed a root of a day between others goes on from it, and asks the node alone."""
+    root = msgspec.structs.replace(decode_trust(node.folder.trust_path.read_bytes()), validators_hash=validators_hash)
+    transport = HttpTransport(node.json("status")["url"])
+    told = transport.last_of(bytes.fromhex(validators_hash))
+    assert told is not None
+    last = decode_light_block(told)
+    verify_root(root, last)
+    assert last.header.next_validators_hash.hex() != validators_hash
+    with Client(transport, root) as client:
+        found = client.read(IdentityQuery("ZZ.000.GAS"))
+    assert found.record is not None
+    assert found.record.name == "Gas works"
+    assert found.height > last.header.height
+
+
 def judged_file(data: bytes, trust: TrustRoot) -> list[Any]:
     """What the Python verifier says of a file with one record, in the form of ``tests/verifier/judge.mjs``."""
     [item] = verify_file(data, trust)
@@ -138,6 +160,8 @@ def test_a_chain_without_a_dealer_takes_in_another_validator_and_lets_it_go(
     listen = ("--listen", new.address)
     new.run("network", "join", str(place / "town.genesis"), *listen, *peers, code=1)
     new.run("network", "join", str(place / "town.genesis"), *listen, *peers, "--replica")
+    for each in founders.values():
+        assert new.peer in each.json("network", "peer", "add", new.peer)["peers"]
     new.start()
     try:
         until(lambda: new.power() == 0 and not comet_status(new.folder).catching_up)
@@ -148,6 +172,7 @@ def test_a_chain_without_a_dealer_takes_in_another_validator_and_lets_it_go(
         until(lambda: new.power() == 10)
         until(lambda: validators_of(east) != founding)
         saved_and_shown(east, 1)
+        of_that_day = validators_of(east)
         founders["west"].stop()  # three of four powers go on deciding, so the new one's vote counts
         vote(founders, json.dumps({**json.loads(validate), "power": 0}))
         until(lambda: new.power() == 0)
@@ -156,6 +181,7 @@ def test_a_chain_without_a_dealer_takes_in_another_validator_and_lets_it_go(
         until(lambda: comet_status(founders["west"].folder).height >= comet_status(east.folder).height)
         until(lambda: validators_of(east) == founding)
         saved_and_shown(east, 0)  # those of the founding day sign again, and vouch for themselves
+        follows_from(of_that_day, east)
         assert new.process is not None
         assert new.process.poll() is None, "without a vote it goes on as a replica"
     finally:

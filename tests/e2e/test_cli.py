@@ -97,7 +97,8 @@ def test_an_identifier_lives_from_allocation_to_retirement(node):
     node.run("id", "alias", "ZZ.156.1301.GAS", "USCC", "91130100MA")
     assert node.json("resolve", "USCC:91130100MA")["identifier"] == "ZZ.156.1301.GAS"
     node.run("id", "alias", "ZZ.156.1301.GAS", "USCC", "91130100MA", "--release")
-    node.run("id", "retire", "ZZ.156.1301.GAS.000001")
+    assert "--yes" in node.run("id", "retire", "ZZ.156.1301.GAS.000001", code=2)
+    node.run("id", "retire", "ZZ.156.1301.GAS.000001", "--yes")
     assert node.json("resolve", "ZZ.156.1301.GAS.000001")["record"]["status"] == "retired"
     assert "IDENTIFIER_TAKEN (2030)" in node.run("id", "allocate", "ZZ.156.1301", "GAS", code=4)
 
@@ -221,7 +222,7 @@ def test_check_and_snapshot_work_beside_the_running_node(node, tmp_path):
         (1, ["--home", "nowhere", "check"], "no data folder"),
         (4, ["pay", "alice", "shop", "999999"], "PAYER_PAYMENT_LIMIT_EXCEEDED"),
         (4, ["id", "allocate", "ZZ.156.1301", "77"], "NODE_RESERVED"),
-        (4, ["id", "retire", "ZZ.156.1301.NONE"], "IDENTIFIER_UNKNOWN"),
+        (4, ["id", "retire", "ZZ.156.1301.NONE", "--yes"], "IDENTIFIER_UNKNOWN"),
         (4, ["id", "allocate", "ZZ.156.1301", "X", "--key", "alice"], "POLICY_NOT_SATISFIED"),
     ],
 )

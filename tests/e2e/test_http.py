@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from fujie.api.app import ROUTES
 from fujie.api.problems import Kind
 from fujie.api.server import serve
 from fujie.api.serving import DRY_RUNS_MAX, DRY_RUNS_WAITING_MAX, INLINE_BYTES_MAX
+from fujie.client.http import HttpTransport
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.core.grant import Grant, sign_grant
@@ -40,6 +42,7 @@ from fujie.modules.membership.queries import AccountQuery
 from fujie.modules.membership.records import Visibility
 from fujie.proof.bundle import BUNDLE, Absent, BundleWithPath, Logged, Present, verify
 from fujie.proof.commit import verify_commit
+from fujie.proof.light import verify_root
 from fujie.proof.light_block import decode_light_block
 from tests.e2e.http_node import (
     ABSENT,
@@ -484,6 +487,28 @@ def test_a_receipt_is_proven_as_soon_as_it_is_acknowledged(node: Node, http: htt
     assert isinstance(verify(http.get(page["proof"]).content, node.trust).items[0], Logged)
     assert_problem(http.get("/receipts/" + "0" * 64), 404, "RECEIPT_ABSENT")
     assert_problem(http.get("/receipts/abc"), 400, "MALFORMED")
+
+
+def test_says_where_validators_signed_last(node: Node, http: httpx.Client) -> None:
+    path = f"/validators/{node.trust.validators_hash}"
+    told = http.get(path, headers={"accept": media.LIGHT_BLOCK})
+    assert (told.status_code, told.headers["content-type"]) == (200, media.LIGHT_BLOCK)
+    block = decode_light_block(told.content)
+    verify_root(node.trust, block)
+    page = http.get(path).json()
+    assert page["header"]["validators_hash"].lower() == node.trust.validators_hash
+    assert set(page) == set(http.get("/blocks/latest").json())
+    newest = decode_light_block(http.get("/blocks/latest", headers={"accept": media.LIGHT_BLOCK}).content)
+    assert block.header.height <= newest.header.height, "they sign still, and that is as new as anything"
+    with closing(HttpTransport(node.url)) as transport:
+        again = transport.last_of(bytes.fromhex(node.trust.validators_hash))
+        assert again is not None
+        verify_root(node.trust, decode_light_block(again))
+        assert transport.last_of(bytes(32)) is None
+    assert_problem(http.get(f"/validators/{'00' * 32}"), 404, "VALIDATORS_UNKNOWN")
+    for bad in ("0", "00", "AB" * 32, "0" * 65, f"{'00' * 32}.fujie"):
+        assert_problem(http.get(f"/validators/{bad}"), 400, "MALFORMED")
+    assert_problem(http.get(path, headers={"accept": media.BUNDLE}), 406, "NOT_ACCEPTABLE")
 
 
 def test_headers_can_be_walked_and_verified(node: Node, http: httpx.Client) -> None:

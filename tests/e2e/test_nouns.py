@@ -191,6 +191,8 @@ def test_identifiers_and_prefixes_change_hands(node):
     refused = node.run("id", "allocate", "ZZ.156.1301.HEAT", "PUMP", "--key", "heat-registrar", code=4)
     assert "POLICY_NOT_SATISFIED" in refused
     node.run("id", "rotate", "ZZ.156.1301.HEAT", "--give-back")
-    assert "POLICY_NOT_SATISFIED" in node.run("id", "retire", "ZZ.156.1301.HEAT", "--key", "heat-works", code=4)
+    assert "POLICY_NOT_SATISFIED" in node.run(
+        "id", "retire", "ZZ.156.1301.HEAT", "--yes", "--key", "heat-works", code=4
+    )
     assert "say either" in node.run("id", "rotate", "ZZ.156.1301.HEAT", code=2)
     assert "say either" in node.run("id", "rotate", "ZZ.156.1301.HEAT", "--to", "heat-works", "--give-back", code=2)

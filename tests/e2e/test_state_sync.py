@@ -107,6 +107,10 @@ class TwoNodes(CliNode):
             "--home", str(late.home), "network", "join", str(genesis), "--replica", *peers,
             "--listen", f"127.0.0.1:{free_port()}", *urls,
         )  # fmt: skip
+        shown = self.json("--home", str(late.home), "network", "show")
+        for node in ("node1", "node2"):
+            own = ("--home", str(self.folder(node).home))
+            self.run(*own, "network", "peer", "add", f"{shown['node_id']}@{shown['listen']}")
         (late.home / "fujie.toml").write_text(
             f"[http]\nport = {free_port()}\nreaders = 1\n[snapshots]\nevery_s = {EVERY_S}\n"
         )

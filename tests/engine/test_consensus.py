@@ -216,6 +216,42 @@ def test_uses_a_kept_result_only_for_the_very_same_block(monkeypatch: pytest.Mon
         assert consensus.head.time_ms == later.time_ms
 
 
+def test_what_is_staged_while_others_vote_is_used_once_and_only_for_the_very_same_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with driven() as consensus, driven() as bare:
+        staged: list[int] = []
+        stage = consensus.executor.stage
+
+        def counted(block: Any, result: Any) -> Any:
+            staged.append(block.time_ms)
+            return stage(block, result)
+
+        monkeypatch.setattr(consensus.executor, "stage", counted)
+        signing = Signing(consensus.executor.chain_id)
+        raws = [signing.pay(0, 1, n) for n in range(1, 4)]
+        first, other = following(consensus, raws[0]), following(consensus, raws[1])._replace(time_ms=10**13)
+        consensus.stage(first)
+        assert staged == [], "nobody has judged it"
+        for block in (first, other):
+            assert consensus.judge(block) is None
+            consensus.stage(block)
+            consensus.stage(block)
+        assert staged == [first.time_ms, other.time_ms]
+        decide(consensus, raws[0])
+        assert staged == [first.time_ms, other.time_ms, first.time_ms]
+        later = following(consensus, raws[2])
+        assert consensus.judge(later) is None
+        consensus.stage(later)
+        decide(consensus, raws[2])
+        consensus.stage(later)
+        assert staged[3:] == [later.time_ms]
+        for raw in (raws[0], raws[2]):
+            decide(bare, raw)
+        assert consensus.head == bare.head
+        assert list(consensus.executor.store.scan(Table.STATE)) == list(bare.executor.store.scan(Table.STATE))
+
+
 def test_misbehaviour_is_part_of_what_a_result_is_kept_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with driven() as consensus:
         raw = Signing(consensus.executor.chain_id).pay(0, 1)

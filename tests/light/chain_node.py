@@ -11,6 +11,7 @@ from fujie.proof.light_block import LightBlock, encode_light_block
 from fujie.proof.trust import TrustRoot
 from fujie.proof.validators import validator_set_hash
 from tests.light.embedded_chain import INTERVAL_MS, make_chain, set_of
+from tests.light.memory_provider import last_signed
 from tests.light.tampering import changed
 
 
@@ -40,7 +41,8 @@ def root_over(bundle: Bundle, powers: Mapping[int, int], *, depth: int, trust_pe
 class ChainNode:
     """Implements ``Transport``: every answer is ``bundle`` under the block at ``height``. Counts what it is asked.
 
-    ``silent`` keeps its light blocks back; ``told`` is answered instead.
+    ``silent`` keeps its light blocks back; ``told`` is answered instead, and ``told_last`` as where validators signed last,
+    which it cannot say unless it ``tells``.
     """
 
     name = "a node in memory"
@@ -50,7 +52,9 @@ class ChainNode:
         self.blocks = {block.header.height: block for block in blocks}
         self.height = height
         self.silent = False
+        self.tells = True
         self.told: bytes | None = None
+        self.told_last: LightBlock | None = None
         self.light_blocks_asked: list[int | None] = []
 
     @property
@@ -76,6 +80,15 @@ class ChainNode:
         wanted = self.height if height is None else height
         known = self.blocks.get(wanted) if wanted <= self.height else None
         return None if known is None else encode_light_block(known)
+
+    def last_of(self, validators_hash: bytes) -> bytes | None:
+        if self.silent:
+            raise OperationalError("The node keeps its blocks back.", "Ask another.")
+        if self.told_last is not None:
+            return encode_light_block(self.told_last)
+        known = [block for height, block in self.blocks.items() if height <= self.height]
+        found = last_signed(known, validators_hash) if self.tells else None
+        return None if found is None else encode_light_block(found)
 
     def status(self) -> Status:
         header = self.newest.header

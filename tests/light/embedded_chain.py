@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from fujie.core.signing import public_key
 from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
 from fujie.proof.commit import sign_commit
-from fujie.proof.header import NIL_BLOCK_ID, consensus_params_hash, make_header
+from fujie.proof.header import NIL_BLOCK_ID, BlockID, Header, consensus_params_hash, make_header
 from fujie.proof.light_block import LightBlock
 from fujie.proof.validators import Validator, ValidatorSet, validator_set_hash
 from fujie.proof.vote import EMPTY_COMMIT, commit_hash
@@ -59,8 +59,17 @@ def make_chain(
             proposer_address=validators.addresses[0],
         )
         block_id = make_block_id(header, transactions, last_commit)
-        seeds = [seed_of(name) for name in powers]
-        commit = sign_commit(chain_id, header, block_id, validators, seeds, header.time_ms + 1)
-        blocks.append(LightBlock(header, commit, validators))
-        last_commit, last_block_id = commit, block_id
+        blocks.append(_signed(header, block_id, powers))
+        last_commit, last_block_id = blocks[-1].commit, block_id
     return blocks
+
+
+def sign_anew(header: Header, powers: Mapping[int, int]) -> LightBlock:
+    """Return the light block of an empty block with this header, which all of these validators sign."""
+    return _signed(header, make_block_id(header, [], EMPTY_COMMIT), powers)
+
+
+def _signed(header: Header, block_id: BlockID, powers: Mapping[int, int]) -> LightBlock:
+    validators, seeds = set_of(powers), [seed_of(name) for name in powers]
+    commit = sign_commit(header.chain_id, header, block_id, validators, seeds, header.time_ms + 1)
+    return LightBlock(header, commit, validators)

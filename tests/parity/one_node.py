@@ -63,8 +63,9 @@ class OneNode:
 
     @contextmanager
     def open(self, **options: Any) -> Iterator[CometEngine]:
-        """Run the engine."""
-        engine = CometEngine(Executor(world.open_kind(self.kind, self._chain)), self.paths, worker=False, **options)
+        """Run the engine; any node may be its peer."""
+        executor = Executor(world.open_kind(self.kind, self._chain))
+        engine = CometEngine(executor, self.paths, worker=False, **{"is_peer": lambda _: True, **options})
         try:
             yield engine
         finally:

@@ -72,6 +72,8 @@ class Client:
         self.waiting.pop(raw, None)
         self._scheduler.note(f"{self.name} hears {outcome.code} at {outcome.log_index}")
         require(outcome.code != TransactionReason.TRANSACTION_REPEATED, "who asks again hears the first outcome")
+        if outcome.code == TransactionReason.TRANSACTION_EXPIRED:
+            self._invariants.expired(outcome.transaction_id)
         if outcome.receipt is not None:
             self.outcomes += 1
             if outcome.receipt.authorised and outcome.log_index is not None:

@@ -47,6 +47,7 @@ class Invariants:
         self._decisions = decisions
         self._places: dict[bytes, int] = {}  # id → log index of what was acknowledged as carried out
         self._carried_out: set[bytes] = set()
+        self._expired: set[bytes] = set()  # ids of which a caller was told that
         self._found: dict[bytes, list[Finding]] = {}  # by the digest of a state
         self._checked = 0  # decisions that were looked at by themselves
         self._balances: list[list[int]] = [self._amounts()]
@@ -59,6 +60,11 @@ class Invariants:
             place = self._places.setdefault(receipt.transaction_id, index)
             require(place == index, "a transaction has one outcome")
 
+    def expired(self, transaction_id: bytes) -> None:
+        """A caller is told that a transaction has expired, and may pay anew: it was and is never carried out."""
+        require(transaction_id not in self._carried_out, "what has expired was not carried out")
+        self._expired.add(transaction_id)
+
     def decided(self) -> None:
         """Look at what the bare machine made of new decisions: its rules, too, may be wrong."""
         for decision in self._decisions[self._checked :]:
@@ -67,6 +73,7 @@ class Invariants:
                 receipt = RECEIPT.decode(data)
                 if receipt.authorised:
                     require(receipt.transaction_id not in self._carried_out, "an id is carried out at most once")
+                    require(receipt.transaction_id not in self._expired, "what has expired is not carried out")
                     self._carried_out.add(receipt.transaction_id)
             self._balances.append(self._amounts())
             require(sum(self._balances[-1]) == FUNDS_MINOR, "no money comes or goes")

@@ -129,6 +129,16 @@ def expired_kept() -> AbstractContextManager[Any]:
     return patch.object(Submission, "_expire", lambda self: None)
 
 
+def expired_by_our_clock() -> AbstractContextManager[Any]:
+    """Callers hear that something has expired when the clock of their node says so, and not block time."""
+
+    def hasty(self: Submission, transactions: Any) -> list[int]:
+        head = self._executor.head
+        return self._ask_at(max(self._clock_ms(), head.time_ms + 1), head, transactions)
+
+    return patch.object(Submission, "_ask", hasty)
+
+
 def parked_for_ever() -> AbstractContextManager[Any]:
     """What waits for something that came before it is not asked about again when that has landed."""
     return patch.object(Submission, "_unparked", lambda self: [])
@@ -190,6 +200,7 @@ BUGS: Final[Mapping[str, Planting]] = MappingProxyType(
             unknown_rules_ignored,
             raising_is_proposed,
             expired_kept,
+            expired_by_our_clock,
             parked_for_ever,
             never_sent_again,
             place_of_the_next,

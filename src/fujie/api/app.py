@@ -75,6 +75,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(GET, "/search", explorer.search, Rule.FOUND),
     Route(GET, "/statistics", explorer.statistics, Rule.ANYONE),
     Route(GET, "/events", events.events, Rule.LISTED),
+    Route(GET, "/validators/{validators_hash:str}", chain.validators, Rule.ANYONE),
     Route(GET, "/genesis", chain.genesis, Rule.WHOLE),
     Route(GET, "/trust", chain.trust, Rule.ANYONE),
     Route(GET, "/log/checkpoint", log_tiles.checkpoint, Rule.ANYONE),

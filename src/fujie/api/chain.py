@@ -1,4 +1,4 @@
-"""GET /status, /health, /genesis, /blocks, /problems: the chain and the node as a whole."""
+"""GET /status, /health, /genesis, /blocks, /validators, /trust, /problems: the chain and the node as a whole."""
 
 import asyncio
 import time
@@ -16,6 +16,7 @@ from fujie.core.json_form import to_json
 from fujie.core.limits import HEARTBEAT_MS
 from fujie.engine.base import Served
 from fujie.engine.reading import ProvenState
+from fujie.engine.signers import last_of
 from fujie.machine.schedule import coming
 from fujie.modules.catalog import REASONS, record_at
 from fujie.modules.membership import queries as membership
@@ -104,9 +105,21 @@ async def block(serving: Serving, request: AnyRequest) -> Answer:
     else:
         found = light_block(serving.engine, int(height))
         data = encode_light_block(found)
-    if form == media.LIGHT_BLOCK:
-        return bytes_answer(data, media.LIGHT_BLOCK)
-    return json_answer(to_json(found))
+    return _light_block_answer(found, data, form)
+
+
+async def validators(serving: Serving, request: AnyRequest) -> Answer:
+    """Return header, commit and validators of the last block that a set of validators signed before others did, or of the
+    newest one where they still sign. A light client begins there that has pinned nothing but these validators.
+
+    Problems, in order: MALFORMED (no hash), NOT_ACCEPTABLE, VALIDATORS_UNKNOWN.
+    """
+    validators_hash = queries.validators_hash(str(request.path_params["validators_hash"]))
+    form = wanted(request, (media.JSON, media.LIGHT_BLOCK))
+    found = last_of(serving.engine, validators_hash)
+    if found is None:
+        raise Problem(Kind.VALIDATORS_UNKNOWN)
+    return _light_block_answer(found, encode_light_block(found), form)
 
 
 async def trust(serving: Serving, request: AnyRequest) -> Answer:
@@ -136,6 +149,10 @@ async def problem(serving: Serving, request: AnyRequest) -> Answer:
     if page is None:
         raise Problem(Kind.NOT_FOUND)
     return page_answer(page)
+
+
+def _light_block_answer(found: LightBlock, data: bytes, form: str) -> Answer:
+    return bytes_answer(data, form) if form == media.LIGHT_BLOCK else json_answer(to_json(found))
 
 
 def _encoded_genesis(engine: Served, form: str) -> bytes:

@@ -51,7 +51,7 @@ class Kind(Enum):
     VALIDATORS_UNKNOWN = (
         404,
         "The node does not know these validators, or not how others came after them.",
-        "Check `since`: it is validators_hash of a trust root of this chain; or ask another node.",
+        "Check the hash: it is validators_hash of a trust root of this chain; or ask another node.",
     )
     ACCOUNT_ABSENT = 404, "There is no account of this name.", "The link `proof` proves its absence."
     ORGANISATION_ABSENT = 404, "There is no organisation of this name.", "GET /organisations lists them all."

@@ -20,6 +20,7 @@ INSTRUMENT_PATTERN: Final = "(?=.{3,24}$)[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*"
 QUERY_SAFE: Final = "=&%:.-+"  # of a query that comes back in an answer
 
 _HEIGHT: Final = re.compile(HEIGHT_PATTERN)
+_HASH: Final = re.compile(HASH_PATTERN)
 _TRANSACTION: Final = re.compile(TRANSACTION_PATTERN)
 _WALLET: Final = re.compile(WALLET_PATTERN)
 _ACCOUNT: Final = re.compile(ACCOUNT_PATTERN)
@@ -34,6 +35,11 @@ def height(text: str) -> int:
 def transaction_id(text: str) -> bytes:
     """Return the transaction id in a path. Raises :class:`Problem` MALFORMED."""
     return bytes.fromhex(_matched(_TRANSACTION, text, "A transaction id is 64 digits of lower-case hexadecimal."))
+
+
+def validators_hash(text: str) -> bytes:
+    """Return the hash of a set of validators in a path. Raises :class:`Problem` MALFORMED."""
+    return bytes.fromhex(_matched(_HASH, text, "A hash of validators is 64 digits of lower-case hexadecimal."))
 
 
 def wallet_id(text: str) -> bytes:

@@ -112,7 +112,7 @@ def retire(
 ) -> None:
     """Retire an identifier for ever. It keeps resolving, as retired, and is never given out again.
 
-    What stands under it stays as it is. On a terminal you are asked first.
+    What stands under it stays as it is. You are asked first; where there is no terminal, --yes has to say it.
     """
     settings = settings_of(context)
     wanted = identifier_in(settings, identifier)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from fujie.cli import growing, joining, output, reporting
+from fujie.cli import growing, joining, output, peers, reporting
 from fujie.cli.node import store_kind
 from fujie.cli.settings import Json, examples, settings_of
 from fujie.core.wording import count
@@ -21,6 +21,7 @@ app = typer.Typer(
 joining.register(app)
 growing.register(app)
 reporting.register(app)
+app.add_typer(peers.app, name="peer")
 
 POLL_S: Final = 0.3
 

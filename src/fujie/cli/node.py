@@ -71,6 +71,12 @@ def up(
                     f"The data folder {folder.home} is a node among several, and its chain is missing.",
                     "Join again (`fujie network join`), or fetch it anew: `fujie network recover --above HEIGHT --genesis FILE`.",
                 )
+            if folder.node_key.exists():
+                raise OperationalError(
+                    f"The data folder {folder.home} has the keys of a request to join a network, and no chain yet.",
+                    "Join with the file that the founders send: `fujie network join FILE`. For a demonstration choose another "
+                    "folder: --home FOLDER.",
+                )
             output.say(f"Founding a chain with the demonstration in {folder.home}")
             found_demo(folder, kind)
 

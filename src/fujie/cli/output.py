@@ -184,14 +184,16 @@ def _failed(what: str, do: str, facts: dict[str, Any], code: int) -> int:
 
 
 def require_yes(question: str, yes: bool) -> None:
-    """Ask on a terminal whether to do what cannot be undone; ``yes`` (``--yes``), and scripts, are not asked.
+    """Ask on a terminal whether to do what cannot be undone, unless ``yes`` (``--yes``) says so already.
 
-    Raises ``typer.Abort`` when the answer is no.
+    Raises ``typer.Abort`` when the answer is no, and ``typer.BadParameter`` where nobody can be asked.
     """
-    if yes or _Mode.json or not sys.stdin.isatty():
+    if yes:
         return
     import typer
 
+    if _Mode.json or not sys.stdin.isatty():
+        raise typer.BadParameter("this cannot be undone, and there is nobody to ask: say --yes")
     typer.confirm(visible(question), abort=True, err=True)
 
 

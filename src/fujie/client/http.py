@@ -31,6 +31,7 @@ OUTCOME_PENDING: Final = "OUTCOME_PENDING"  # the problem type of a chain that s
 LIGHT_BLOCK_TYPE: Final = "application/vnd.fujie.light-block"
 RECEIPT_ABSENT: Final = "RECEIPT_ABSENT"  # the problem type of an unknown transaction; any other 404 is a wrong URL
 BLOCK_ABSENT: Final = "BLOCK_ABSENT"  # that of a height that the node does not have
+VALIDATORS_ABSENT: Final = ("VALIDATORS_UNKNOWN", "NOT_FOUND")  # of validators, and of an older node, which cannot say
 
 ANSWER_BYTES_MAX: Final = 67_108_864  # 10,000 outcomes with receipts are 3 MB, 500 proofs 2 MB; a bulk of bulks 30 MB
 PROBLEM_BYTES_MAX: Final = 65_536
@@ -124,13 +125,19 @@ class HttpTransport:
 
     def receipt(self, transaction_id: bytes) -> bytes | None:
         """See ``Transport``."""
-        answer = self._ask("GET", f"/receipts/{transaction_id.hex()}", BUNDLE_TYPE, missing=RECEIPT_ABSENT)
+        answer = self._ask("GET", f"/receipts/{transaction_id.hex()}", BUNDLE_TYPE, missing=(RECEIPT_ABSENT,))
         return None if answer.status == httpx.codes.NOT_FOUND else answer.body
 
     def light_block(self, height: int | None) -> bytes | None:
         """See ``Transport``."""
         path = f"/blocks/{'latest' if height is None else height}"
-        answer = self._ask("GET", path, LIGHT_BLOCK_TYPE, missing=BLOCK_ABSENT, bytes_max=LIGHT_BLOCK_BYTES_MAX)
+        answer = self._ask("GET", path, LIGHT_BLOCK_TYPE, missing=(BLOCK_ABSENT,), bytes_max=LIGHT_BLOCK_BYTES_MAX)
+        return None if answer.status == httpx.codes.NOT_FOUND else answer.body
+
+    def last_of(self, validators_hash: bytes) -> bytes | None:
+        """See ``Transport``."""
+        path = f"/validators/{validators_hash.hex()}"
+        answer = self._ask("GET", path, LIGHT_BLOCK_TYPE, missing=VALIDATORS_ABSENT, bytes_max=LIGHT_BLOCK_BYTES_MAX)
         return None if answer.status == httpx.codes.NOT_FOUND else answer.body
 
     def status(self) -> Status:
@@ -155,12 +162,12 @@ class HttpTransport:
         body: bytes | None = None,
         content_type: str = "",
         *,
-        missing: str = "",
+        missing: Sequence[str] = (),
         bytes_max: int | None = None,
     ) -> _Answer:
         """Send a request, again where that may help, and return the answer with its content type checked.
 
-        ``missing`` is the type of the one problem that is an answer as well: what is asked for does not exist.
+        ``missing`` are the types of problems that are an answer as well: what is asked for does not exist.
         Raises ``Refused`` for a problem that names a reason, :class:`OperationalError` for every other one.
         """
         headers = {"Accept": f"{accept}, {PROBLEM_TYPE}"}
@@ -211,7 +218,7 @@ class HttpTransport:
             )
             return answer, _seconds(response.headers.get("retry-after", ""))
 
-    def _checked(self, answer: _Answer, accept: str, missing: str) -> _Answer:
+    def _checked(self, answer: _Answer, accept: str, missing: Sequence[str]) -> _Answer:
         """Return an answer that is one; raise what the others say."""
         if 300 <= answer.status < 400:
             raise OperationalError(
@@ -226,7 +233,7 @@ class HttpTransport:
                 )
             return answer
         problem = _problem(answer)
-        if missing and problem.type.endswith(f"/{missing}"):
+        if problem.type.rpartition("/")[2] in missing:
             return answer
         if problem.reason is not None and (reason := reason_of(problem.reason)) is not None:
             raise Refused(reason)

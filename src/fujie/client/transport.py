@@ -91,6 +91,12 @@ class Transport(Protocol):
         """Return the canonical light block at ``height`` (from 1), or the newest for None; None where there is none."""
         ...
 
+    def last_of(self, validators_hash: bytes) -> bytes | None:
+        """Return the canonical light block that the validators with this hash (32 bytes) signed last before others did, or
+        the newest one where they still sign; None where the node does not know it.
+        """
+        ...
+
     def status(self) -> Status:
         """Return where the node stands."""
         ...

@@ -30,6 +30,8 @@ VERSION_PATH_MAX: Final = 128  # old versions in one proof of the past; among 10
 BUNDLE_PATH_MAX: Final = (
     64  # light blocks from a trust root to the header of a bundle: two for a change of validators, or fewer
 )
+SNAPSHOT_PATH_MAX: Final = 512  # light blocks in a snapshot: two for a change of validators, or fewer
+SNAPSHOT_PATH_BYTES_MAX: Final = 12_582_912  # of those light blocks together
 BUNDLE_PATH_BYTES_MAX: Final = 4_194_304  # of those light blocks together: 64 of some 300 validators each
 
 # Identifiers (docs/spec/05-identifiers.md)

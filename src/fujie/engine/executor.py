@@ -16,13 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from fujie.core.encoding import Codec, Record, encode
 from fujie.core.errors import OperationalError, Refused
-from fujie.core.hashing import (
-    TAG_LOG_ENTRY,
-    TAG_LOG_SALT,
-    TAG_VALUE,
-    app_hash,
-    digest,
-)
+from fujie.core.hashing import TAG_LOG_ENTRY, TAG_LOG_SALT, TAG_VALUE, app_hash, digest
 from fujie.core.limits import PROVEN_ROOTS_KEPT
 from fujie.core.state import BlockOverlay, Key, Leaf
 from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, VerifiedBlock, VerifiedTransaction
@@ -46,6 +40,7 @@ from fujie.modules.membership.records import TRANSACTION_WINDOW_MS_MAX
 from fujie.modules.membership.state_keys import PARAMETERS_KEY
 from fujie.store.base import Store, WriteBatch
 from fujie.store.layout import META_FORMAT, META_HEAD, Table, number_key
+from fujie.store.snapshot import META_ORIGIN, read_origin
 from fujie.store.state_tree import CACHE_BYTES_DEFAULT, StagedTree, StateTree, pack_leaf
 from fujie.store.transaction_log import StagedLog, TransactionLog
 
@@ -321,7 +316,6 @@ class Executor:
 
         Raises :class:`StateTooOld` for any other root.
         """
-        key_hash = key.hash
         # The newest value first, what replaced it second: a block that is committed in between is then among the latter.
         newest = self.live.peek(key)
         replaced = self._undo
@@ -330,6 +324,7 @@ class Executor:
         with self._lock:
             newer = tuple(self._undo)
             current = self.head.state_root
+        key_hash = key.hash
         known = False
         for before, undo in newer:
             known = known or before == root
@@ -387,10 +382,13 @@ class Executor:
     def _rebuild_window(self) -> None:
         """Remember again what the newest log entries say was carried out and has not expired."""
         window_ms = longest_window_ms(membership.parameters(self.live), self.head.time_ms, self.live.archived)
+        origin = self.store.get(Table.META, META_ORIGIN)
+        # What a snapshot left behind had expired then, also where a vote has lengthened the window since.
+        first = 0 if origin is None else read_origin(origin).first_index
         index = self.log.size - 1
-        while index >= 0:
+        while index >= first:
             entry = self.entry(index)
-            assert entry is not None, "every index below the log's size has its entry"
+            assert entry is not None, "every index from the first one kept has its entry"
             receipt = RECEIPT.decode_trusted(entry.receipt)
             if receipt.time_ms + window_ms <= self.head.time_ms:
                 return

@@ -126,9 +126,12 @@ class LocalReads:
 
         return unsubscribe
 
-    def _announce(self, head: Head, batch: WriteBatch) -> None:
-        """Tell every listener and follower that the block of ``batch`` was committed, led to ``head``, and is visible."""
-        self.feed.publish(head, self._proven.light_block, batch)
+    def _announce(self, head: Head, batch: WriteBatch, light_block: bytes | None = None) -> None:
+        """Tell every listener and follower that the block of ``batch`` was committed, led to ``head``, and is visible.
+
+        ``light_block`` is that of the block; without, it is the proven one.
+        """
+        self.feed.publish(head, self._proven.light_block if light_block is None else light_block, batch)
         for listener in self._listeners:
             try:
                 listener()

@@ -6,16 +6,19 @@ number of changes, also where none of the old validators stayed.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, Protocol
 
-from fujie.core.limits import BUNDLE_PATH_MAX
+from fujie.core.limits import BUNDLE_PATH_MAX, SNAPSHOT_PATH_BYTES_MAX, SNAPSHOT_PATH_MAX
 from fujie.engine.executor import HEAD
-from fujie.engine.stored_block import block_at, note_pivot, pivot_in
+from fujie.engine.stored_block import block_at, light_block_at, note_pivot, pivot_in
+from fujie.proof.changes import Change, leading_on, walk
 from fujie.proof.light import shortened
-from fujie.proof.light_block import LightBlock
+from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.trust import TRUST_PERIOD_MS_DEFAULT
-from fujie.store.base import Store, WriteBatch
-from fujie.store.layout import META_HEAD, Table
+from fujie.store.base import ReadOnlyStore, Store, WriteBatch
+from fujie.store.layout import META_CHANGE, META_HEAD, META_PIVOT, Table
 
 KEPT_PATHS: Final = 64  # one for each set that somebody still has pinned
 
@@ -54,6 +57,36 @@ def rebuild_pivots(store: Store) -> None:
     store.commit(batch)
 
 
+def changes_before(store: ReadOnlyStore, newest: LightBlock) -> list[LightBlock]:
+    """Return the light blocks below ``newest`` at which validators changed, ascending; of many the newest ones.
+
+    They are what ``proof.changes.verify_newest`` wants before ``newest``, and at most what a snapshot takes.
+    """
+    heights = sorted(int.from_bytes(height, "big") for _, height in _rows(store, META_PIVOT))
+    found = (
+        _change_at(partial(light_block_at, store.get), height) for height in heights if height < newest.header.height
+    )
+    kept: dict[int, LightBlock] = {}
+    size = 0
+    for change in leading_on([each for each in found if each is not None], newest):
+        added = [block for block in change if block.header.height < newest.header.height]
+        added = [block for block in added if block.header.height not in kept]
+        size += sum(len(encode_light_block(block)) for block in added)
+        if len(kept) + len(added) > SNAPSHOT_PATH_MAX or size > SNAPSHOT_PATH_BYTES_MAX:
+            break
+        kept |= {block.header.height: block for block in added}
+    return [kept[height] for height in sorted(kept)]
+
+
+def kept_changes(store: ReadOnlyStore) -> list[LightBlock]:
+    """Return the light blocks that ``store`` has from before its first block, ascending. Raises ``DecodeError``."""
+    return [decode_light_block(data) for _, data in _rows(store, META_CHANGE)]
+
+
+def _rows(store: ReadOnlyStore, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    return store.scan(Table.META, prefix, prefix[:-1] + bytes([prefix[-1] + 1]))
+
+
 class Paths:
     """Paths from old validators to the signers of a block, each made once while these stay. Any thread may call."""
 
@@ -87,18 +120,17 @@ class Paths:
 
     def _made(self, since: bytes, signers: bytes) -> list[LightBlock] | None:
         """Return a path that ends with the first block of ``signers``."""
-        blocks: list[LightBlock] = []
-        at = since
-        while at != signers:
-            height = self._engine.pivot(at)
-            if height is None or (blocks and height < blocks[-1].header.height):
-                return None
-            last, first = self._engine.light_block(height), self._engine.light_block(height + 1)
-            if last is None or first is None:
-                return None
-            blocks += [last, first] if not blocks or height > blocks[-1].header.height else [first]
-            at = first.header.validators_hash
-        return _shortened(blocks)
+        blocks = walk(since, signers, self._change)
+        return None if blocks is None else _shortened(blocks)
+
+    def _change(self, validators_hash: bytes) -> Change | None:
+        height = self._engine.pivot(validators_hash)
+        return None if height is None else _change_at(self._engine.light_block, height)
+
+
+def _change_at(light_block: Callable[[int], LightBlock | None], height: int) -> Change | None:
+    last, first = light_block(height), light_block(height + 1)
+    return None if last is None or first is None else Change(last, first)
 
 
 def _shortened(blocks: list[LightBlock]) -> list[LightBlock]:

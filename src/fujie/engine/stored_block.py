@@ -8,11 +8,11 @@ from fujie.core.errors import OperationalError
 from fujie.core.units import Count, Digest
 from fujie.proof.block_evidence import decode_evidence_list, encode_evidence_list
 from fujie.proof.header import EMPTY_EVIDENCE_HASH, Header, decode_header, encode_header
-from fujie.proof.light_block import LightBlock
+from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.validators import decode_validator_set, encode_validator_set
 from fujie.proof.vote import Commit, decode_commit, encode_commit
 from fujie.store.base import WriteBatch
-from fujie.store.layout import META_PIVOT, Table, number_key
+from fujie.store.layout import META_CHANGE, META_PIVOT, Table, number_key
 
 
 class StoredBlock(Record, tag=1):
@@ -64,6 +64,12 @@ def note_pivot(batch: WriteBatch, header: Header) -> None:
         batch.put(Table.META, META_PIVOT + header.validators_hash, number_key(header.height))
 
 
+def put_change(batch: WriteBatch, block: LightBlock) -> None:
+    """Put a light block from before the first block of the store into ``batch``, one of those at which validators changed."""
+    batch.put(Table.META, META_CHANGE + number_key(block.header.height), encode_light_block(block))
+    note_pivot(batch, block.header)
+
+
 def pivot_in(get: Get, validators_hash: bytes) -> int | None:
     """Return the height of the newest block that is the last of these validators before others, or None."""
     data = get(Table.META, META_PIVOT + validators_hash)
@@ -85,11 +91,12 @@ def block_at(get: Get, height: int) -> BlockAt | None:
 def light_block_at(get: Get, height: int) -> LightBlock | None:
     """Return the block at ``height`` with the validators that signed it; None where the store has none.
 
-    Raises :class:`OperationalError` when the store has the block and not its validators.
+    Of heights before the first block, it has those at which validators changed, and these as light blocks alone. Raises :class:`OperationalError` when the store has the block and not its validators.
     """
     found = block_at(get, height)
     if found is None:
-        return None
+        change = get(Table.META, META_CHANGE + number_key(height))
+        return None if change is None else decode_light_block(change)
     validators = get(Table.VALIDATORS, found.header.validators_hash)
     if validators is None:
         raise OperationalError(

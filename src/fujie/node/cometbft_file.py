@@ -4,6 +4,7 @@ A folder that has this file is a node among several: CometBFT orders the blocks 
 or none of them.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -22,6 +23,8 @@ PORT_PEERS: Final = 26_656  # CometBFT's own default
 
 _ADDRESS: Final = r"\A(?:\[[0-9a-f:.]{2,45}\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):[0-9]{1,5}\Z"
 _PEER: Final = re.compile(r"([0-9a-f]{40})@(.+)")
+
+log = logging.getLogger(__name__)
 
 Address = Annotated[str, Meta(pattern=_ADDRESS)]
 """``host:port``: a name, an IPv4 address, or an IPv6 address in brackets; small letters."""
@@ -46,8 +49,8 @@ class CometFile(
     """The content of ``cometbft.json``.
 
     ``initial_height`` is that of the first block which CometBFT made of this chain. ``listen`` is where this node waits for
-    its peers, ``peers`` are those it keeps connected to (``node id@host:port``), ``metrics`` where CometBFT shows its own
-    numbers to Prometheus, or empty for nowhere. ``state_sync`` is there until the node has begun from a snapshot.
+    its peers, ``peers`` are those it keeps connected to (``node id@host:port``) and the only ones it lets in, ``metrics`` where
+    CometBFT shows its own numbers to Prometheus, or empty for nowhere. ``state_sync`` is there until the node has begun from a snapshot.
     """
 
     initial_height: Annotated[int, Meta(ge=1, le=2**53)]
@@ -128,3 +131,63 @@ def parse_peer(text: str) -> Peer:
 def peer_texts(peers: Sequence[Peer]) -> tuple[str, ...]:
     """Return peers as they stand in the file."""
     return tuple(f"{peer.node_id}@{peer.address}" for peer in peers)
+
+
+class KnownPeers:
+    """Tells which nodes ``cometbft.json`` has as peers now; what is written there holds for a running node, too."""
+
+    def __init__(self, folder: Folder) -> None:
+        """Raises :class:`OperationalError` as :func:`read_comet_file`."""
+        self._folder = folder
+        self._read = self._stamp()  # what the file was when it was read last
+        self._ids = _ids(read_comet_file(folder))
+
+    def __call__(self, node_id: str) -> bool:
+        """Tell whether a node may be a peer. While the file does not read, those may that it had when it did."""
+        stamp = self._stamp()
+        if stamp != self._read:
+            self._read = stamp
+            try:
+                self._ids = _ids(read_comet_file(self._folder))
+            except OperationalError as error:
+                log.warning("the peers of before are let in, and nobody else: %s", error)
+        return node_id in self._ids
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._folder.cometbft.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _ids(file: CometFile) -> frozenset[str]:
+    return frozenset(peer.node_id for peer in file.known_peers)
+
+
+def add_peer(folder: Folder, peer: Peer) -> CometFile:
+    """Let a node in as a peer, or have one that is known be where it is now; return what ``cometbft.json`` says then.
+
+    Raises :class:`OperationalError` where there are too many, or the folder is no node of a network.
+    """
+    others = [each for each in read_comet_file(folder).known_peers if each.node_id != peer.node_id]
+    if len(others) >= PEERS_MAX:
+        raise OperationalError(f"The node has {PEERS_MAX} peers.", "Remove one: fujie network peer remove ID.")
+    return _with_peers(folder, [*others, peer])
+
+
+def remove_peer(folder: Folder, node_id: str) -> CometFile:
+    """Let a node in no more; return what ``cometbft.json`` says then. Raises :class:`OperationalError` for no such peer."""
+    known = read_comet_file(folder).known_peers
+    others = [each for each in known if each.node_id != node_id]
+    if len(others) == len(known):
+        raise OperationalError(
+            f"{quoted(node_id, 60)} is no peer of this node.", "`fujie network peer list` shows their node ids."
+        )
+    return _with_peers(folder, others)
+
+
+def _with_peers(folder: Folder, peers: Sequence[Peer]) -> CometFile:
+    changed = msgspec.structs.replace(read_comet_file(folder), peers=peer_texts(peers))
+    write_comet_file(folder, changed)
+    return changed

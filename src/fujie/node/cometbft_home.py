@@ -30,7 +30,7 @@ from fujie.engine.executor import Executor
 from fujie.engine.link.address import RUN_NAME
 from fujie.machine.genesis import Genesis, founding_record
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
-from fujie.node.cometbft_file import CometFile, read_comet_file
+from fujie.node.cometbft_file import CometFile, KnownPeers, read_comet_file
 from fujie.node.folder import Folder, make_folder, read_file, write_file
 from fujie.node.keyring import ensure_key
 from fujie.proof.validators import Validator
@@ -85,6 +85,7 @@ def open_comet_engine(
         initial_height=file.initial_height,
         worker=worker,
         snapshots=Plan(folder.snapshots, snapshots_every_s * 1_000),
+        is_peer=KnownPeers(folder),
         wait_s=math.inf,
         stopped=_Waiting(stopped),
         on_closed=lambda: remove_sockets(folder),
@@ -184,7 +185,7 @@ def require_votes(folder: Folder, height: int, initial_height: int) -> None:
             "that signs a height twice breaks the protocol.",
             f"Restore the file as it was when the node stopped, never an older one. Without it: {_RECOVER}",
         )
-    if data is not None and not _is_sign_state(data):
+    if data is not None and _signed_height(data) is None:
         raise OperationalError(
             f"{path} is damaged: what this validator signed last is not known any more.",
             f"Restore the file as it was when the node stopped. Without it: {_RECOVER}",
@@ -196,11 +197,18 @@ def require_votes(folder: Folder, height: int, initial_height: int) -> None:
         )
 
 
-def _is_sign_state(data: bytes) -> bool:
+def signed_height(folder: Folder) -> int | None:
+    """Return the height at which the validator of ``folder`` signed last, as far as is known; None where it is not."""
+    data = read_file(folder.cometbft_home / comet.VALIDATOR_STATE_FILE)
+    return None if data is None else _signed_height(data)
+
+
+def _signed_height(data: bytes) -> int | None:
     try:
-        return int(msgspec.json.decode(data, type=_SignState).height) >= 0
+        height = int(msgspec.json.decode(data, type=_SignState).height)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-        return False
+        return None
+    return height if height >= 0 else None
 
 
 def _make_sockets(folder: Folder) -> Path:

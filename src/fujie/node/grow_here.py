@@ -28,14 +28,16 @@ def requests_here(
 ) -> tuple[JoinRequest, ...]:
     """Return a request of each node, whose keys are made where they are missing; those of an earlier run are used again.
 
-    Raises :class:`OperationalError`.
+    Raises :class:`OperationalError`, also where a network of that name is of another chain.
     """
     if not 1 <= validators <= NODES_MAX or not 1 <= port_base <= 65_535 - PEER_PORTS - NODES_MAX:
         raise OperationalError(
             f"{validators} validators at ports from {port_base} are not possible.",
             f"Choose 1 to {NODES_MAX} validators, and ports that exist.",
         )
-    name = folder.trust().chain_id.rpartition("-")[0]
+    chain_id = folder.trust().chain_id
+    name = chain_id.rpartition("-")[0]
+    _require_own(Network(name, folder.home / FOLDER / name), chain_id)
     known = {request.organisation: request for request in kept_requests(handover_folder(folder))}
     requests = []
     for number in range(1, validators + 1):
@@ -47,6 +49,16 @@ def requests_here(
         else:
             requests.append(make_request(place, name, node, f"Validator {number} on one machine", address, ask))
     return tuple(requests)
+
+
+def _require_own(network: Network, chain_id: str) -> None:
+    """Raise :class:`OperationalError` for a network that began otherwise than by growing this chain."""
+    for node in network.folders().values():
+        if node.home.parent == network.place and node.trust_path.exists() and node.trust().chain_id != chain_id:
+            raise OperationalError(
+                f"The network {network.name} in {network.place} is of another chain, {node.trust().chain_id}.",
+                f"Stop it (`fujie network stop {network.name}`) and move its folder away, then run this again.",
+            )
 
 
 def start_here(

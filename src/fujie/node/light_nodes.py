@@ -1,19 +1,26 @@
 """Nodes of Fujie as a new node asks them for headers, and the header that it believes first."""
 
+import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from fujie.client.light.client import Clock, LightClient, system_ms
 from fujie.client.light.node import NodeProvider
 from fujie.client.light.provider import HeightAbsent, LightProvider
-from fujie.core.errors import VerificationError
-from fujie.proof.light_block import LightBlock
+from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.limits import SNAPSHOT_PATH_BYTES_MAX, SNAPSHOT_PATH_MAX
+from fujie.proof.changes import verify_changes
+from fujie.proof.light_block import LightBlock, encode_light_block
 from fujie.proof.trust import TrustRoot
 
 TRUST_PART: Final = 0.75  # of the trust period: so old is the header that is believed first; snapshots lie above it
 HEIGHT_WAIT_S: Final = 5.0  # for a block that a node is about to have
 POLL_S: Final = 0.2
+
+
+log = logging.getLogger(__name__)
 
 
 class LightNode(LightProvider):
@@ -32,6 +39,10 @@ class LightNode(LightProvider):
     def light_block(self, height: int | None) -> LightBlock:
         """See ``LightProvider``."""
         return self._provider.light_block(self.newest if height is None else height)
+
+    def last_of(self, validators_hash: bytes) -> LightBlock | None:
+        """See ``LightProvider``; it may lie above ``newest``."""
+        return self._provider.last_of(validators_hash)
 
     def soon(self, height: int | None) -> LightBlock | None:
         """Return a light block, waiting a moment for one that the node is about to have; or None."""
@@ -62,6 +73,48 @@ class LightNode(LightProvider):
         self._provider.close()
 
 
+def fetch_changes(nodes: Sequence[LightProvider], since: bytes, newest: LightBlock) -> list[LightBlock]:
+    """Return the light blocks at which validators changed, from those with hash ``since`` up to ``newest``, which is believed.
+
+    They are verified. The first node is asked that has them; empty, and a word in the log, where none does: then the chain lacks
+    nothing, but leads nobody who knows those validators alone.
+    """
+    chain_id = newest.header.chain_id
+    for node in nodes:
+        try:
+            blocks = _changes_of(node, since, newest)
+            verify_changes(chain_id, [*blocks, newest])
+        except (OperationalError, VerificationError) as error:
+            log.warning("%s does not show how validators changed up to now: %s", node.name, error)
+        else:
+            return blocks
+    return []
+
+
+def _changes_of(node: LightProvider, since: bytes, newest: LightBlock) -> list[LightBlock]:
+    """Return what a node answers. Raises as ``LightProvider``, and :class:`OperationalError` where it leads nowhere."""
+    found: dict[int, LightBlock] = {}
+    size = 0
+    at = since
+    while at != newest.header.validators_hash:
+        last = node.last_of(at)
+        if (
+            last is None
+            or last.header.validators_hash != at
+            or not max(found, default=0) <= last.header.height < newest.header.height
+        ):
+            raise OperationalError(f"It does not know what came after the validators {at.hex()}.", "Ask another node.")
+        height = last.header.height + 1
+        first = newest if height == newest.header.height else node.light_block(height)
+        found |= {last.header.height: last, height: first}
+        size += len(encode_light_block(last)) + len(encode_light_block(first))
+        if len(found) > SNAPSHOT_PATH_MAX or size > SNAPSHOT_PATH_BYTES_MAX:
+            raise OperationalError("It shows more changes than a node takes along.", "Ask another node.")
+        at = first.header.validators_hash
+    found.pop(newest.header.height, None)
+    return [found[height] for height in sorted(found)]
+
+
 def believe(
     root: TrustRoot, nodes: list[LightNode], evidence: Path | None, clock: Clock = system_ms
 ) -> tuple[LightClient, LightBlock]:
@@ -71,18 +124,9 @@ def believe(
     """
     since = nodes[0].since(clock() - int(root.trust_period_ms * TRUST_PART))
     client = LightClient(root, nodes[0], nodes[1:], clock=clock, evidence=evidence)
-    try:
-        for node in nodes:
-            node.newest = since
-        believed = client.newest()
-    except VerificationError as error:
-        if error.step != "validators":
-            raise
-        # The root is of newer validators than that header's: what they signed is where it begins.
-        for node in nodes:
-            node.newest = None
-        client = LightClient(root, nodes[0], nodes[1:], clock=clock, evidence=evidence)
-        believed = client.newest()
+    for node in nodes:
+        node.newest = since
+    believed = client.newest()  # or, where the root is of newer validators, the last that they signed
     for node in nodes:
         node.newest = None
     return client, believed

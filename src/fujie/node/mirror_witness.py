@@ -16,6 +16,7 @@ from fujie.client.light.node import NodeProvider
 from fujie.client.light.provider import HeightAbsent
 from fujie.core.errors import FujieError
 from fujie.engine.mirror import MirrorEngine
+from fujie.engine.signers import last_of
 from fujie.node.folder import Folder
 from fujie.proof.light import Terms
 from fujie.proof.light_block import LightBlock
@@ -93,6 +94,10 @@ class _Own:
         if found is None:
             raise HeightAbsent(self.name, height)
         return found
+
+    def last_of(self, validators_hash: bytes) -> LightBlock | None:
+        """See ``LightProvider``."""
+        return last_of(self._engine, validators_hash)
 
 
 def what_to_do(error: DivergenceError) -> str:

@@ -17,6 +17,7 @@ from fujie.engine.executor import HEAD
 from fujie.machine import genesis as genesis_form
 from fujie.machine.genesis import Genesis, chain_id
 from fujie.node.cometbft_file import read_comet_file
+from fujie.node.cometbft_home import signed_height
 from fujie.node.folder import Folder, closed_to_others, make_folder, write_file
 from fujie.node.founding import found_from, read_genesis
 from fujie.node.handover import Handover, handover_folder, join_handed_over, read_handover
@@ -37,7 +38,7 @@ def recover(folder: Folder, above: int, genesis_file: Path | None = None, handov
     ``genesis_file``: of `fujie genesis export` at another node, where the folder's own does not read any more.
     ``handover``: of a chain that grew, its handover folder, unless this folder has it; older blocks are those that nobody has.
 
-    Raises :class:`OperationalError`: a node runs, the chain stands above that height, the genesis or the handover folder is
+    Raises :class:`OperationalError`: a node runs, chain or votes stand above that height, the genesis or the handover folder is
     missing or of another chain; and as ``node.handover.read_handover``.
     """
     description, trust = folder.require(), folder.trust()
@@ -58,6 +59,12 @@ def recover(folder: Folder, above: int, genesis_file: Path | None = None, handov
         raise OperationalError(
             f"The chain in this folder stands at block {height}, and you say that nothing above {above} was signed.",
             "Give the greatest height that any node shows (`fujie status --url …`), and some more to be safe.",
+        )
+    signed = signed_height(folder)
+    if signed is not None and signed > above:
+        raise OperationalError(
+            f"The validator of this folder has signed at height {signed}, and you say that nothing above {above} was signed.",
+            f"Give {signed} or more: the greatest height that any node shows, and some more to be safe.",
         )
     aside = folder.home / ASIDE / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     make_folder(aside)

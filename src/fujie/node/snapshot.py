@@ -6,13 +6,14 @@
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from fujie.core.errors import OperationalError
-from fujie.engine.executor import HEAD, Head
-from fujie.engine.snapshot_forms import FORMS, first_remembered, head_rows
+from fujie.engine.executor import HEAD, Executor, Head
+from fujie.engine.pivots import changes_before
+from fujie.engine.snapshot_forms import FORMS, change_rows, first_remembered, head_rows
 from fujie.engine.stored_block import STORED_BLOCK
 from fujie.node.folder import Folder, World, make_folder
 from fujie.proof.block import results_hash
@@ -83,6 +84,7 @@ def load_snapshot(
         store = open_store(kind, aside)
         try:
             manifest = load(path, trust, store, FORMS, _head_rows, advance)
+            Executor(store)  # as a node opens it: what does not open is not put in place
             accept(store)
         finally:
             store.close()
@@ -117,6 +119,7 @@ def _manifest(store: ReadOnlyStore, whole_log: bool) -> Manifest | None:
         head.log_root,
         head.log_size,
         _first_kept(store) if whole_log else first_remembered(store, head),
+        tuple(map(encode_light_block, changes_before(store, block))),
     )
 
 
@@ -126,8 +129,11 @@ def _first_kept(store: ReadOnlyStore) -> int:
     return 0 if origin is None else read_origin(origin).first_index
 
 
-def _head_rows(manifest: Manifest, block: LightBlock) -> list[HeadRow]:
-    """Return the rows of the newest block, which is empty and so follows from its header, and of the head."""
+def _head_rows(manifest: Manifest, blocks: Sequence[LightBlock]) -> list[HeadRow]:
+    """Return the rows of the changes before the newest block, of that, which is empty and so follows from its header, and of the
+    head.
+    """
+    block = blocks[-1]
     header = block.header
     head = Head(
         header.height,
@@ -137,4 +143,4 @@ def _head_rows(manifest: Manifest, block: LightBlock) -> list[HeadRow]:
         manifest.log_root,
         manifest.log_size,
     )
-    return head_rows(head, block, results_hash([]), 0)
+    return [*change_rows(blocks[:-1]), *head_rows(head, block, results_hash([]), 0)]

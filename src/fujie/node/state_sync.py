@@ -33,15 +33,15 @@ from fujie.engine.cometbft.process import CometProcess
 from fujie.engine.cometbft.server import AbciServer
 from fujie.engine.cometbft.snapshot_contents import Contents
 from fujie.engine.cometbft.state_sync import Progress, Restoration, Verified
-from fujie.engine.executor import HEAD, LOG_ENTRY, Head
+from fujie.engine.executor import HEAD, LOG_ENTRY, Executor, Head
 from fujie.engine.link.address import RUN_NAME
-from fujie.engine.snapshot_forms import FORMS, head_rows
+from fujie.engine.snapshot_forms import FORMS, change_rows, head_rows
 from fujie.machine.genesis import Genesis
 from fujie.modules.catalog import RECEIPT
-from fujie.node.cometbft_file import CometFile, StateSyncFile, read_comet_file, write_comet_file
+from fujie.node.cometbft_file import CometFile, KnownPeers, StateSyncFile, read_comet_file, write_comet_file
 from fujie.node.cometbft_home import prepare_home, remove_sockets
 from fujie.node.folder import Folder, exchange_chain, make_folder, sync_folder, write_file
-from fujie.node.light_nodes import LightNode, believe
+from fujie.node.light_nodes import LightNode, believe, fetch_changes
 from fujie.proof.block import encode_result, results_hash
 from fujie.proof.header import header_hash
 from fujie.proof.light_block import LightBlock
@@ -82,10 +82,11 @@ def fetch_state(folder: Folder, genesis: Callable[[], Genesis], validator: Signe
     founding = genesis()
     root = file.state_sync.trust or folder.trust()
     with ExitStack() as undo:
-        installing = Installing(folder, kind)
+        nodes = [LightNode(url) for url in file.state_sync.servers]
+        since = bytes.fromhex(folder.trust().validators_hash)
+        installing = Installing(folder, kind, lambda newest: fetch_changes(nodes, since, newest))
         undo.callback(installing.close)
         undo.callback(_show_progress, folder, None)
-        nodes = [LightNode(url) for url in file.state_sync.servers]
         for node in nodes:
             undo.callback(node.close)
         log.info(
@@ -163,8 +164,14 @@ def _show_progress(folder: Folder, progress: Progress | None) -> None:
 class Installing:
     """Makes verified rows the chain of a data folder, and holds the lock of that chain meanwhile, of one and of the next."""
 
-    def __init__(self, folder: Folder, kind: StoreKind) -> None:
-        """Raises :class:`OperationalError` when another process has the folder."""
+    def __init__(
+        self, folder: Folder, kind: StoreKind, changes: Callable[[LightBlock], list[LightBlock]] = lambda _: []
+    ) -> None:
+        """``changes`` returns the light blocks before a believed one at which validators changed, verified.
+
+        Raises :class:`OperationalError` when another process has the folder.
+        """
+        self._changes = changes
         self._folder = folder
         self._kind = kind
         self._lock = FolderLock(folder.chain)
@@ -184,18 +191,25 @@ class Installing:
         aside = folder.state_sync / ASIDE
         shutil.rmtree(aside, ignore_errors=True)
         make_folder(aside)
-        roots = contents.roots(folder.trust().state_tree_depth)
+        time_ms = verified.block.header.time_ms
+        roots = contents.roots(folder.trust().state_tree_depth, time_ms)
         head = Head(
             contents.height,
-            verified.block.header.time_ms,
+            time_ms,
             contents.app_hash,
             contents.state_root,
             contents.log_root,
             contents.log_size,
         )
         store = open_store(self._kind, aside)
+
+        def rows() -> list[HeadRow]:
+            found = _rows_of_head(store, contents, verified, head)
+            return [*change_rows(self._changes(verified.block)), *found]
+
         try:
-            load_rows(file, roots, store, FORMS, lambda: _rows_of_head(store, contents, verified, head), self._advance)
+            load_rows(file, roots, store, FORMS, rows, self._advance)
+            Executor(store)  # which opens it as the next start does: what does not open is not put in place
         finally:
             store.close()
         sync_folder(aside)
@@ -270,6 +284,7 @@ class _Fetching:
             turns=self._turns,
             install=self._installing.install,
             progress=lambda progress: _show_progress(folder, progress),
+            is_peer=KnownPeers(folder),
         )
         undo.callback(restoration.close)
         undo.callback(AbciServer(restoration, paths.socket, self._fail).close)
@@ -283,9 +298,11 @@ class _Fetching:
                 break
             if not restoration.restart.is_set():
                 log.warning("cometbft gave state sync up, see its log (%s); it begins again", paths.log)
+                self._turns.forget()
                 _wait_until(lambda: False, stopped, AGAIN_S)
             restoration.restart.clear()
-        write_comet_file(folder, msgspec.structs.replace(self._file, state_sync=None))
+        now = read_comet_file(folder)  # a peer may have come meanwhile
+        write_comet_file(folder, msgspec.structs.replace(now, state_sync=None))
 
     def _prepare(self, undo: ExitStack) -> Paths:
         """Write CometBFT's folder, and answer what its light client asks."""

@@ -9,6 +9,7 @@ from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.engine.base import Outcome, Served
 from fujie.engine.reading import answer
+from fujie.engine.signers import last_of
 from fujie.proof.light_block import encode_light_block
 
 SUBMIT_TIMEOUT_S: Final = 120.0  # two full queues take a few seconds; beyond this the ledger hangs
@@ -54,6 +55,11 @@ class LocalTransport:
         if height is None:
             return self._engine.proven.light_block
         found = self._engine.light_block(height)
+        return None if found is None else encode_light_block(found)
+
+    def last_of(self, validators_hash: bytes) -> bytes | None:
+        """See ``Transport``."""
+        found = last_of(self._engine, validators_hash)
         return None if found is None else encode_light_block(found)
 
     def status(self) -> Status:

@@ -36,6 +36,9 @@ META_PROMISED: Final = b"promised"  # of a mirror: the light block after the hea
 META_PIVOT: Final = (
     b"pivot/"  # then a validator set hash -> height of the last block of these validators, before others'
 )
+META_CHANGE: Final = (
+    b"change/"  # then a height -> light block from before the first block in the store, where validators changed
+)
 META_ONE_BACK: Final = b"one-back"  # what the newest block replaced, where no header proves it (engine.one_back)
 META_HANDED_OVER: Final = b"handed-over"  # the height of the last block of the embedded engine, where another goes on
 

@@ -10,7 +10,7 @@ both to the app hash of a header that the validators of a trust root signed. Wha
 state (older blocks and log entries) is left behind, and :data:`META_ORIGIN` says so in the folder that was loaded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, NamedTuple
@@ -20,18 +20,19 @@ from msgspec import Meta
 from fujie.core.encoding import Codec, Record, encode
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.hashing import DIGEST_BYTES, TAG_SNAPSHOT, app_hash, digest, version_digest
+from fujie.core.limits import SNAPSHOT_PATH_BYTES_MAX, SNAPSHOT_PATH_MAX
 from fujie.core.transaction import ChainId
 from fujie.core.units import Count, Digest, Height
-from fujie.proof.commit import verify_commit
+from fujie.proof.changes import verify_newest
 from fujie.proof.light_block import LightBlock, decode_light_block
 from fujie.proof.merkle_log import leaf_hash
 from fujie.proof.merkle_state import key_hash, value_digest
 from fujie.proof.trust import TrustRoot
-from fujie.proof.validators import validator_set_hash
 from fujie.store.base import ReadOnlyStore, Store, WriteBatch
 from fujie.store.files import write_whole
 from fujie.store.layout import Table, number_key
 from fujie.store.rebuild import LogTiles, StateFold
+from fujie.store.snapshot_forms import Forms, OldVersions
 from fujie.store.state_tree import unpack_leaf
 
 MAGIC: Final = b"fujie-snapshot-1\n"
@@ -53,7 +54,11 @@ class Origin(Record, tag=1):
 
 
 class Manifest(Record, tag=1):
-    """What the snapshot is of. The header in ``light_block`` carries the app hash of the roots."""
+    """What the snapshot is of. The header in ``light_block`` carries the app hash of the roots.
+
+    ``path``: light blocks as ``light_block`` is one, by ascending height, all before it, at most 12,582,912 bytes together: the
+    last block of each former set of validators and the one after it, as far as they are kept.
+    """
 
     chain_id: ChainId
     light_block: bytes
@@ -61,6 +66,7 @@ class Manifest(Record, tag=1):
     log_root: Digest
     log_size: Count
     first_index: Count
+    path: Annotated[tuple[bytes, ...], Meta(max_length=SNAPSHOT_PATH_MAX)]
 
 
 class Rows(Record, tag=2):
@@ -83,11 +89,12 @@ _TABLES: Final = {table.prefix: (place, table) for place, table in enumerate(_OR
 
 
 class Roots(NamedTuple):
-    """What the rows of a snapshot must add up to: the state after block ``height``, and the log from ``first_index`` on."""
+    """What the rows of a snapshot must add up to: the state after a block, and the log from ``first_index`` on."""
 
     chain_id: str
     state_tree_depth: int
     height: int
+    time_ms: int
     state_root: bytes
     log_root: bytes
     log_size: int
@@ -96,25 +103,6 @@ class Roots(NamedTuple):
 
 HeadRow = tuple[Table, bytes, bytes]
 """A row of those that make loaded tables a chain."""
-
-
-class Entry(NamedTuple):
-    """A log entry as the layers above read it."""
-
-    transaction_id: bytes
-    commitment: bytes
-    authorised: bool
-
-
-class Forms(NamedTuple):
-    """What a store cannot know by itself and is told by whoever loads.
-
-    ``chain_id`` of the bytes of a genesis; the :class:`Entry` in the bytes of a log entry. Both raise
-    :class:`VerificationError`.
-    """
-
-    chain_id: Callable[[bytes], str]
-    entry: Callable[[bytes], Entry]
 
 
 def read_origin(data: bytes) -> Origin:
@@ -178,21 +166,24 @@ def load(
     trust: TrustRoot,
     store: Store,
     forms: Forms,
-    head: Callable[[Manifest, LightBlock], list[HeadRow]],
+    head: Callable[[Manifest, Sequence[LightBlock]], list[HeadRow]],
     advance: Advance | None = None,
 ) -> Manifest:
-    """Load the snapshot at ``path`` into ``store``, which is empty, and return its manifest. ``head`` as of :func:`load_rows`.
+    """Load the snapshot at ``path`` into ``store``, which is empty, and return its manifest.
+
+    ``head`` as of :func:`load_rows`, with the light blocks at which validators changed, and last the one of the snapshot.
 
     The rows that make it a chain are written last, so an interrupted load leaves none. Raises
     :class:`OperationalError` for a file that does not read, and :class:`VerificationError` with one of the steps
-    ``snapshot-form``, ``snapshot-frame`` (bytes were changed or cut off), those of ``proof.commit``, ``chain-id``,
-    ``validators``, ``app-hash``, ``snapshot-state``, ``snapshot-version``, ``snapshot-log``, ``snapshot-genesis``.
+    ``snapshot-form``, ``snapshot-frame`` (bytes were changed or cut off), ``chain-id``, those of
+    ``proof.changes.verify_newest``, ``app-hash``, ``snapshot-state``, ``snapshot-version``, ``snapshot-log``, ``snapshot-genesis``,
+    ``snapshot-window``, and those of ``core.transaction.check_signatures``.
     """
     try:
         with path.open("rb") as file:
-            manifest, block = _read_manifest(file, trust)
-            roots = _roots(manifest, block, trust)
-            load_rows(file, roots, store, forms, lambda: head(manifest, block), advance)
+            manifest, blocks = _read_manifest(file, trust)
+            roots = _roots(manifest, blocks[-1], trust)
+            load_rows(file, roots, store, forms, lambda: head(manifest, blocks), advance)
             return manifest
     except OSError as error:
         raise OperationalError(f"{path} does not read: {error.strerror}.", "Check the path and its rights.") from error
@@ -219,18 +210,19 @@ def _first_frame(file: BinaryIO) -> Manifest:
     return manifest
 
 
-def _read_manifest(file: BinaryIO, trust: TrustRoot) -> tuple[Manifest, LightBlock]:
-    """Return what a file begins with, once its header is verified and stands for the roots."""
+def _read_manifest(file: BinaryIO, trust: TrustRoot) -> tuple[Manifest, list[LightBlock]]:
+    """Return what a file begins with, and its light blocks, once they are verified and the last one stands for the roots."""
     manifest = _first_frame(file)
-    block = decode_light_block(manifest.light_block)
+    if sum(map(len, manifest.path)) > SNAPSHOT_PATH_BYTES_MAX:
+        raise VerificationError("snapshot-path", f"its light blocks are more than {SNAPSHOT_PATH_BYTES_MAX:,} bytes")
+    blocks = [decode_light_block(data) for data in (*manifest.path, manifest.light_block)]
+    block = blocks[-1]
     if manifest.chain_id != trust.chain_id or block.header.chain_id != trust.chain_id:
         raise VerificationError("chain-id", f"it is of {manifest.chain_id!r}, the trust root of {trust.chain_id!r}")
-    if validator_set_hash(block.validators).hex() != trust.validators_hash:
-        raise VerificationError("validators", "other validators signed it than those of the trust root")
-    verify_commit(trust.chain_id, block.validators, block.header, block.commit)
+    verify_newest(trust, blocks)
     if app_hash(manifest.state_root, manifest.log_root, manifest.log_size) != block.header.app_hash:
         raise VerificationError("app-hash", "its roots are not those that the header commits to")
-    return manifest, block
+    return manifest, blocks
 
 
 def _roots(manifest: Manifest, block: LightBlock, trust: TrustRoot) -> Roots:
@@ -238,6 +230,7 @@ def _roots(manifest: Manifest, block: LightBlock, trust: TrustRoot) -> Roots:
         manifest.chain_id,
         trust.state_tree_depth,
         block.header.height,
+        block.header.time_ms,
         manifest.state_root,
         manifest.log_root,
         manifest.log_size,
@@ -267,6 +260,7 @@ class _Loading:
         self._forms = forms
         self._advance = advance
         self._fold = StateFold(roots.state_tree_depth)
+        self._versions = OldVersions(forms)
         self._before = (-1, b"")  # place of the table, and key, of the row before
         self._index: dict[bytes, bytes] = {}  # transaction id → log index
         self._nodes: list[bytes] = []  # of the entries, from first_index on
@@ -310,9 +304,11 @@ class _Loading:
             if key_hash(path) != key:
                 raise VerificationError("snapshot-state", f"a record stands under a wrong key {key.hex()}")
             self._fold.add(key, value_digest(salt, record))
+            self._versions.see_record(path, record)
         elif table is Table.VERSIONS:
             if version_digest(value) != key:
                 raise VerificationError("snapshot-version", f"an old version has another digest than {key.hex()}")
+            self._versions.see_version(key)
         elif table is Table.LOG_ENTRIES:
             if key != number_key(self._next_entry):
                 raise VerificationError("snapshot-log", f"log entry {self._next_entry} is missing")
@@ -344,6 +340,10 @@ class _Loading:
         for place, node in enumerate(self._nodes, roots.first_index):
             if tiles.node(place) != node:
                 raise VerificationError("snapshot-log", f"log entry {place} is not the one under the log root")
+        self._versions.check(self._store)
+        oldest = self._store.get(Table.LOG_ENTRIES, number_key(roots.first_index))
+        if roots.first_index and (oldest is None or not self._forms.forgotten(self._store, roots.time_ms, oldest)):
+            raise VerificationError("snapshot-window", "it lacks log entries whose ids a node must remember")
 
     def _finish(self, head: list[HeadRow]) -> None:
         """Write what follows from the rows, and last what makes them a chain."""

@@ -57,6 +57,9 @@ class Wire:
     def light_block(self, height: int | None) -> bytes | None:
         return self.inner.light_block(height)
 
+    def last_of(self, validators_hash: bytes) -> bytes | None:
+        return self.inner.last_of(validators_hash)
+
     def dry_run(self, transaction: bytes) -> TransportOutcome:
         return self.inner.dry_run(transaction)
 

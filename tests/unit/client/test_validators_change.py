@@ -99,6 +99,45 @@ def test_goes_on_across_every_change_with_the_root_of_the_beginning(world):
         assert name_read(client) == "Alpha the Second", height
 
 
+@pytest.mark.parametrize("powers", [ALONE, FOUR, FIVE, OTHERS])
+def test_goes_on_with_the_root_of_any_time(world, powers):
+    """The root that people are handed is that of the day: whoever came before and after, it leads to those of now."""
+    for height in (95, 115, 130):
+        world.node.height = height
+        root = world.root(powers)
+        if powers is OTHERS and height < 101:
+            with pytest.raises(VerificationError, match="has other validators"):
+                name_read(world.client(root))  # they have signed nothing yet
+            continue
+        client = world.client(root)
+        assert name_read(client) == "Alpha the Second"
+        saved = client.read(IdentityQuery(ALPHA)).bundle
+        assert [each.height for each in verify_file(saved, root)] == [height]
+
+
+def test_a_root_of_the_middle_goes_on_from_day_to_day(world, tmp_path):
+    root = world.root(FOUR)
+    for height in (61, 80, 81, 100, 101, 121, 130):
+        world.node.height = height
+        assert name_read(world.client(root, home=tmp_path)) == "Alpha the Second", height
+
+
+def test_a_root_of_the_middle_needs_a_node_that_says_where_its_validators_signed(world):
+    world.node.height, world.node.tells = 130, False
+    with pytest.raises(VerificationError, match="height 1 has other validators than the root"):
+        name_read(world.client(world.root(FOUR)))
+    assert name_read(world.client()) == "Alpha the Second"
+
+
+def test_a_node_that_shows_blocks_of_others_for_those_of_the_root_is_not_believed(world):
+    world.node.height = 130
+    for told in (world.blocks[84], strangers(world, 70)):
+        world.node.told_last = told
+        with pytest.raises(VerificationError, match="has other validators than the root") as error:
+            name_read(world.client(world.root(FOUR)))
+        assert error.value.step == "validators"
+
+
 def test_asks_nothing_while_validators_stay_the_same(world):
     client = world.client()
     for height in (20, 40, 60):
@@ -362,6 +401,8 @@ def test_a_witness_that_agrees_or_is_behind_changes_nothing(world):
 def test_the_ledger_in_this_process_shows_its_blocks_as_a_node_does(town):
     provider = TransportProvider(town.ledger.transport)
     newest = provider.light_block(None)
+    assert provider.last_of(newest.header.validators_hash) == newest
+    assert provider.last_of(bytes(32)) is None
     assert provider.light_block(newest.header.height).header == newest.header
     assert provider.light_block(1).header.height == 1
     with pytest.raises(HeightAbsent, match="in this process"):

@@ -8,12 +8,16 @@ import pytest
 from fujie.core.errors import OperationalError
 from fujie.engine.cometbft.home import VALIDATOR_STATE_FILE, Peer, validator_state_text
 from fujie.node.cometbft_file import (
+    PEERS_MAX,
     CometFile,
+    KnownPeers,
+    add_peer,
     check_address,
     has_cometbft,
     parse_peer,
     peer_texts,
     read_comet_file,
+    remove_peer,
     write_comet_file,
 )
 from fujie.node.cometbft_home import BLOCKS, require_votes
@@ -134,3 +138,40 @@ def test_a_damaged_record_of_votes_is_not_taken_for_a_new_one(tmp_path, data):
     (folder.cometbft_home / VALIDATOR_STATE_FILE).write_bytes(data)
     with pytest.raises(OperationalError, match="is damaged"):
         require_votes(folder, 7, 1)
+
+
+def test_peers_are_known_by_their_ids_and_a_running_node_hears_of_changes(tmp_path, caplog):
+    folder, other = Folder(tmp_path), Peer("cd" * 20, "north.example:26656")
+    write_comet_file(folder, FILE)
+    known = KnownPeers(folder)
+    assert [known(each) for each in (PEER.node_id, other.node_id, "", PEER.node_id.upper())] == [True] + [False] * 3
+    add_peer(folder, other)
+    assert [known(each.node_id) for each in (PEER, other)] == [True, True]
+    remove_peer(folder, PEER.node_id)
+    assert [known(each.node_id) for each in (PEER, other)] == [False, True]
+    folder.cometbft.write_text("{")
+    assert [known(each.node_id) for each in (PEER, other)] == [False, True]
+    folder.cometbft.unlink()
+    assert [known(each.node_id) for each in (PEER, other)] == [False, True]
+    assert "the peers of before" in caplog.text
+
+
+def test_a_peer_that_moves_stands_once_and_nothing_else_of_the_file_changes(tmp_path):
+    folder, moved = Folder(tmp_path), Peer(PEER.node_id, "east.example:1")
+    write_comet_file(folder, FILE)
+    assert add_peer(folder, moved).known_peers == [moved]
+    assert add_peer(folder, PEER) == read_comet_file(folder) == FILE
+    with pytest.raises(OperationalError, match="no peer of this node"):
+        remove_peer(folder, "cd" * 20)
+    assert read_comet_file(folder) == FILE
+
+
+def test_a_node_has_no_more_peers_than_its_file_may_name(tmp_path):
+    folder = Folder(tmp_path)
+    write_comet_file(folder, FILE)
+    for number in range(PEERS_MAX - 1):
+        add_peer(folder, Peer(f"{number:040x}", "north.example:26656"))
+    with pytest.raises(OperationalError, match=f"has {PEERS_MAX} peers"):
+        add_peer(folder, Peer("cd" * 20, "north.example:26656"))
+    add_peer(folder, Peer(PEER.node_id, "east.example:1"))
+    assert len(read_comet_file(folder).peers) == PEERS_MAX

@@ -24,10 +24,12 @@ from fujie.node.doctor import examine_folder
 from fujie.node.doctor.report import Verdict
 from fujie.node.folder import Folder
 from fujie.node.founding import open_engine
+from fujie.node.grow_here import requests_here
 from fujie.node.handover import COMET_GENESIS, FILE, REQUESTS, SNAPSHOT, TRUST, ended_in, handover_folder
 from fujie.node.join_request import JoinRequest, sign_request
 from fujie.node.keyring import ensure_key, validator_signer
 from fujie.node.ledger import open_ledger
+from fujie.node.network import create
 from fujie.node.recovery import recover
 from fujie.node.successors import vote
 from fujie.proof.light import verify_follows
@@ -411,3 +413,12 @@ def test_until_it_is_handed_over_the_embedded_chain_goes_on(tmp_path: Path) -> N
         engine.close()
     with open_ledger(folder.home) as ledger, pytest.raises(Refused):
         ledger.allocate("ZZ.000", named("GAS", "department", "Gas works"))
+
+
+def test_a_network_of_that_name_which_is_another_chain_is_not_taken_for_the_nodes(tmp_path: Path) -> None:
+    folder = town(tmp_path / "old")
+    other = create(folder.home, "town", 4, 41_000, "sqlite")
+    with pytest.raises(OperationalError, match="is of another chain"):
+        requests_here(folder, 4, 42_000)
+    other.place.rename(tmp_path / "away")
+    assert len(requests_here(folder, 4, 42_000)) == 4

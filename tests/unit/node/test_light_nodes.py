@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from fujie.core.errors import OperationalError
-from fujie.node.light_nodes import TRUST_PART, LightNode, believe
+from fujie.node import light_nodes
+from fujie.node.light_nodes import TRUST_PART, LightNode, believe, fetch_changes
+from fujie.proof.changes import verify_newest
 from fujie.proof.light import Expired
 from fujie.proof.light_block import LightBlock
 from fujie.proof.trust import TrustRoot
@@ -15,13 +17,14 @@ from tests.light.memory_provider import MemoryProvider
 
 FOUR = {1: 10, 2: 10, 3: 10, 4: 10}
 FIVE = {2: 10, 3: 10, 4: 10, 5: 10}
+SIX = {3: 10, 4: 10, 5: 10, 6: 10}
 PERIOD_MS = 100 * INTERVAL_MS
 
 
 def node_of(blocks: Sequence[LightBlock]) -> LightNode:
     node = LightNode("http://127.0.0.1:1")
     node.close()
-    node._provider = MemoryProvider("memory", blocks)  # type: ignore[assignment]
+    node._provider = MemoryProvider("memory", blocks, tells=True)  # type: ignore[assignment]
     return node
 
 
@@ -67,6 +70,13 @@ def test_begins_where_the_validators_of_a_newer_root_do() -> None:
     assert client.at(100) == blocks[99]
 
 
+def test_begins_where_the_validators_of_a_root_signed_last_that_came_and_went() -> None:
+    blocks, now_ms = chain_of([FOUR] * 60 + [FIVE] * 20 + [SIX] * 20)
+    client, believed = believe(root_of(blocks[60]), [node_of(blocks), node_of(blocks)], None, lambda: now_ms)
+    assert believed == blocks[79]
+    assert client.at(100) == blocks[99]
+
+
 def test_asks_nodes_that_began_from_a_snapshot_themselves() -> None:
     blocks, now_ms = chain_of([FOUR] * 100)
     kept = blocks[70:]
@@ -98,3 +108,35 @@ def test_waits_a_moment_for_a_block_and_no_longer(monkeypatch: pytest.MonkeyPatc
     assert node.soon(2) == blocks[1]
     monkeypatch.setattr("fujie.node.light_nodes.time.sleep", lambda _: node._provider.blocks.update({3: blocks[2]}))  # type: ignore[attr-defined]
     assert node.soon(3) == blocks[2]
+
+
+CHANGING: Sequence[Mapping[int, int]] = [FOUR] * 10 + [FIVE] * 10 + [SIX] * 10
+
+
+def test_fetches_the_blocks_at_which_validators_changed_from_the_first_node_that_shows_them() -> None:
+    blocks = make_chain(CHANGING)
+    false = make_chain([FOUR] * 10 + [{77: 10}] * 10 + [SIX] * 10)
+    late = node_of(blocks[24:])
+    dumb = node_of(blocks)
+    dumb._provider.tells = False  # type: ignore[attr-defined]
+    since = blocks[0].header.validators_hash
+    nodes = [late, dumb, node_of([*blocks[:9], *false[9:12], *blocks[12:]]), node_of(blocks)]
+    found = fetch_changes(nodes, since, blocks[27])
+    assert [block.header.height for block in found] == [10, 11, 20, 21]
+    verify_newest(root_of(blocks[0]), [*found, blocks[27]])
+    assert fetch_changes(nodes[:3], since, blocks[27]) == []
+
+
+def test_where_validators_are_the_same_or_newer_than_the_believed_block_there_is_nothing_to_fetch() -> None:
+    blocks = make_chain(CHANGING)
+    node = node_of(blocks)
+    assert fetch_changes([node], blocks[0].header.validators_hash, blocks[5]) == []
+    assert fetch_changes([node], blocks[29].header.validators_hash, blocks[15]) == []
+    at_the_change = fetch_changes([node], blocks[0].header.validators_hash, blocks[10])
+    assert at_the_change == [blocks[9]]
+
+
+def test_takes_no_more_changes_than_a_node_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = make_chain(CHANGING)
+    monkeypatch.setattr(light_nodes, "SNAPSHOT_PATH_MAX", 3)
+    assert fetch_changes([node_of(blocks)], blocks[0].header.validators_hash, blocks[27]) == []

@@ -1,6 +1,7 @@
 """A node that lost its chain founds it anew with its keys, signs nothing up to a height that a person gave, and loses no file."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from msgspec.structs import replace
 
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
-from fujie.engine.cometbft.home import VALIDATOR_STATE_FILE
+from fujie.engine.cometbft.home import VALIDATOR_STATE_FILE, validator_state_text
 from fujie.node.cometbft_file import CometFile, write_comet_file
 from fujie.node.folder import Folder
 from fujie.node.founding import read_genesis
@@ -62,6 +63,19 @@ def test_a_height_below_the_chain_itself_is_refused(folder, above):
     with pytest.raises(OperationalError, match=f"nothing above {above} was signed"):
         recover(folder, above)
     assert files(folder) == before
+
+
+def test_a_height_below_the_last_vote_is_refused_also_where_the_chain_is_lost(folder, tmp_path):
+    path = folder.cometbft_home / VALIDATOR_STATE_FILE
+    path.write_bytes(validator_state_text(5_000))
+    genesis = tmp_path / "town.genesis"
+    genesis.write_bytes(encode(read_genesis(folder)[1]))
+    shutil.rmtree(folder.chain)
+    before = files(folder)
+    with pytest.raises(OperationalError, match="has signed at height 5000, and you say that nothing above 4999 was"):
+        recover(folder, 4_999, genesis)
+    assert files(folder) == before
+    recover(folder, 5_000, genesis)
 
 
 def test_a_chain_that_began_embedded_needs_its_handover_folder(folder):

@@ -3,6 +3,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fujie.api.chain import light_block
 from fujie.api.problems import Kind, Problem
@@ -10,11 +11,14 @@ from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.hashing import version_digest
 from fujie.core.reasons import TransactionReason
 from fujie.core.transaction import VerifiedBlock
+from fujie.engine import executor as executor_module
+from fujie.engine import snapshot_forms
 from fujie.engine.admission import verify_transaction
 from fujie.engine.executor import Executor
 from fujie.machine.transition import apply_block
 from fujie.modules.identity import state_keys as identity
 from fujie.modules.identity.operations import UpdateRecord
+from fujie.node import snapshot as node_snapshots
 from fujie.node.check import check_folder
 from fujie.node.folder import Folder
 from fujie.node.founding import open_engine
@@ -23,6 +27,7 @@ from fujie.node.snapshot import load_snapshot, save_snapshot
 from fujie.proof.merkle_state import bucket_number, key_hash
 from fujie.store import snapshot as snapshots
 from fujie.store.state_tree import pack_leaf
+from tests.lying_rows import CUT, STEPS, lie_of
 from tests.unit.node.town import found_town, open_rows, signer_of
 
 GAS = f"{PREFIX}.CITY.GAS"
@@ -201,6 +206,57 @@ def test_refuses_rows_that_stand_under_no_root(saved, tmp_path, monkeypatch, pre
     save_snapshot(Folder(saved[0]), tmp_path / "lie")
     with pytest.raises(VerificationError):
         load_snapshot(Folder(tmp_path / "loaded"), tmp_path / "lie", Folder(saved[0]).trust())
+
+
+@pytest.mark.parametrize("lie", STEPS)
+def test_refuses_rows_that_do_not_add_up(saved, tmp_path, monkeypatch, lie):
+    """Every leaf, entry and tile is under its root; what no root covers must follow from them."""
+    chunks = snapshots._chunks
+    manifest = snapshots.manifest_of(saved[1])
+    if lie == CUT:
+        manifest = replace(manifest, first_index=manifest.log_size - 1)
+    monkeypatch.setattr(snapshots, "_chunks", lambda *given: lie_of(lie, chunks(*given)))
+    store = open_rows(saved[0])
+    snapshots.save(store, manifest, tmp_path / "lie")
+    store.close()
+    with pytest.raises(VerificationError) as caught:
+        load_snapshot(Folder(tmp_path / "loaded"), tmp_path / "lie", Folder(saved[0]).trust())
+    assert caught.value.step == STEPS[lie]
+    assert list((tmp_path / "loaded").iterdir()) == []
+
+
+def test_loads_without_the_entries_that_may_be_forgotten_and_opens_when_the_window_grows(saved, tmp_path, monkeypatch):
+    folder = Folder(tmp_path / "loaded")
+    with monkeypatch.context() as patched:
+        for module in (executor_module, snapshot_forms):
+            patched.setattr(module, "longest_window_ms", lambda *_: 0)
+        save_snapshot(Folder(saved[0]), tmp_path / "short")
+        manifest = load_snapshot(folder, tmp_path / "short", Folder(saved[0]).trust())
+        assert manifest.first_index == manifest.log_size - 1
+    assert check_folder(folder).findings == []
+    store = open_rows(folder.home)
+    assert Executor(store).head.log_size == manifest.log_size
+    store.close()
+
+
+def test_refuses_a_window_without_any_entry(saved, tmp_path):
+    manifest = snapshots.manifest_of(saved[1])
+    store = open_rows(saved[0])
+    snapshots.save(store, replace(manifest, first_index=manifest.log_size), tmp_path / "lie")
+    store.close()
+    with pytest.raises(VerificationError) as caught:
+        load_snapshot(Folder(tmp_path / "loaded"), tmp_path / "lie", Folder(saved[0]).trust())
+    assert caught.value.step == "snapshot-window"
+
+
+def test_puts_nothing_in_place_that_a_node_does_not_open(saved, tmp_path, monkeypatch):
+    def failing(_store):
+        raise OperationalError("It does not open.", "Look why.")
+
+    monkeypatch.setattr(node_snapshots, "Executor", failing)
+    with pytest.raises(OperationalError, match="does not open"):
+        load_snapshot(Folder(tmp_path / "loaded"), saved[1], Folder(saved[0]).trust())
+    assert list((tmp_path / "loaded").iterdir()) == []
 
 
 def test_a_loaded_folder_says_which_blocks_it_does_not_have(saved, loaded):

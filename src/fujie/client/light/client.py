@@ -174,15 +174,25 @@ class LightClient:
         self._store.begin(root, block)
 
     def _first_of_root(self, root: TrustRoot) -> LightBlock:
-        """Return a block of the root's validators, as new as halving finds one, or one that is not theirs.
+        """Return the newest block of the root's validators that the primary has, or one that is not theirs.
 
-        They signed the newest block, or the oldest one that the primary has and those after it until they were replaced.
+        A primary that cannot say which one that is has it found by halving. So it is where they signed the newest block,
+        or the oldest one that the primary has and those after it until they were replaced.
         """
         found = self._fetch(None)
-        high = found.header.height
         if found.header.validators_hash.hex() == root.validators_hash:
             return found
-        found = self._oldest(found)
+        return self._told_last(root) or self._halved_last(root, found)
+
+    def _told_last(self, root: TrustRoot) -> LightBlock | None:
+        try:
+            return self._primary.last_of(bytes.fromhex(root.validators_hash))
+        except (OperationalError, VerificationError) as error:
+            raise _Failing(error) from None
+
+    def _halved_last(self, root: TrustRoot, newest: LightBlock) -> LightBlock:
+        high = newest.header.height
+        found = self._oldest(newest)
         low = found.header.height
         if found.header.validators_hash.hex() != root.validators_hash:
             if low == 1:
@@ -292,11 +302,10 @@ class LightClient:
             try:
                 block = self._verified(trace[-1], ahead[-1])
             except NotEnoughTrust:
-                low, high = trace[-1].header.height, ahead[-1].header.height
                 if fetched == self._fetches_max:
-                    raise TooFar(low, target.header.height, self._fetches_max) from None
+                    raise TooFar(trace[-1].header.height, target.header.height, self._fetches_max) from None
                 fetched += 1
-                ahead.append(block_of(source, (low + high) // 2))
+                ahead.append(_between(trace[-1], ahead[-1], source))
                 continue
             trace.append(block)
             ahead.pop()
@@ -335,9 +344,21 @@ class LightClient:
     # -- witnesses
 
     def _compare_and_save(self, trace: Sequence[LightBlock]) -> None:
-        """Ask the witnesses about a trace, then keep it. Raises :class:`DivergenceError`."""
+        """Ask the witnesses about a trace, then keep it.
+
+        Raises :class:`DivergenceError`, and :class:`VerificationError` (``light-conflict``) where a witness has another
+        signed header and it stays open which of the two follows on what is believed.
+        """
         detector = self._detector(trace)
-        self._witnesses = [each for each in self._witnesses if detector.ask(each) is not Word.FAULTY]
+        said = [(each, detector.ask(each)) for each in self._witnesses]
+        self._witnesses = [each for each, word in said if word is not Word.FAULTY]
+        conflicting = [each.name for each, word in said if word is Word.CONFLICTS]
+        if conflicting:
+            raise VerificationError(
+                "light-conflict",
+                f"{', '.join(conflicting)} shows another signed header at or below height {trace[-1].header.height} and "
+                "not what leads to it: ask a node that has older blocks as well, or pin a newer header",
+            )
         for block in trace[1:]:
             self._store.save(block)
 
@@ -357,3 +378,19 @@ class LightClient:
         """Return the believed blocks up to ``height``."""
         blocks = (self._store.at(each) for each in self._store.heights() if each <= height)
         return [block for block in blocks if block is not None]
+
+
+def _between(believed: LightBlock, ahead: LightBlock, source: LightProvider) -> LightBlock:
+    """Return a block between two that are no neighbours: of the middle, where the source has that.
+
+    One that began with a snapshot may lack it, and have the last block of the validators who are believed, and the first
+    of those who came after them. Raises as ``LightProvider.light_block``.
+    """
+    low, high = believed.header.height, ahead.header.height
+    try:
+        return block_of(source, (low + high) // 2)
+    except HeightAbsent:
+        last = source.last_of(believed.header.validators_hash)
+        if last is not None and low < last.header.height < high:
+            return last
+        return block_of(source, low + 1)

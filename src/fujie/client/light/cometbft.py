@@ -73,6 +73,10 @@ class CometProvider:
         header = read_header(told.header)
         return LightBlock(header, read_commit(told.commit), self._validators(header.height))
 
+    def last_of(self, validators_hash: bytes) -> LightBlock | None:
+        """See ``LightProvider``."""
+        return None  # CometBFT finds blocks by their height alone
+
     def close(self) -> None:
         """Free the connection. Idempotent."""
         self._fetcher.close()

@@ -2,7 +2,8 @@
 
 A witness that is silent or behind proves nothing. One that contradicts a believed header has either nothing to show for
 it, and is not asked again, or shows headers that hold as well: then validators signed two truths, the light client stops,
-and a file says so to everybody.
+and a file says so to everybody. One whose header is signed and that lacks what would lead to it, as a node that began with
+a snapshot may, shows neither: what it contradicts is not believed.
 
 Source: CometBFT 0.38 specification, "Light client", "Detection" ([LCD-FUNC-DETECTOR.2]).
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from fujie.client.files import write_atomically
 from fujie.client.light.provider import HeightAbsent, LightProvider
 from fujie.core.errors import OperationalError, VerificationError
+from fujie.proof.commit import verify_commit
 from fujie.proof.header import header_hash
 from fujie.proof.light import TrustLevel, shortened, verify_root
 from fujie.proof.light_attack import Attack, blame, contradict, encode_attack
@@ -52,6 +54,7 @@ class Word(Enum):
 
     AGREES = "agrees"
     SILENT = "silent"  # it does not answer, or is behind
+    CONFLICTS = "conflicts"  # it contradicts with a signed header, and does not show all that leads there
     FAULTY = "faulty"  # it contradicts without anything to show, or answers what cannot be read
 
 
@@ -84,10 +87,18 @@ class Detector:
                 return Word.SILENT
             if not contradict(theirs.header, self._trace[-1].header):
                 return Word.AGREES
-            self._examine(witness, theirs)
         except OperationalError as error:
             log.info("a witness is silent: %s", error)
             return Word.SILENT
+        except VerificationError as error:
+            log.warning("%s answers what cannot be read: %s", witness.name, error)
+            return Word.FAULTY
+        try:
+            verify_commit(self._trace[0].header.chain_id, theirs.validators, theirs.header, theirs.commit)
+            self._examine(witness, theirs)
+        except OperationalError as error:
+            log.warning("%s contradicts what others say and does not show why: %s", witness.name, error)
+            return Word.CONFLICTS
         except DivergenceError:
             raise
         except VerificationError as error:
@@ -109,28 +120,44 @@ class Detector:
         return None
 
     def _examine(self, witness: LightProvider, theirs: LightBlock) -> None:
-        """Find where the two chains part. Raises :class:`DivergenceError`, or :class:`VerificationError` of the witness."""
-        place, theirs = self._parting(witness, theirs)
-        common, ours = self._trace[place - 1], self._trace[place]
+        """Find where the two chains part. Raises :class:`DivergenceError`, :class:`VerificationError` of the witness, or
+        :class:`OperationalError` where it does not show, or lacks, what leads to what it has.
+        """
+        agreed, place, theirs = self._parting(witness, theirs)
+        common, ours = self._trace[agreed], self._trace[agreed + 1 : place + 1]
         shown = self._follow(common, theirs, witness)
-        attack = blame(common, ours, shown[-1])
-        path = shortened([*self._path(), *self._trace[1:place]], self._level)
-        evidence = encode_attack(path, [ours], shortened(shown, self._level)[1:])
+        attack = blame(common, ours[-1], shown[-1])
+        path = shortened([*self._path(), *self._trace[1 : agreed + 1]], self._level)
+        evidence = encode_attack(path, ours, shortened(shown, self._level)[1:])
         raise DivergenceError(attack, evidence, _keep(attack, evidence, self._folder), witness.name)
 
-    def _parting(self, witness: LightProvider, newest: LightBlock) -> tuple[int, LightBlock]:
-        """Return the place in the trace of the first block that the witness contradicts, and what it has instead.
+    def _parting(self, witness: LightProvider, newest: LightBlock) -> tuple[int, int, LightBlock]:
+        """Return the places in the trace of the last block that the witness does not contradict and of the first that it
+        does, and what it has instead of that.
 
-        ``newest`` is what contradicts the last of the trace, at its height or, with a later time, below.
+        ``newest`` is what contradicts the last of the trace, at its height or, with a later time, below. Blocks that the
+        witness lacks are passed over; the first of the trace is believed, and what follows on it counts, in any case.
         """
-        if block_hash(block_of(witness, self._trace[0].header.height)) != block_hash(self._trace[0]):
-            raise VerificationError("light-witness", "the witness denies the header from which both should follow")
-        for place, block in enumerate(self._trace[1:], 1):
+        agreed = 0
+        if newest.header.height < self._trace[0].header.height:
+            raise HeightAbsent(witness.name, self._trace[0].header.height)
+        for place, block in enumerate(self._trace):
             if block.header.height > newest.header.height:
-                return place, newest  # its time lies after that of the last of the trace, and so after this one's
-            theirs = block_of(witness, block.header.height)
-            if block_hash(theirs) != block_hash(block):
-                return place, theirs
+                return (
+                    agreed,
+                    place,
+                    newest,
+                )  # its time lies after that of the last of the trace, and so after this one's
+            try:
+                theirs = block_of(witness, block.header.height)
+            except HeightAbsent:
+                continue
+            if block_hash(theirs) == block_hash(block):
+                agreed = place
+            elif place:
+                return agreed, place, theirs
+            else:
+                raise VerificationError("light-witness", "the witness denies the header from which both should follow")
         raise VerificationError("light-witness", "the witness no longer says what it said")
 
 

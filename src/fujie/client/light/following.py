@@ -43,6 +43,11 @@ class TransportProvider:
             raise HeightAbsent(self.name, height)
         return decode_light_block(data)
 
+    def last_of(self, validators_hash: bytes) -> LightBlock | None:
+        """See ``LightProvider``."""
+        data = self._transport.last_of(validators_hash)
+        return None if data is None else decode_light_block(data)
+
 
 class Following:
     """Learns for ``believed`` who the validators are, from ``provider`` and compared with ``witnesses``.

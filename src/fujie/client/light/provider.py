@@ -35,3 +35,11 @@ class LightProvider(Protocol):
         answer, :class:`VerificationError` for an answer that is no light block.
         """
         ...
+
+    def last_of(self, validators_hash: bytes) -> LightBlock | None:
+        """Return the last light block that the validators with this hash (32 bytes) signed before others, or the newest one
+        where they still sign; nothing of it is verified. None where the source cannot say.
+
+        Raises as :meth:`light_block`, but for :class:`HeightAbsent`.
+        """
+        ...

@@ -2,12 +2,13 @@
 
     consensus   InitChain, PrepareProposal, ProcessProposal, FinalizeBlock, Commit   the ledger thread, one after another
     mempool     CheckTx, in batches                                 a thread beside it; a few, the server's own thread
-    query       Info                                                                  the server's own thread
+    query       Info, Query                                                           the server's own thread
     snapshot    ListSnapshots, LoadSnapshotChunk                                      a thread for the chunks
 
 Source: CometBFT 0.38 specification, "ABCI 2.0", sections "Methods" and "Requirements for the Application".
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +22,7 @@ from fujie.core.reasons import TransactionReason
 from fujie.core.transaction import VerifiedTransaction
 from fujie.engine.cometbft import abci
 from fujie.engine.cometbft.consensus import Block, CarriedOut, Consensus
+from fujie.engine.cometbft.peers import IsPeer, judge_peer, nobody
 from fujie.engine.cometbft.snapshot_contents import FORMAT, offered
 from fujie.engine.cometbft.snapshots import Snapshots
 from fujie.engine.cometbft.verifying import Verification
@@ -62,13 +64,14 @@ class Application:
         on_commit: Callable[[CarriedOut], None] = lambda _: None,
         on_refused: Callable[[VerifiedTransaction, int], None] = lambda _transaction, _code: None,
         snapshots: Snapshots | None = None,
+        is_peer: IsPeer = nobody,
     ) -> None:
         """``initial_height`` is that of the first block that CometBFT makes.
 
         ``on_decided`` hears of blocks that are carried out, ``before_commit`` of those that are about to be durable, whose
         batch it may add rows to, and ``on_commit`` of those that are, all in the ledger thread; ``on_refused`` hears of
         transactions with good signatures that may not wait for a block, in the thread that has checked them. ``snapshots``
-        are what nodes that come later may begin from.
+        are what nodes that come later may begin from. ``is_peer`` says which nodes CometBFT may connect to.
         """
         self.ledger = ThreadPoolExecutor(1, "fujie-ledger")
         self._mempool = ThreadPoolExecutor(1, "fujie-mempool")
@@ -82,7 +85,9 @@ class Application:
         self._on_commit = on_commit
         self._on_refused = on_refused
         self._snapshots = snapshots
+        self._is_peer = is_peer
         self._decided: CarriedOut | None = None
+        self._staging: Future[None] | None = None
 
     def close(self) -> None:
         """Finish what is in hand. Idempotent."""
@@ -101,9 +106,10 @@ class Application:
             data="fujie", version=__version__, last_block_height=head.height, last_block_app_hash=head.app_hash
         )
 
-    def query(self, _request: abci.RequestQuery) -> abci.ResponseQuery:
-        """Answer nothing: reads with their proofs are the node's own interface."""
-        return abci.ResponseQuery(code=QUERY_NOT_SERVED, log="Ask the API of the Fujie node; see docs/spec/09-http.md.")
+    def query(self, request: abci.RequestQuery) -> abci.ResponseQuery:
+        """Say who may be a peer, and nothing else: reads with their proofs are the node's own interface."""
+        not_served = "Ask the API of the Fujie node; see docs/spec/09-http.md."
+        return judge_peer(request.path, self._is_peer) or abci.ResponseQuery(code=QUERY_NOT_SERVED, log=not_served)
 
     # -- consensus
 
@@ -140,12 +146,22 @@ class Application:
     @_on_ledger
     def process_proposal(self, request: abci.RequestProcessProposal) -> abci.ResponseProcessProposal:
         """Say whether a proposed block may be decided."""
-        problem = self._consensus.judge(_block(request))
+        block = _block(request)
+        problem = self._consensus.judge(block)
         if problem is None:
+            self._stage_while_others_vote(block)
             return abci.ResponseProcessProposal(status=abci.ResponseProcessProposal.ACCEPT)
         proposer = request.proposer_address.hex()
         log.warning("the block %d that validator %s proposes is rejected: %s", request.height, proposer, problem)
         return abci.ResponseProcessProposal(status=abci.ResponseProcessProposal.REJECT)
+
+    def _stage_while_others_vote(self, block: Block) -> None:
+        """Have the ledger thread stage a block when its proposal is answered, unless one was decided and is not committed:
+        CometBFT was interrupted then, and asks for that one again.
+        """
+        if self._decided is None:
+            with contextlib.suppress(RuntimeError):  # the application closes
+                self._staging = self.ledger.submit(self._consensus.stage, block)
 
     @_on_ledger
     def finalize_block(self, request: abci.RequestFinalizeBlock) -> abci.ResponseFinalizeBlock:
@@ -153,6 +169,9 @@ class Application:
         if self._decided is not None:
             self._consensus.discard(self._decided)  # CometBFT asks again after it was interrupted
             self._decided = None
+        if self._staging is not None:
+            self._staging.result()  # it is done, since one thread does all of this; what it raised is fatal here
+            self._staging = None
         self._decided = decided = self._consensus.carry_out(_block(request))
         self._on_decided(decided)
         return abci.ResponseFinalizeBlock(
@@ -211,7 +230,10 @@ class Application:
         return answers
 
     def _waits(self, transaction: VerifiedTransaction) -> int:
-        """Return 0, or why a transaction with good signatures does not fit the chain now."""
+        """Return 0, or why a transaction with good signatures does not fit the chain now.
+
+        One that has expired by our clock is kept out of the mempool; that settles it for nobody (``Submission.refuse``).
+        """
         executor, body = self._consensus.executor, transaction.body
         now_ms = max(self._clock_ms(), executor.head.time_ms)
         reason: TransactionReason | None = None

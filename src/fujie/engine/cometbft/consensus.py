@@ -1,7 +1,7 @@
 """What consensus asks of the ledger, in Fujie's own terms: propose, judge, carry out, commit.
 
     propose ──┐                                   speculative: carried out on the committed state and kept, not written
-    judge ────┴─► carry_out ─► commit             the kept result is used again when the very same block is decided
+    judge ────┴─► stage ─► carry_out ─► commit    the kept result is used again when the very same block is decided
 
 One thread calls all of it, the ledger thread. No rule stands here: the machine has them, and the executor is the one that
 the embedded engine has.
@@ -51,6 +51,7 @@ class Consensus:
         self.executor = executor
         self._verification = verification
         self._kept: dict[Block, tuple[VerifiedBlock, BlockResult]] = {}
+        self._staged: tuple[Block, Staged] | None = None  # what is likely to be decided, hashed while others vote on it
         self._quarantined: dict[bytes, None] = {}  # bytes of transactions that raise, oldest first
 
     @property
@@ -115,6 +116,16 @@ class Consensus:
         self._keep(proposed, block, result)
         return None
 
+    def stage(self, judged: Block) -> None:
+        """Hash what a block would do that :meth:`judge` found nothing wrong with, so that deciding it takes less time.
+
+        Raises as :meth:`Executor.stage`. One that is decided already, or no longer kept, is left alone.
+        """
+        kept = self._kept.get(judged)
+        if kept is not None and (self._staged is None or self._staged[0] != judged):
+            self._take_staged(judged)
+            self._staged = judged, self.executor.stage(*kept)
+
     def carry_out(self, decided: Block) -> CarriedOut:
         """Carry out a block that more than two thirds of the power decided; nothing is written before :meth:`commit`.
 
@@ -122,11 +133,13 @@ class Consensus:
         it holds what no honest validator lets pass, and whatever a faulty transaction raises: the node must stop.
         """
         kept = self._kept.get(decided)
+        staged = self._take_staged(decided)
         if kept is None:
             kept = self._apply(decided)
         self._kept.clear()
         block, result = kept
-        staged = self.executor.stage(block, result)
+        if staged is None:
+            staged = self.executor.stage(block, result)
         before = self.executor.live.get(VALIDATORS_KEY)
         changed = result.changes.get(VALIDATORS_KEY.path)
         updates = () if changed is None else _updates(before, changed[1].record)
@@ -158,6 +171,16 @@ class Consensus:
         return VerifiedBlock(
             self.executor.chain_id, block.height, block.time_ms, tuple(transactions), block.misbehaviour
         )
+
+    def _take_staged(self, wanted: Block) -> Staged | None:
+        """Return what is staged if it is that of ``wanted``; forget that of any other block."""
+        if self._staged is None:
+            return None
+        (block, staged), self._staged = self._staged, None
+        if block == wanted:
+            return staged
+        self.executor.discard(staged)
+        return None
 
     def _keep(self, proposed: Block, block: VerifiedBlock, result: BlockResult) -> None:
         """Keep what a block would do, until one of its height is decided."""

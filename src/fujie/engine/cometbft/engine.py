@@ -24,6 +24,7 @@ from fujie.core.signing import Signer
 from fujie.engine.cometbft.application import Application
 from fujie.engine.cometbft.consensus import CarriedOut, Consensus
 from fujie.engine.cometbft.headers import Decided, Headers
+from fujie.engine.cometbft.peers import IsPeer, nobody
 from fujie.engine.cometbft.process import CometProcess
 from fujie.engine.cometbft.rpc import Rpc
 from fujie.engine.cometbft.server import AbciServer
@@ -91,6 +92,7 @@ class CometEngine(LocalLedger):
         clock_ms: Callable[[], int] | None = None,
         worker: bool = True,
         snapshots: Plan | None = None,
+        is_peer: IsPeer = nobody,
         wait_s: float = PROVEN_WAIT_S,
         stopped: Callable[[], bool] = lambda: False,
         on_closed: Callable[[], None] = lambda: None,
@@ -101,7 +103,8 @@ class CometEngine(LocalLedger):
         block that CometBFT makes on this chain. Raises ``UnknownRules`` when this program lacks those of the next block, and
         :class:`OperationalError` when CometBFT does not start, or no block is made within ``wait_s``: too few validators run.
         ``on_closed`` is called when everything is closed, then as well.
-        ``snapshots``: where and when they are taken for nodes that come later, or nowhere.
+        ``snapshots``: where and when they are taken for nodes that come later, or nowhere. ``is_peer``: which nodes
+        CometBFT may connect to.
         """
         executor.rules.require(executor.head.height + 1)
         self._verification = Verification(use_worker=worker)
@@ -125,6 +128,7 @@ class CometEngine(LocalLedger):
             on_commit=self._take_block,
             on_refused=self._submission.refuse,
             snapshots=self._snapshots,
+            is_peer=is_peer,
         )
         self._load()
         self._server = AbciServer(self._application, paths.socket, self._fail)
@@ -168,9 +172,12 @@ class CometEngine(LocalLedger):
             if self._answers:
                 self._answers = self._changed.wait_for(lambda: height in self._votes, VOTES_WAIT_S)
             votes = self._votes.get(height)
+            waiting = [(each.row, self._votes[each.height]) for each in self._unshown if each.height in self._votes]
         keep_one_back(self.executor, decided.staged)
-        if votes is not None:
-            _put_row(decided.staged.batch, row, votes)
+        if votes is not None and votes.signed:
+            # With the rows of those that it names: after a crash none below the newest row is missing.
+            for each in (*waiting, (row, votes)):
+                _put_row(decided.staged.batch, *each)
         self._unshown.append(_Unshown(height, row, (before, decided.staged.head), decided.staged.batch))
 
     def _take_block(self, decided: CarriedOut) -> None:
@@ -180,24 +187,45 @@ class CometEngine(LocalLedger):
         self._submission.settle_block(self.executor.head.log_size - len(receipts), receipts)
         self._show()
 
+    def _provable(self) -> list[tuple[_Unshown, Decided]]:
+        """Take out the first of the committed blocks that are not shown whose votes are here: up to one that is signed.
+
+        A block that is not is shown together with what names it: the newest one that is shown proves itself.
+        """
+        taken: list[tuple[_Unshown, Decided]] = []
+        with self._changed:
+            for block in self._unshown:
+                votes = self._votes.get(block.height)
+                if votes is None:
+                    return []
+                taken.append((block, votes))
+                if votes.signed:
+                    break
+            else:
+                return []
+            for block, _ in taken:
+                del self._votes[block.height]
+                self._unshown.popleft()
+        return taken
+
     def _show(self) -> None:
         """Show the committed blocks whose votes are here."""
-        while self._unshown:
-            with self._changed:
-                votes = self._votes.pop(self._unshown[0].height, None)
-            if votes is None:
-                return
-            block = self._unshown.popleft()
-            if Table.BLOCKS not in block.batch.tables:
-                rows = WriteBatch()
-                _put_row(rows, block.row, votes)
+        while blocks := self._provable():
+            rows = WriteBatch()
+            for block, votes in blocks:
+                if Table.BLOCKS not in block.batch.tables:
+                    _put_row(rows, block.row, votes)
+                    _put_row(block.batch, block.row, votes)
+            if rows.tables:
                 self.executor.store.commit(rows)
-                _put_row(block.batch, block.row, votes)
-            self._prove(block, votes)
+            for block, votes in blocks:
+                self._prove(block, votes)
 
     def _prove(self, block: _Unshown, votes: Decided) -> None:
         header = votes.block.header
         if block.heads is None:
+            if not votes.signed:
+                return
             after = self.executor.head
             signed = self._signed_by(header)
             if block.height < after.height or signed is None:
@@ -210,12 +238,14 @@ class CometEngine(LocalLedger):
                 f"Block {block.height} in CometBFT's store is not the one that was carried out.",
                 "Its folder and the chain's do not belong together: restore both from one backup.",
             )
-        with self._changed:
-            self._proven = Proven(encode_light_block(votes.block), before)
-            self._proves = True
-            self._changed.notify_all()
+        light_block = encode_light_block(votes.block)
+        if votes.signed:
+            with self._changed:
+                self._proven = Proven(light_block, before)
+                self._proves = True
+                self._changed.notify_all()
         if block.heads is not None:
-            self._announce(after, block.batch)
+            self._announce(after, block.batch, light_block)
 
     # -- other threads
 

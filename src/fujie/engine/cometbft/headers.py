@@ -2,33 +2,47 @@
 
 FinalizeBlock brings neither: what signs our app hash is asked for over the RPC, from when a block is carried out, in a
 thread of its own. CometBFT has stored block and votes by then; while it starts and replays, it does not answer yet.
+
+CometBFT counts signatures by ZIP-215, which are more than count here (``proof.commit``). Where a block has too few that
+count here, it is certain when the block after it is signed and names it; it proves nothing by itself.
 """
 
 import logging
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.engine.cometbft.rpc import Rpc, Unanswered
 from fujie.proof.block_evidence import evidence_hash
 from fujie.proof.commit import verify_commit
-from fujie.proof.header import EMPTY_EVIDENCE_HASH, Header
+from fujie.proof.header import EMPTY_EVIDENCE_HASH
+from fujie.proof.light import verify_backwards
 from fujie.proof.light_block import LightBlock
 from fujie.proof.validators import ValidatorSet, validator_set_hash
-from fujie.proof.vote import Commit
 
 RETRY_FIRST_S: Final = 0.005  # votes are stored a moment before the block is carried out, or after
 RETRY_MAX_S: Final = 1.0
+REFUSED_MIN: Final = 3  # so often the votes for a block are asked for before the block after it is
+NAMED_MAX: Final = 64  # blocks in a row whose votes do not count; who makes them so proposes fewer than one in three
 
 log = logging.getLogger(__name__)
 
 
 class Decided(NamedTuple):
-    """A block as it was decided: what signs it, and the evidence of misbehaviour in it (``proof.block_evidence``)."""
+    """A block as it was decided: what signs it, and the evidence of misbehaviour in it (``proof.block_evidence``).
+
+    Not ``signed``: too few of its signatures count here, and a later block names it.
+    """
 
     block: LightBlock
     evidence: tuple[bytes, ...]
+    signed: bool = True
+
+
+class _TooFewVotes(Unanswered):
+    """The votes that are there do not verify; others may come."""
 
 
 class Headers:
@@ -43,6 +57,7 @@ class Headers:
         self._wanted: list[int] = []
         self._closing = False
         self._validators: ValidatorSet | None = None  # of the newest
+        self._refused = 0  # how often in a row the votes for the first that is wanted did not verify
 
     def want(self, height: int) -> None:
         """Fetch the light block at ``height``, which is above all that were wanted before."""
@@ -81,27 +96,65 @@ class Headers:
             self._arrived(block)
 
     def _fetch(self, height: int) -> Decided:
+        block, signed = self._read(height), True
+        try:
+            self._verify(height, block)
+        except _TooFewVotes:
+            self._refused += 1
+            if self._refused < REFUSED_MIN:
+                raise
+            self._require_named(block)
+            signed = False
+        self._refused = 0
+        self._validators = block.validators
+        header = block.header
+        evidence = () if header.evidence_hash == EMPTY_EVIDENCE_HASH else self._rpc.evidence(height)
+        if evidence_hash(evidence) != header.evidence_hash:
+            raise Unanswered("block", "the evidence in it is not that of its header")
+        if not signed:
+            log.warning("the votes for block %d count for CometBFT alone; the block after it names it", height)
+        return Decided(block, evidence, signed)
+
+    def _read(self, height: int) -> LightBlock:
         header, commit = self._rpc.signed_header(height)
         validators = self._validators
         if validators is None or validator_set_hash(validators) != header.validators_hash:
             validators = self._rpc.validators(height)
-        self._verify(height, header, commit, validators)
-        self._validators = validators
-        evidence = () if header.evidence_hash == EMPTY_EVIDENCE_HASH else self._rpc.evidence(height)
-        if evidence_hash(evidence) != header.evidence_hash:
-            raise Unanswered("block", "the evidence in it is not that of its header")
-        return Decided(LightBlock(header, commit, validators), evidence)
+        return LightBlock(header, commit, validators)
 
-    def _verify(self, height: int, header: Header, commit: Commit, validators: ValidatorSet) -> None:
+    def _verify(self, height: int, block: LightBlock) -> None:
         try:
-            if header.height != height:
-                raise VerificationError("header-height", f"asked for {height}, told {header.height}")
-            verify_commit(self._chain_id, validators, header, commit)
+            if block.header.height != height:
+                raise VerificationError("header-height", f"asked for {height}, told {block.header.height}")
+            verify_commit(self._chain_id, block.validators, block.header, block.commit)
         except VerificationError as error:
             if error.step in ("commit-power", "commit-signature"):
-                # The votes that were seen first may lack one that others have; those in the next block do not.
-                raise Unanswered("commit", str(error)) from None
-            raise OperationalError(
-                f"The header of block {height} in CometBFT's store does not verify: {error}.",
-                "Its folder is damaged, or is that of another chain: fetch the blocks anew from the other validators.",
-            ) from None
+                # The votes that were seen first may lack one that others have; those in the next block most often do not.
+                raise _TooFewVotes("commit", str(error)) from None
+            raise _damaged(height, error) from None
+
+    def _require_named(self, block: LightBlock) -> None:
+        """Go up to a block whose votes count, and down from it by hashes to ``block``. Raises :class:`Unanswered` until then."""
+        named = [block]
+        while len(named) <= NAMED_MAX:
+            height = named[-1].header.height + 1
+            following = self._read(height)
+            named.append(following)
+            try:
+                self._verify(height, following)
+            except _TooFewVotes:
+                continue
+            for before, after in pairwise(named):
+                try:
+                    verify_backwards(after.header, before)
+                except VerificationError as error:
+                    raise _damaged(before.header.height, error) from None
+            return
+        raise _TooFewVotes("commit", f"{NAMED_MAX} blocks in a row have too few votes that count")
+
+
+def _damaged(height: int, error: VerificationError) -> OperationalError:
+    return OperationalError(
+        f"The header of block {height} in CometBFT's store does not verify: {error}.",
+        "Its folder is damaged, or is that of another chain: fetch the blocks anew from the other validators.",
+    )

@@ -89,6 +89,7 @@ def settings(
             "priv_validator_key_file": validator_key,
             "log_level": "info",
             "log_format": "json",
+            "filter_peers": True,  # it asks whether a node may be a peer: `engine.cometbft.peers`
         },
         "rpc": {
             "laddr": f"unix://{rpc}",

@@ -64,6 +64,10 @@ class Turns:
         self._known |= told
         return known
 
+    def forget(self) -> None:
+        """Forget all of it: who told something false first is not to be believed for ever."""
+        self._known = {}
+
     def of(self, block: LightBlock) -> ValidatorSet:
         """Return the validators of a block, with the priorities that were told for it if they are for the same set."""
         told = self._known.get(block.header.height)

@@ -51,12 +51,13 @@ class Contents(Record, tag=1):
         """How many chunks there are."""
         return len(self.chunks) // DIGEST_BYTES
 
-    def roots(self, state_tree_depth: int) -> Roots:
-        """Return what the rows must add up to."""
+    def roots(self, state_tree_depth: int, time_ms: int) -> Roots:
+        """Return what the rows must add up to; ``time_ms`` is that of the block."""
         return Roots(
             self.chain_id,
             state_tree_depth,
             self.height,
+            time_ms,
             self.state_root,
             self.log_root,
             self.log_size,

@@ -21,6 +21,7 @@ from fujie import __version__
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.engine.cometbft import abci
 from fujie.engine.cometbft.light_rpc import Turns
+from fujie.engine.cometbft.peers import IsPeer, judge_peer, nobody
 from fujie.engine.cometbft.snapshot_contents import CHUNK_BYTES, FORMAT, Contents, read_offer
 from fujie.engine.executor import Head
 from fujie.proof.header import EMPTY_EVIDENCE_HASH
@@ -65,13 +66,14 @@ class Restoration:
         turns: Turns,
         install: Callable[[BinaryIO, Contents, Verified], Head],
         progress: Callable[[Progress], None] = lambda _: None,
+        is_peer: IsPeer = nobody,
     ) -> None:
         """``folder`` is for what is fetched; nothing else is in it.
 
         ``believed`` returns the light block at a height, or raises :class:`OperationalError` where it is not to be had, and
         :class:`VerificationError` where the nodes that are asked do not tell what holds: then the node stops. ``turns`` is
         what CometBFT's light client is told of priorities: where it has not been from its start, it must start again. ``install`` loads the rows in a file and makes them
-        the chain of the folder, or raises as ``store.snapshot.load_rows``.
+        the chain of the folder, or raises as ``store.snapshot.load_rows``. ``is_peer`` says which nodes CometBFT may connect to.
         """
         self._chain_id = chain_id
         self._folder = folder
@@ -79,6 +81,7 @@ class Restoration:
         self._turns = turns
         self._install = install
         self._progress = progress
+        self._is_peer = is_peer
         self._worker = ThreadPoolExecutor(1, "fujie-state-sync")
         self._contents: Contents | None = None
         self._verified: Verified | None = None
@@ -103,9 +106,10 @@ class Restoration:
             data="fujie", version=__version__, last_block_height=head.height, last_block_app_hash=head.app_hash
         )
 
-    def query(self, _request: abci.RequestQuery) -> abci.ResponseQuery:
-        """Answer nothing."""
-        return abci.ResponseQuery(code=NOT_YET, log="The node fetches the state of the chain.")
+    def query(self, request: abci.RequestQuery) -> abci.ResponseQuery:
+        """Say who may be a peer, and nothing else."""
+        not_yet = "The node fetches the state of the chain."
+        return judge_peer(request.path, self._is_peer) or abci.ResponseQuery(code=NOT_YET, log=not_yet)
 
     # -- snapshots
 

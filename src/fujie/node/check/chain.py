@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fujie.core.errors import DecodeError, VerificationError
+from fujie.core.errors import DecodeError, OperationalError, VerificationError
 from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, transaction_id
 from fujie.core.wording import count
 from fujie.engine.executor import LOG_ENTRY, Head, log_commitment, log_salt
-from fujie.engine.stored_block import STORED_BLOCK, StoredBlock
+from fujie.engine.pivots import kept_changes
+from fujie.engine.stored_block import STORED_BLOCK, StoredBlock, light_block_at, pivot_in
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.node.check.report import Report
 from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
 from fujie.proof.block_evidence import decode_evidence_list, evidence_hash
 from fujie.proof.block_link import Link
+from fujie.proof.changes import verify_changes
 from fujie.proof.commit import verify_commit
 from fujie.proof.header import Header, decode_header
 from fujie.proof.merkle_log import leaf_hash
@@ -52,6 +54,7 @@ class ChainCheck:
         self._index = origin.first_index
         self._tiles = LogTiles(store.get, origin.first_index, head.log_size)
         self._validators: dict[bytes, ValidatorSet | None] = {}
+        self._unsigned: list[tuple[str, str]] = []  # blocks with too few votes that count, until a later one names them
 
     def run(self) -> None:
         """Check everything; findings go into the report."""
@@ -60,6 +63,7 @@ class ChainCheck:
         if self._origin.height == 1:
             before = _Before(Link.before_the_first(0, b""), results_hash([]), self._origin.app_hash)
         height = self._origin.height
+        self._changes_before()
         self._skip_to_blocks()
         for key, row in self._store.scan(Table.BLOCKS, number_key(height)):
             number = int.from_bytes(key, "big")
@@ -69,6 +73,7 @@ class ChainCheck:
             height = number + 1
             report.blocks += 1
             before = self._block(number, row, before)
+        self._find_unsigned()
         if height != head.height + 1:
             report.find("block-is-kept", f"blocks/{height}", f"the head stands at {head.height}")
         self._rest_of_log()
@@ -83,6 +88,22 @@ class ChainCheck:
             report.proven = False
         if not head.height:
             report.proven = False  # founded and never started: there is no header yet
+
+    def _changes_before(self) -> None:
+        """Check the light blocks that a snapshot brought from before its first block: those at which validators changed."""
+        try:
+            changes = kept_changes(self._store)
+            first = light_block_at(self._store.get, self._origin.height) if changes else None
+            if first is not None:  # else that is a finding of its own
+                verify_changes(self._chain_id, [*changes, first])
+        except (OperationalError, VerificationError) as error:
+            self._report.find("changes-lead-on", "meta/change", str(error))
+            return
+        for block in changes:
+            header = block.header
+            pivot = pivot_in(self._store.get, header.validators_hash)
+            if header.validators_hash != header.next_validators_hash and (pivot is None or pivot < header.height):
+                self._report.find("changes-lead-on", f"meta/pivot/{header.validators_hash.hex()}", "it leads nowhere")
 
     def _skip_to_blocks(self) -> None:
         """Check the entries that a snapshot keeps from before its first block: they have no block here."""
@@ -111,17 +132,29 @@ class ChainCheck:
         for problem in self._wrong_in(height, header, commit, stored, entries, evidence, before):
             self._report.find("block-hangs-together", place, problem)
         validators = self._validator_set(header.validators_hash)
+        if before is None or not before.link.precedes(header):
+            self._find_unsigned()
         if validators is None:
             self._report.find("validators-are-kept", place, f"no validator set {header.validators_hash.hex()}")
         else:
             try:
                 verify_commit(self._chain_id, validators, header, commit)
+                self._unsigned.clear()
             except VerificationError as error:
-                self._report.find("block-is-signed", place, str(error))
+                self._unsigned.append((place, str(error)))
+                # Votes that count for CometBFT alone do no harm: the next block that is signed names this one.
+                if error.step not in ("commit-power", "commit-signature"):
+                    self._find_unsigned()
         # What a block with transactions or evidence changes is signed by the next header; an empty one changes nothing.
         carried = header.app_hash if not stored.transactions and not evidence else b""
         several = 1 if validators is None else len(validators.validators)
         return _Before(Link.of(header, commit, several), stored.results_hash, carried)
+
+    def _find_unsigned(self) -> None:
+        """Report the blocks that too few signed and no later one names."""
+        for place, problem in self._unsigned:
+            self._report.find("block-is-signed", place, problem)
+        self._unsigned.clear()
 
     def _evidence(self, height: int, header: Header) -> tuple[bytes, ...]:
         """Return the evidence of misbehaviour in a block, and report it where it is not what the header commits to."""

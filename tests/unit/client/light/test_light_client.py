@@ -28,6 +28,12 @@ from tests.light.tampering import changed, renumbered, with_odd_signature, witho
 
 FOUR = {1: 10, 2: 10, 3: 10, 4: 10}
 TURNOVER = [{name: 10, name + 1: 10, name + 2: 10, name + 3: 10} for name in range(1, 30)]
+SETS = [
+    dict.fromkeys(range(4 * place, 4 * place + 4), 10)
+    for place, long in enumerate((20, 10, 20, 10), 1)
+    for _ in range(long)
+]
+"""Four sets of validators, none of whom stays when the next ones come: at heights 21, 31 and 51."""
 PERIOD_MS = 10_000_000
 
 
@@ -38,6 +44,11 @@ def pin(block: LightBlock) -> TrustedHeader:
 def root_of(block: LightBlock) -> TrustRoot:
     validators = validator_set_hash(block.validators).hex()
     return TrustRoot(chain_id=CHAIN_ID, validators_hash=validators, state_tree_depth=4, trust_period_ms=PERIOD_MS)
+
+
+class Misleading(MemoryProvider):
+    def last_of(self, validators_hash: bytes) -> LightBlock:
+        return self.blocks[35]
 
 
 class Clock:
@@ -139,6 +150,60 @@ def test_an_old_trust_root_finds_the_oldest_header_of_a_node_that_began_with_a_s
         assert store.heights()[0] == 13
     with pytest.raises(OperationalError, match="begins with block 15, which others signed"):
         client_of(blocks[14:], root_of(blocks[0])).newest()
+
+
+def test_a_trust_root_of_any_time_begins_with_the_last_header_of_its_validators():
+    blocks = make_chain(SETS)
+    for place, (first, last) in enumerate([(1, 20), (21, 30), (31, 50), (51, 60)]):
+        store = LightStore()
+        primary = MemoryProvider("primary", blocks, tells=True)
+        client = LightClient(root_of(blocks[first - 1]), primary, store=store, clock=after(blocks))
+        assert client.newest() == blocks[-1]
+        assert store.heights()[0] == last, place
+        assert client.at(last + 1 if last < 60 else 40).header.height
+
+
+def test_a_trust_root_that_came_and_went_needs_a_node_that_can_say_where():
+    blocks = make_chain(SETS)
+    mute, telling = MemoryProvider("mute", blocks), MemoryProvider("telling", blocks, tells=True)
+    root = root_of(blocks[25])
+    with pytest.raises(VerificationError, match="height 1 has other validators"):
+        LightClient(root, mute, clock=after(blocks)).newest()
+    client = LightClient(root, mute, [telling], clock=after(blocks))
+    assert client.newest() == blocks[-1]
+    assert client.primary is telling
+
+
+def test_a_node_that_shows_a_block_of_others_for_those_of_the_root_is_replaced():
+    blocks = make_chain(SETS)
+    liar, honest = Misleading("liar", blocks), MemoryProvider("honest", blocks, tells=True)
+    root = root_of(blocks[25])
+    with pytest.raises(VerificationError, match="height 35 has other validators") as error:
+        LightClient(root, liar, clock=after(blocks)).newest()
+    assert error.value.step == "validators"
+    client = LightClient(root, liar, [honest], clock=after(blocks))
+    assert client.newest() == blocks[-1]
+    assert (client.primary, client.witnesses) == (honest, ())
+
+
+def test_a_trust_root_whose_validators_stopped_too_long_ago_must_be_pinned_anew():
+    blocks = make_chain(SETS)
+    clock = Clock(blocks[29].header.time_ms + PERIOD_MS)
+    with pytest.raises(Expired):
+        LightClient(root_of(blocks[25]), MemoryProvider("node", blocks, tells=True), clock=clock).newest()
+
+
+def test_goes_over_changes_that_a_node_kept_of_what_was_before_its_snapshot():
+    blocks = make_chain(SETS)
+    kept = [blocks[height - 1] for height in (20, 21, 30, 31, 50, 51, *range(55, 61))]
+    for first in (1, 21, 31, 51):
+        store = LightStore()
+        primary = MemoryProvider("primary", kept, tells=True)
+        client = LightClient(root_of(blocks[first - 1]), primary, store=store, clock=after(blocks))
+        assert client.newest() == blocks[-1]
+    mute = MemoryProvider("mute", kept)
+    with pytest.raises(OperationalError):
+        LightClient(root_of(blocks[0]), mute, clock=after(blocks)).newest()
 
 
 def test_a_trust_root_of_another_chain_or_of_nobody_is_of_no_use():
@@ -322,6 +387,48 @@ def test_two_signed_chains_stop_the_client_with_evidence(fields: dict[str, Any],
         header_hash(block.header) for block in (first[-1], second[-1])
     }
     assert len(attack.both) == 3
+
+
+def test_a_witness_that_lacks_the_common_header_shows_the_attack_all_the_same():
+    blocks = make_chain([FOUR] * 8)
+    lied_to = fork(blocks, 8, app_hash=bytes(32))
+    snapshot = MemoryProvider("began with a snapshot", blocks[6:])
+    client = client_of(lied_to, witnesses=[snapshot])
+    with pytest.raises(DivergenceError) as found:
+        client.newest()
+    assert check_evidence(found.value.evidence, pin(blocks[0])) == found.value.attack
+
+
+def test_evidence_goes_over_headers_that_the_witness_lacks():
+    blocks = make_chain(TURNOVER[:12])
+    lied_to = fork(blocks, 12, app_hash=bytes(32))
+    client = client_of(lied_to, witnesses=[MemoryProvider("gap", [blocks[0], *blocks[7:]])], sequential=True)
+    with pytest.raises(DivergenceError) as found:
+        client.newest()
+    assert found.value.attack.common == blocks[10].header
+    assert check_evidence(found.value.evidence, pin(blocks[0])) == found.value.attack
+
+
+def test_a_signed_header_that_cannot_be_traced_stops_the_client():
+    blocks = make_chain(TURNOVER[:12])
+    lied_to = fork(blocks, 12, app_hash=bytes(32))
+    snapshot = MemoryProvider("began with a snapshot", blocks[11:])
+    client = client_of(lied_to, witnesses=[snapshot])
+    assert client.at(11) == blocks[10]
+    client = client_of(lied_to, witnesses=[snapshot])
+    with pytest.raises(VerificationError, match="began with a snapshot") as found:
+        client.newest()
+    assert found.value.step == "light-conflict"
+    assert client.witnesses == (snapshot,)
+    with pytest.raises(VerificationError, match="light-conflict"):
+        client.newest()
+
+
+def test_a_forged_header_of_a_witness_without_older_ones_is_no_conflict():
+    blocks = make_chain(TURNOVER[:12])
+    client = client_of(blocks, witnesses=[MemoryProvider("forger", [renumbered(blocks[11])])])
+    assert client.newest() == blocks[11]
+    assert client.witnesses == ()
 
 
 def test_validators_who_signed_two_first_headers_are_found_at_first_sight(tmp_path: Path):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from fujie.client.http import LIGHT_BLOCK_TYPE
+from fujie.client.http import LIGHT_BLOCK_TYPE, HttpTransport
 from fujie.client.light.cometbft import PAGE_BYTES_MAX, CometProvider
 from fujie.client.light.node import NodeProvider
 from fujie.client.light.provider import HeightAbsent
@@ -174,21 +174,55 @@ def test_what_was_pruned_is_absent(server: Server, comet: CometProvider):
         comet.light_block(1)
 
 
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        ((200, LIGHT_BLOCK_TYPE, b"\0"), VerificationError),
-        ((200, JSON, b"{}"), OperationalError),
-        ((404, "application/problem+json", b'{"type": "/problems/NOT_FOUND"}'), OperationalError),
-        ((404, "application/problem+json", b"["), OperationalError),
-        ((503, "text/plain", b"later"), OperationalError),
-    ],
-)
+NO_ROUTE = (404, "application/problem+json", b'{"type": "/problems/NOT_FOUND"}')
+BAD_OF_A_NODE: list[tuple[tuple[int, str, bytes], type[Exception]]] = [
+    ((200, LIGHT_BLOCK_TYPE, b"\0"), VerificationError),
+    ((200, JSON, b"{}"), OperationalError),
+    ((404, "application/problem+json", b'{"type": "/problems/IDENTIFIER_ABSENT"}'), OperationalError),
+    ((404, "application/problem+json", b"["), OperationalError),
+    ((503, "text/plain", b"later"), OperationalError),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind"), [*BAD_OF_A_NODE, (NO_ROUTE, OperationalError)])
 def test_refuses_from_a_node(answer: tuple[int, str, bytes], kind: type[Exception], server: Server, node: NodeProvider):
     server.answers["/blocks/3"] = answer
     with pytest.raises(kind) as refused:
         node.light_block(3)
     assert not isinstance(refused.value, HeightAbsent)
+
+
+def test_a_node_says_where_validators_signed_last_and_cometbft_cannot(
+    server: Server, node: NodeProvider, comet: CometProvider
+):
+    wanted = bytes(range(32))
+    path = f"/validators/{wanted.hex()}"
+    server.answers[path] = (200, LIGHT_BLOCK_TYPE, encode_light_block(BLOCKS[1]))
+    assert node.last_of(wanted) == BLOCKS[1]
+    assert server.asked == [path]
+    assert comet.last_of(wanted) is None
+    assert server.asked == [path]
+
+
+@pytest.mark.parametrize("problem", ["VALIDATORS_UNKNOWN", "NOT_FOUND"])
+def test_a_node_that_does_not_know_the_validators_or_the_route_cannot_say(
+    problem: str, server: Server, node: NodeProvider
+):
+    told = json.dumps({"type": f"/problems/{problem}", "status": 404}).encode()
+    server.answers[f"/validators/{bytes(32).hex()}"] = (404, "application/problem+json", told)
+    assert node.last_of(bytes(32)) is None
+    transport = HttpTransport(server.url)
+    assert transport.last_of(bytes(32)) is None
+    transport.close()
+
+
+@pytest.mark.parametrize(("answer", "kind"), BAD_OF_A_NODE)
+def test_refuses_from_a_node_that_is_asked_for_validators(
+    answer: tuple[int, str, bytes], kind: type[Exception], server: Server, node: NodeProvider
+):
+    server.answers[f"/validators/{bytes(32).hex()}"] = answer
+    with pytest.raises(kind):
+        node.last_of(bytes(32))
 
 
 def test_a_closed_provider_says_so(comet: CometProvider):
