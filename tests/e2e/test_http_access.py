@@ -44,10 +44,12 @@ from fujie.modules.identity.queries import (
 )
 from fujie.modules.membership.queries import (
     AccountQuery,
+    FoundingQuery,
     MisbehaviourQuery,
     OrganisationQuery,
     ParametersQuery,
     ProposalQuery,
+    RoomsQuery,
     RulesQuery,
     ValidatorsQuery,
 )
@@ -88,6 +90,8 @@ ASKED: Final[tuple[Query, ...]] = (
     ProposalQuery(bytes(16)),
     ValidatorsQuery(),
     RulesQuery("currency"),
+    RoomsQuery(),
+    FoundingQuery("currency"),
     MisbehaviourQuery(bytes(20)),
     IdentityQuery(CITY),
     NamespaceQuery("ZZ.156"),
@@ -139,6 +143,7 @@ def target(made: World, http: httpx.Client, path: str) -> str:
     parts = {
         "identifier": CITY,
         "transaction_id": paid["transaction_id"],
+        "validators_hash": http.get("/trust").json()["validators_hash"],
         "height": str(paid["height"]),
         "wallet": WALLETS["anna"].hex(),
         "instrument": INSTRUMENT,
