@@ -51,8 +51,9 @@ def result_of_another_time() -> AbstractContextManager[Any]:
 
     def careless(self: Consensus, decided: Block) -> CarriedOut:
         for kept in list(self._kept):
-            if kept.transactions == decided.transactions:
+            if kept.transactions == decided.transactions and kept != decided:
                 self._kept[decided] = self._kept[kept]
+                self._take_staged(kept)
                 break
         return carry_out(self, decided)
 

@@ -17,6 +17,8 @@ Schema = dict[str, Any]
 
 _BASES: Final = (Operation, Event, Query)
 
+REPEATED_MAX: Final = 1_000  # what common engines of regular expressions count up to
+
 
 def schema_of(kind: Any) -> Schema:
     """Return the JSON schema of what ``core.json_form.from_json`` reads as ``kind``: a record, or a union of some."""
@@ -80,6 +82,8 @@ def _array(items: Schema, low: int | None, high: int | None) -> Schema:
 
 
 def _hexadecimal(low: int, high: int | None) -> Schema:
+    if high is not None and high > REPEATED_MAX:
+        return {"type": "string", "pattern": "^(?:[0-9a-f]{2})*$", "minLength": 2 * low, "maxLength": 2 * high}
     count = f"{{{low}}}" if low == high else f"{{{low},{'' if high is None else high}}}"
     return {"type": "string", "pattern": f"^(?:[0-9a-f]{{2}}){count}$"}
 
