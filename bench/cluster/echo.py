@@ -150,15 +150,15 @@ class Front(asyncio.Protocol):
         self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
 
 
-async def serve(home: Path, port: int, binary: Path) -> None:
+async def serve(home: Path, abci_path: Path, rpc_path: Path, port: int, binary: Path) -> None:
     """Run until SIGTERM."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    committed = Committed(home / "rpc.sock")
+    committed = Committed(rpc_path)
     application = OnlySignatures(committed)
-    server = AbciServer(application, home / "abci.sock", lambda *_: None)
-    process = CometProcess(binary, home, home / "rpc.sock", home / "cometbft.log", lambda: None)
+    server = AbciServer(application, abci_path, lambda *_: None)
+    process = CometProcess(binary, home, rpc_path, home / "cometbft.log", lambda: None)
     front = await loop.create_server(lambda: Front(application, committed), "127.0.0.1", port)
     try:
         await stop.wait()
@@ -173,10 +173,12 @@ def main() -> None:
     """Serve the node in the folder ``--home``, which holds all that CometBFT reads."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--abci", type=Path, required=True, help="where it listens for CometBFT")
+    parser.add_argument("--rpc", type=Path, required=True, help="where CometBFT listens")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--cometbft", type=Path, required=True)
     arguments = parser.parse_args()
-    asyncio.run(serve(arguments.home, arguments.port, arguments.cometbft))
+    asyncio.run(serve(arguments.home, arguments.abci, arguments.rpc, arguments.port, arguments.cometbft))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -172,6 +173,7 @@ def _fill(running: Running, chain: str, wallets: int) -> None:
 def echoing(place: Path, validators: int) -> Iterator[Running]:
     """Run as many nodes of :mod:`bench.cluster.echo`, with CometBFT set as for real nodes, while the context lasts."""
     shutil.rmtree(place, ignore_errors=True)
+    sockets = Path(tempfile.mkdtemp(prefix="fujie-bench-"))  # the path of a Unix socket has few bytes
     binary = require()
     signers = [Signer(new_seed()) for _ in range(validators)]
     nodes = [Signer(new_seed()) for _ in range(validators)]
@@ -188,9 +190,8 @@ def echoing(place: Path, validators: int) -> Iterator[Running]:
             for folder in (home / "config", home / "data"):
                 make_folder(folder)
             others = [peer for peer in peers if peer != peers[number]]
-            sections = comet.settings(
-                home / "abci.sock", home / "rpc.sock", home.name, f"127.0.0.1:{meeting[number]}", others
-            )
+            abci, rpc = sockets / f"{home.name}-abci", sockets / f"{home.name}-rpc"
+            sections = comet.settings(abci, rpc, home.name, f"127.0.0.1:{meeting[number]}", others)
             write_file(home / comet.CONFIG_FILE, comet.config_text(sections))
             write_file(home / comet.GENESIS_FILE, genesis)
             write_file(home / comet.NODE_KEY_FILE, comet.node_key_text(node))
@@ -198,8 +199,8 @@ def echoing(place: Path, validators: int) -> Iterator[Running]:
             write_file(home / comet.VALIDATOR_STATE_FILE, comet.validator_state_text())
             processes.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "bench.cluster.echo", "--home", str(home),
-                     "--port", str(paying[number]), "--cometbft", str(binary)],
+                    [sys.executable, "-m", "bench.cluster.echo", "--home", str(home), "--abci", str(abci),
+                     "--rpc", str(rpc), "--port", str(paying[number]), "--cometbft", str(binary)],
                     env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
                 )
             )  # fmt: skip
@@ -211,6 +212,7 @@ def echoing(place: Path, validators: int) -> Iterator[Running]:
             process.send_signal(signal.SIGTERM)
         for process in processes:
             process.wait()
+        shutil.rmtree(sockets)
 
 
 def _await_first_block(running: Running) -> None:

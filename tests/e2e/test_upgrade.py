@@ -154,9 +154,9 @@ def stopped(node: Upgraded, height: int) -> None:
 
 
 def written(node: Upgraded) -> dict[str, bytes]:
-    """Return what stands in the chain's store, and in the blocks and votes of CometBFT."""
+    """Return what stands in the chain's store, and in the blocks and votes of CometBFT; each start writes its settings."""
     assert json.loads((node.home / "node.json").read_bytes())["store"] == "sqlite"
-    places = [node.home / "chain" / "store.sqlite", *sorted((node.home / "cometbft").rglob("*"))]
+    places = [node.home / "chain" / "store.sqlite", *sorted((node.home / "cometbft" / "data").rglob("*"))]
     return {
         str(path): path.read_bytes()
         for path in places

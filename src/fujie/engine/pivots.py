@@ -11,14 +11,13 @@ from functools import partial
 from typing import Final, Protocol
 
 from fujie.core.limits import BUNDLE_PATH_MAX, SNAPSHOT_PATH_BYTES_MAX, SNAPSHOT_PATH_MAX
-from fujie.engine.executor import HEAD
-from fujie.engine.stored_block import block_at, light_block_at, note_pivot, pivot_in
+from fujie.engine.stored_block import light_block_at
 from fujie.proof.changes import Change, leading_on, walk
 from fujie.proof.light import shortened
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.trust import TRUST_PERIOD_MS_DEFAULT
-from fujie.store.base import ReadOnlyStore, Store, WriteBatch
-from fujie.store.layout import META_CHANGE, META_HEAD, META_PIVOT, Table
+from fujie.store.base import ReadOnlyStore
+from fujie.store.layout import META_CHANGE, META_PIVOT, Table
 
 KEPT_PATHS: Final = 64  # one for each set that somebody still has pinned
 
@@ -33,28 +32,6 @@ class Changed(Protocol):
     def pivot(self, validators_hash: bytes) -> int | None:
         """See ``Served``."""
         ...
-
-
-def ensure_pivots(store: Store) -> None:
-    """Note the pivots of a store whose blocks a program wrote that did not note them; reads every block then."""
-    first, newest = next(iter(store.scan(Table.BLOCKS)), None), store.get(Table.META, META_HEAD)
-    if first is None or newest is None:
-        return
-    known, last = block_at(store.get, int.from_bytes(first[0], "big")), block_at(store.get, HEAD.decode(newest).height)
-    if known is None or last is None or known.header.validators_hash == last.header.validators_hash:
-        return
-    if pivot_in(store.get, known.header.validators_hash) is None:
-        rebuild_pivots(store)
-
-
-def rebuild_pivots(store: Store) -> None:
-    """Note all pivots of the blocks in ``store`` anew. Reads every block."""
-    batch = WriteBatch()
-    for key, _ in store.scan(Table.BLOCKS):
-        block = block_at(store.get, int.from_bytes(key, "big"))
-        if block is not None:
-            note_pivot(batch, block.header)
-    store.commit(batch)
 
 
 def changes_before(store: ReadOnlyStore, newest: LightBlock) -> list[LightBlock]:

@@ -7,14 +7,14 @@ import pytest
 
 from fujie.core.encoding import encode
 from fujie.engine.executor import Head
-from fujie.engine.pivots import Paths, ensure_pivots, rebuild_pivots
+from fujie.engine.pivots import Paths
 from fujie.engine.stored_block import light_block_at, pivot_in, put_block
 from fujie.proof.light import accountable, verify_path
 from fujie.proof.light_block import LightBlock
 from fujie.proof.trust import TRUST_PERIOD_MS_DEFAULT
 from fujie.proof.validators import validator_set_hash
 from fujie.store.base import Store, WriteBatch
-from fujie.store.layout import META_HEAD, META_PIVOT, Table
+from fujie.store.layout import META_HEAD, Table
 from tests.light.embedded_chain import make_chain, set_of
 from tests.store.kinds import memory_store
 
@@ -122,31 +122,3 @@ def test_signers_on_a_path_could_be_held_to_account_however_long_a_set_stayed() 
     headers = [block.header for block in [*path, slow[-1]]]
     assert all(accountable(a, b, TRUST_PERIOD_MS_DEFAULT) for a, b in pairwise(headers))
     verify_path([*path, slow[-1]])
-
-
-def test_pivots_are_found_again_in_the_blocks(chain: list[LightBlock], node: Node) -> None:
-    noted = {powers: node.pivot(of(dict(powers))) for powers in map(tuple, (ALONE.items(), FOUR.items()))}
-    bare = Node(chain)
-    for powers in (ALONE, FOUR, FIVE, OTHERS):
-        batch = WriteBatch()
-        batch.delete(Table.META, META_PIVOT + of(powers))
-        bare.store.commit(batch)
-    assert bare.pivot(of(ALONE)) is None
-    ensure_pivots(bare.store)
-    assert (
-        {powers: bare.pivot(of(dict(powers))) for powers in noted}
-        == noted
-        == {
-            tuple(ALONE.items()): 10,
-            tuple(FOUR.items()): 18,
-        }
-    )
-    rebuild_pivots(bare.store)
-    assert (bare.pivot(of(FIVE)), bare.pivot(of(OTHERS))) == (19, 25)
-
-
-def test_a_store_without_blocks_or_change_needs_no_pivots(chain: list[LightBlock]) -> None:
-    ensure_pivots(memory_store())
-    alone = Node(chain[:5])
-    ensure_pivots(alone.store)
-    assert alone.pivot(of(ALONE)) is None

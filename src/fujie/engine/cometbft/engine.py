@@ -34,7 +34,6 @@ from fujie.engine.cometbft.verifying import Verification
 from fujie.engine.executor import Executor, Head
 from fujie.engine.local_ledger import LocalLedger
 from fujie.engine.one_back import drop_one_back, keep_one_back, look_back
-from fujie.engine.pivots import ensure_pivots
 from fujie.engine.proving import Proven
 from fujie.engine.stored_block import block_at, light_block_at, put_block
 from fujie.machine.schedule import UnknownRules
@@ -279,7 +278,6 @@ class CometEngine(LocalLedger):
     def _load(self) -> None:
         """Find what is proven, and which rows the table of blocks lacks."""
         executor = self.executor
-        ensure_pivots(executor.store)
         self._before = look_back(executor)
         height = executor.head.height
         newest = height
