@@ -3,7 +3,8 @@
 * A record is an object of its fields, by name. Operations, events, queries, and whatever stands where records of several
   classes may stand, have their class name in snake case as ``type``: ``{"type": "open_wallet", ...}``.
 * Bytes are lower-case hexadecimal. Tuples are arrays. An enumeration is its value.
-* An integer beyond 2^53 is a string, because readers of JSON lose digits there; both spellings are read.
+* An integer beyond 2^53 is a string, because readers of JSON lose digits there; both spellings are read,
+  and so is ``5.0``, which is an integer of JSON Schema.
 
 Works on every ``msgspec.Struct`` by its declaration, so a new operation needs nothing here.
 """
@@ -257,6 +258,8 @@ def _compile_integer(info: inspect.IntType) -> _Reader:
     def read(value: Any, path: str) -> int:
         if isinstance(value, str) and _INTEGER.fullmatch(value):
             value = int(value)
+        if type(value) is float and value.is_integer() and abs(value) < INTEGER_EXACT_MAX:
+            value = int(value)  # 5.0 is an integer of JSON Schema; from the bound on, digits may have been lost
         if type(value) is not int:
             raise _fault(path, "expected an integer, as a number or as a string of digits")
         if low is not None and value < low:

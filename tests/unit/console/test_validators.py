@@ -31,7 +31,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with mirroring(chain, genesis=genesis) as twin:
         twin.catch_up()
         assert twin.engine.failure is None
-        yield Served(Path(tmp_path_factory.mktemp("site")), twin.engine)  # type: ignore[arg-type]  # any engine will do
+        made = Served(Path(tmp_path_factory.mktemp("site")), twin.engine)  # type: ignore[arg-type]  # any engine will do
+        yield made
+        made.close()
 
 
 def test_shows_who_signs_with_power_and_address(served: Served) -> None:

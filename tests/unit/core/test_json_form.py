@@ -52,6 +52,7 @@ def test_small_integers_are_numbers_and_both_spellings_are_read() -> None:
     assert to_json(small)["amount_minor"] == 2**53
     assert from_json(Pay, {**PAY_JSON, "amount_minor": 2**60}) == PAY
     assert from_json(Pay, {**PAY_JSON, "amount_minor": str(2**53)}) == small
+    assert from_json(Pay, {**PAY_JSON, "amount_minor": 1250.0}).amount_minor == 1250
 
 
 def test_records_of_a_choice_are_named() -> None:
@@ -144,6 +145,7 @@ def test_one_changed_place_gives_another_record_or_a_decode_error(data: st.DataO
     ("form", "detail"),
     [
         ({**PAY_JSON, "amount_minor": 1.5}, "$.amount_minor: expected an integer"),
+        ({**PAY_JSON, "amount_minor": 2.0**53}, "$.amount_minor: expected an integer"),
         ({**PAY_JSON, "amount_minor": True}, "$.amount_minor: expected an integer"),
         ({**PAY_JSON, "amount_minor": -1}, "$.amount_minor: expected 0 or more"),
         ({**PAY_JSON, "amount_minor": "01"}, "$.amount_minor: expected an integer"),
