@@ -18,7 +18,7 @@ TESTING := $(VENV)/.fujie-testing
 
 CHECKED := src tests tools bench
 PYTEST_FLAGS ?=
-BENCH ?= payments http_payments resolve surface cluster
+BENCH ?= payments http_payments resolve surface cluster snapshot
 PAGES ?=
 
 .PHONY: help install up test tools check lint types contracts fast format bench docs docs-fill screenshots clean distclean

@@ -40,7 +40,7 @@ class Node(NamedTuple):
 @contextmanager
 def serving(kind: StoreKind, chain: Path, options: Sequence[str] = ()) -> Iterator[Node]:
     """Serve the store in folder ``chain``, which is moved into a data folder, while the context lasts."""
-    folder = _data_folder(kind, chain)
+    folder = data_folder(kind, chain)
     log = (folder.home / "bench.stderr").open("wb")
     process = subprocess.Popen(
         [*PROGRAM, "--home", str(folder.home), "up", "--port", str(_free_port()), "--json", *options],
@@ -65,7 +65,8 @@ def serving(kind: StoreKind, chain: Path, options: Sequence[str] = ()) -> Iterat
         log.close()
 
 
-def _data_folder(kind: StoreKind, chain: Path) -> Folder:
+def data_folder(kind: StoreKind, chain: Path) -> Folder:
+    """Make a data folder of a chain, which moves there; its validator's key is that of the benchmarks."""
     folder = Folder(chain.parent / f"{chain.name}-home")
     shutil.rmtree(folder.home, ignore_errors=True)
     folder.home.mkdir()

@@ -1,7 +1,10 @@
 """What every test runs under: Hypothesis profiles, and the tools that `make test` builds on PATH."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -17,6 +20,10 @@ settings.load_profile(os.environ.get("FUJIE_HYPOTHESIS_PROFILE") or "dev")
 
 # So that plain `pytest` finds what tools/ensure_tools.sh built, as `make test` does.
 os.environ["PATH"] = os.pathsep.join([str(ROOT / ".tools" / "bin"), os.environ.get("PATH", "")])
+
+# Locks on validator keys, and whatever else belongs to the user, lie in a folder of this run's own.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="fujie-tests-user-")
+atexit.register(shutil.rmtree, os.environ["XDG_DATA_HOME"], ignore_errors=True)
 
 # A shell starts what runs in its background with Ctrl-C switched off, and whatever we start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from fujie.node.folder import Folder, make_folder, write_file
 from fujie.node.founding import found_from
 from fujie.node.keyring import ensure_key
 from fujie.node.network import Network, holder, write_node
+from fujie.node.ports import LOOPBACK, port_taken
 from fujie.proof.validators import Validator
 from fujie.store.opening import StoreKind
 
@@ -73,17 +73,8 @@ def free_ports(count: int) -> int:
     """
     while True:
         first = random.randrange(*PORTS)
-        if all(_is_free(port) for port in range(first, first + count)):
+        if not any(port_taken(LOOPBACK, port) for port in range(first, first + count)):
             return first
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 # -- real nodes

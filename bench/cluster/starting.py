@@ -15,7 +15,8 @@ from bench.world import WORLD_ROOT
 from fujie.core.errors import FujieError
 from fujie.node.cometbft_home import comet_status
 from fujie.node.folder import Folder
-from fujie.node.network import PEER_PORTS, Network, holder
+from fujie.node.network import Network, holder
+from fujie.node.ports import PEER_PORTS
 from fujie.store.opening import StoreKind
 
 NAME: Final = "fresh"

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fujie.node.network import PEER_PORTS
+from fujie.node.ports import PEER_PORTS
 from tests.conftest import ROOT
 from tests.docs.pages import ID, PORTS, Block, Page, Remark, commands_of, matches, outputs, steady
 from tests.e2e.cli_node import START_S, is_free

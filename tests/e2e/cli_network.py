@@ -1,16 +1,18 @@
 """A network of several nodes on one machine, made and asked with the program as people run it."""
 
 import json
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fujie.node.folder import Folder
-from fujie.node.ports import PEER_PORTS
-from tests.e2e.cli_node import CliNode, free_port, is_free
+from fujie.node.ports import LOOPBACK, PEER_PORTS, port_taken
+from tests.e2e.cli_node import CliNode
 
 GIVE_UP_S = 240.0
+PORTS = (20_000, 31_000)
 
 
 class CliNetwork(CliNode):
@@ -54,8 +56,11 @@ def agree(states: dict[str, dict[str, Any]]) -> bool:
 
 
 def free_ports() -> int:
-    """Return a base above which four nodes and their peers find ports that are free now."""
+    """Return a base above which four nodes and their peers find ports that are free now.
+
+    It lies below the ports that the system gives to connections: while a node is down, one of these could get its port.
+    """
     while True:
-        base = min(free_port(), 65_535 - 2 * PEER_PORTS)
-        if all(is_free(base + number + more) for number in range(1, 5) for more in (0, PEER_PORTS)):
+        base = random.randrange(*PORTS)
+        if not any(port_taken(LOOPBACK, base + number + more) for number in range(1, 5) for more in (0, PEER_PORTS)):
             return base

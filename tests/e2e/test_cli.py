@@ -213,7 +213,7 @@ def test_check_and_snapshot_work_beside_the_running_node(node, tmp_path):
         (2, ["up", "--store", "paper"], "no kind of store"),
         (1, ["pay", "nobody", "shop", "1"], "no wallet called nobody"),
         (1, ["verify", "nowhere.fujie"], "no file"),
-        (1, ["receipt", "00" * 32], "knows no transaction"),
+        (1, ["receipt", "00" * 32], "is not in a block (yet)"),
         (1, ["resolve", "ZZ.156.1301", "--at", "2100-01-01"], "Ask for an earlier time"),
         (1, ["pay", "alice", "shop", "1", "--receipt", "nowhere/r.fujie"], "nothing was paid"),
         (1, ["--home", "nowhere", "pay", "alice", "shop", "1"], "no data folder"),

@@ -1,7 +1,7 @@
 """A chain of 100,000 wallets grows under load: no acknowledged payment is lost, and proofs hold with the root from before.
 
-What is proven: the first receipt of the chain, its last one, and how a record stood before it grew. By what: this program, the
-second verifier, and CometBFT's own light client for the headers in between.
+What is proven: the first receipt of the chain, the last one before it grew, the last one of all, and how a record stood before.
+By what: this program, the second verifier, and CometBFT's own light client up to the very header that the proof stands under.
 """
 
 import json
@@ -18,16 +18,18 @@ from fujie.client.http import HttpTransport
 from fujie.client.verifier import VerifiedReceipt, VerifiedRecord, verify_file, verify_file_at
 from fujie.core.transaction import SIGNED_TRANSACTION, transaction_id
 from fujie.engine.executor import LOG_ENTRY
+from fujie.engine.stored_block import block_at
 from fujie.modules.membership.records import Validators
 from fujie.node.check import check_folder
 from fujie.node.folder import Folder
 from fujie.node.handover import ended_in
+from fujie.proof.header import Header
 from fujie.proof.light_block import decode_light_block, encode_light_block
 from fujie.store.layout import Table, number_key
 from fujie.store.reading import open_for_reading
+from tests.e2e.cli_network import agree, free_ports
 from tests.e2e.cli_node import CliNode
 from tests.e2e.grown_world import NAME, Load, found, require_every_payment_once
-from tests.e2e.test_network import agree, free_ports
 from tests.light import comet_light
 
 pytestmark = [pytest.mark.go, pytest.mark.node, pytest.mark.slow]
@@ -88,14 +90,19 @@ def client_of(grown: Grown, node: str) -> Client:
     return Client(HttpTransport(str(grown.states()[node]["url"])), grown.trust)
 
 
-def id_at(folder: Folder, index: int) -> bytes:
-    """Return the id of the transaction at a place in the log of a node, negative from its end."""
+def id_at(folder: Folder, place: str, grown_at: int) -> bytes:
+    """Return the id of a transaction in the log of a node: of the chain the first one, the last one before it grew, or the last."""
     store = open_for_reading("sqlite", folder.chain)
     try:
-        if index < 0:
+        index = 0
+        if place == "last before it grew":
+            ended = block_at(store.get, grown_at)
+            assert ended is not None
+            index = ended.stored.first_index - 1  # that block is empty
+        elif place == "last":
             last = store.last(Table.LOG_ENTRIES)
             assert last is not None
-            index += int.from_bytes(last[0], "big") + 1
+            index = int.from_bytes(last[0], "big")
         row = store.get(Table.LOG_ENTRIES, number_key(index))
         assert row is not None
         return transaction_id(SIGNED_TRANSACTION.decode(LOG_ENTRY.decode(row).transaction).body)
@@ -127,6 +134,16 @@ def verify_by_comet(grown: Grown, node: str, first: int, last: int) -> dict[str,
     return comet_light.verify(grown.trust.chain_id, blocks, now_ms=now_ms, trusting_period_ms=14 * DAY_MS)
 
 
+def require_believed_by_comet(grown: Grown, node: str, header: Header) -> None:
+    """Require that CometBFT's light client comes from the last block before it grew to the header of a proof."""
+    counts = verify_by_comet(grown, node, last_embedded(grown), header.height)
+    assert counts["sequential_client_height"] == counts["skipping_client_height"] == header.height
+    with client_of(grown, node) as client:
+        data = client.transport.light_block(header.height)
+    assert data is not None
+    assert decode_light_block(data).header == header
+
+
 def last_embedded(grown: Grown) -> int:
     ended = ended_in(grown.first)
     assert ended is not None
@@ -134,19 +151,20 @@ def last_embedded(grown: Grown) -> int:
 
 
 @pytest.mark.parametrize("node", ["node1", "node3"])
-@pytest.mark.parametrize("index", [0, -1], ids=["first", "last"])
-def test_receipts_from_before_and_after_verify_with_the_root_from_before(grown: Grown, node: str, index: int) -> None:
-    wanted = id_at(grown.folder(node), index)
+@pytest.mark.parametrize("place", ["first", "last before it grew", "last"])
+def test_receipts_from_before_and_after_verify_with_the_root_from_before(grown: Grown, node: str, place: str) -> None:
+    height = last_embedded(grown)
+    wanted = id_at(grown.folder(node), place, height)
     with client_of(grown, node) as client:
         bundle = client.receipt_bundle(wanted)
     [found] = verify_file(bundle, grown.trust)
     assert isinstance(found, VerifiedReceipt)
     assert (found.transaction_id, found.receipt.code) == (wanted, 0)
-    height = last_embedded(grown)
-    assert (found.receipt.height <= height) == (index == 0)
+    assert (found.receipt.height < height) == (place != "last")
     assert found.header.height > height, "it is the validators that sign now who answer for it"
     assert found.header.validators_hash.hex() != grown.trust.validators_hash
     assert wanted.hex() in json.dumps(second_verifier(grown, bundle))
+    require_believed_by_comet(grown, node, found.header)
 
 
 @pytest.mark.parametrize("node", ["node1", "node3"])
@@ -165,6 +183,7 @@ def test_how_a_record_stood_before_verifies_with_the_root_from_before(grown: Gro
     assert found.record == past.record
     [told] = second_verifier(grown, bundle, "--at", str(at_ms))["items"]
     assert len(told["record"]["members"]) == 1
+    require_believed_by_comet(grown, node, found.header)
 
 
 @pytest.mark.parametrize(("node", "before"), [("node1", 2), ("node3", 0)])

@@ -14,9 +14,11 @@ from fujie.client.light.store import LightStore
 from fujie.core.errors import OperationalError
 from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor
+from fujie.node.light_nodes import check_nodes
 from fujie.proof.light_attack import Kind, check_evidence
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.store.opening import open_store
+from tests.e2e.cli_node import free_port
 from tests.e2e.http_node import VALIDATOR, Node, allocate, running, serving
 from tests.engine.forked_blocks import later
 from tests.light.memory_provider import MemoryProvider
@@ -82,3 +84,21 @@ def test_a_validator_who_signs_twice_is_found_out_with_evidence(tmp_path: Path):
         attack = check_evidence(found.value.path.read_bytes(), node.trust)
         assert (attack.kind, attack.both) == (Kind.EQUIVOCATION, blocks[-1].validators.addresses)
         provider.close()
+
+
+def test_nodes_to_begin_from_are_asked_before_anything_is_done_and_each_is_judged_by_itself(tmp_path: Path):
+    with running(tmp_path / "node") as node, running(tmp_path / "other") as other:
+        chain_id = node.trust.chain_id
+        check_nodes([node.url, node.url], chain_id)
+        nobody = f"http://127.0.0.1:{free_port()}"
+        with pytest.raises(OperationalError) as error:
+            check_nodes([node.url, other.url, nobody], other.trust.chain_id + "0")
+        said = error.value.what.splitlines()[1:]
+        assert [f"  {url}: " in line for url, line in zip((node.url, other.url, nobody), said, strict=True)] == [
+            True
+        ] * 3
+        assert f"it serves another chain, {chain_id}, not " in said[0]
+        assert "No node answers" in said[2]
+        with pytest.raises(OperationalError) as error:
+            check_nodes([node.url, nobody], chain_id)
+        assert [line for line in error.value.what.splitlines() if node.url in line] == []

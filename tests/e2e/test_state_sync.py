@@ -1,9 +1,9 @@
 """A late node begins from a snapshot of its peers, with the program as people run it and a real CometBFT."""
 
-import json
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,51 +17,28 @@ from fujie.engine.executor import LOG_ENTRY
 from fujie.node.cometbft_file import read_comet_file
 from fujie.node.cometbft_home import RPC_NAME
 from fujie.node.folder import Folder
-from fujie.node.network import PEER_PORTS
 from fujie.node.state_sync import read_progress
 from fujie.proof.validators import ValidatorSet
 from fujie.store.layout import Table
 from fujie.store.reading import open_for_reading
 from fujie.store.snapshot import META_ORIGIN, read_origin
-from tests.e2e.cli_node import CliNode, free_port, is_free
+from tests.e2e.cli_network import GIVE_UP_S, CliNetwork
+from tests.e2e.cli_node import free_port
 
 pytestmark = [pytest.mark.go, pytest.mark.slow]
 
-GIVE_UP_S = 240.0
 EVERY_S = 3
 
 
-class TwoNodes(CliNode):
+class TwoNodes(CliNetwork):
     """A network of two validators that take snapshots often, and a third folder that comes late."""
 
     def __init__(self, place: Path) -> None:
-        super().__init__(place)
-        del self.environment["FUJIE_PORT"]
-        self.environment["XDG_DATA_HOME"] = str(place / "user")
-        self.run("network", "create", "two", "--validators", "2", "--port-base", str(free_ports()))
+        super().__init__(place, "two", 2)
         for node in ("node1", "node2"):
             with (self.folder(node).home / "fujie.toml").open("a") as file:
                 file.write(f"[snapshots]\nevery_s = {EVERY_S}\n")
         self.run("network", "start", "two")
-
-    def folder(self, node: str) -> Folder:
-        return Folder(self.home / "networks" / "two" / node)
-
-    def at(self, node: str, *arguments: str, code: int = 0) -> dict[str, Any]:
-        """Run a command with the keys of node1 against a node."""
-        url = self.states()[node]["url"]
-        return self.json("--home", str(self.folder("node1").home), "--url", url, *arguments, code=code)
-
-    def states(self) -> dict[str, dict[str, Any]]:
-        said = self.json("network", "status", "two")
-        return {each["node"]: each for each in said["nodes"]}
-
-    def wait(self, until: Callable[[dict[str, dict[str, Any]]], bool]) -> dict[str, dict[str, Any]]:
-        give_up = time.monotonic() + GIVE_UP_S
-        while not until(states := self.states()):
-            assert time.monotonic() < give_up, json.dumps(states, indent=1)
-            time.sleep(0.2)
-        return states
 
     def pay_until_snapshot(self) -> dict[str, Any]:
         """Make payments until a snapshot of what came after the first one may be offered; return the first one."""
@@ -89,6 +66,11 @@ class TwoNodes(CliNode):
             assert time.monotonic() < give_up
             assert process.poll() is None, (self.work / "late.out").read_text("utf-8")
             time.sleep(0.05)
+        process.send_signal(signal.SIGSTOP)  # it goes no further while it is asked
+        for command in ("status", "doctor"):
+            assert "a snapshot" in self.run("--home", str(late.home), command, code=command == "status"), command
+        [state] = self.json("--home", str(late.home), "network", "status")["nodes"]
+        assert "a snapshot" in state["problem"]
         process.kill()
         process.wait(GIVE_UP_S)
 
@@ -115,14 +97,6 @@ class TwoNodes(CliNode):
             f"[http]\nport = {free_port()}\nreaders = 1\n[snapshots]\nevery_s = {EVERY_S}\n"
         )
         return late
-
-
-def free_ports() -> int:
-    """Return a base above which two nodes and their peers find ports that are free now."""
-    while True:
-        base = min(free_port(), 65_535 - 2 * PEER_PORTS)
-        if all(is_free(base + number + more) for number in (1, 2) for more in (0, PEER_PORTS)):
-            return base
 
 
 @pytest.fixture(scope="module")

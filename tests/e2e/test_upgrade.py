@@ -11,8 +11,8 @@ from typing import Any, Final
 import pytest
 
 from tests.conftest import ROOT
+from tests.e2e.cli_network import free_ports
 from tests.e2e.cli_node import FUJIE, START_S, CliNode
-from tests.e2e.test_network import free_ports
 
 NEWER: Final = (sys.executable, "-m", "tests.newer")
 AHEAD: Final = 24  # blocks; those that the vote takes are fewer

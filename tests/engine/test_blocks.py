@@ -260,12 +260,14 @@ def test_an_expired_transaction_is_not_carried_out_again_after_a_restart(kind: K
     clock = Clock()
     with running(kind, tmp_path, clock_ms=clock) as engine:
         signing = Signing(engine.chain_id)
-        raw = signing.pay(0, 1, 5)
+        raw, late = signing.pay(0, 1, 5), signing.pay(0, 1, 6)
         settle(engine, raw)
+        first = engine.submit([raw]).result(SECONDS_MAX)
         clock.now_ms = world.EXPIRES_MS
-        assert engine.submit([raw]).result(SECONDS_MAX)[0].code == TransactionReason.TRANSACTION_EXPIRED
+        assert engine.submit([raw]).result(SECONDS_MAX) == first
+        assert engine.submit([late]).result(SECONDS_MAX)[0].code == TransactionReason.TRANSACTION_EXPIRED
     with running(kind, tmp_path, clock_ms=clock) as engine:
-        assert engine.submit([raw]).result(SECONDS_MAX)[0].code == TransactionReason.TRANSACTION_EXPIRED
+        assert engine.submit([raw]).result(SECONDS_MAX) == first
         assert world.balance_minor(engine.executor, 1) == world.FUNDS_MINOR + 5
 
 

@@ -1,13 +1,14 @@
 """Light blocks changed in one place, and signatures that only CometBFT accepts, for tests of refusals."""
 
+from collections.abc import Mapping
 from hashlib import sha512
 from typing import Any, TypeVar
 
 import msgspec
 from nacl import bindings
 
-from fujie.core.signing import public_key
-from fujie.proof.header import header_hash
+from fujie.core.signing import public_key, sign
+from fujie.proof.header import NANOSECONDS_PER_MS, header_hash
 from fujie.proof.light_block import LightBlock
 from fujie.proof.vote import ABSENT, VoteTemplate
 from tests.light.embedded_chain import seed_of
@@ -27,6 +28,16 @@ def with_entry(block: LightBlock, index: int, **fields: Any) -> LightBlock:
     entries = list(block.commit.signatures)
     entries[index] = changed(entries[index], **fields)
     return changed(block, commit=changed(block.commit, signatures=tuple(entries)))
+
+
+def voted_at(block: LightBlock, times_ms: Mapping[int, int]) -> LightBlock:
+    """The block with the votes of test validators, by name, signed again at other times."""
+    template = VoteTemplate(block.header.chain_id, block.commit.height, block.commit.round, block.commit.block_id)
+    for name, time_ms in times_ms.items():
+        time_ns = time_ms * NANOSECONDS_PER_MS
+        signature = sign(seed_of(name), template.sign_bytes(time_ns))
+        block = with_entry(block, index_of(block, name), time_ns=time_ns, signature=signature)
+    return block
 
 
 def without(block: LightBlock, *absent: int) -> LightBlock:

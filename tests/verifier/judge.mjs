@@ -2,6 +2,7 @@
 
 import { createInterface } from "node:readline";
 
+import { decidedMs } from "../../src/fujie/console/static/verifier/commit.mjs";
 import * as verifier from "../../verifier/fujie-verifier.mjs";
 
 const { fromHex: h, toHex, VerificationError } = verifier;
@@ -20,6 +21,7 @@ const JUDGES = {
   json: ({ bytes, type }) => verifier.toJson(type, verifier.decode(type, h(bytes))),
   "light-block": async ({ bytes, chain_id }) =>
     toHex(await verifier.verifyCommit(chain_id, await verifier.decodeLightBlock(h(bytes)))),
+  decided: async ({ bytes, chain_id }) => decidedMs(chain_id, await verifier.decodeLightBlock(h(bytes))),
   transaction: async ({ bytes }) => toHex((await verifier.verifyTransaction(h(bytes))).id),
   genesis: async ({ bytes }) => (await verifier.checkGenesis(h(bytes))).chainId,
   identifier: ({ text }) => verifier.peopleForm(text),

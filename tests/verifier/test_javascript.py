@@ -25,15 +25,16 @@ from fujie.modules.membership.queries import ParametersQuery
 from fujie.modules.membership.records import Organisation, Status
 from fujie.modules.membership.state_keys import ORGANISATION
 from fujie.proof.bundle import BUNDLE, Logged, with_path
-from fujie.proof.commit import verify_commit
+from fujie.proof.commit import decided_ms, verify_commit
 from fujie.proof.header import header_hash
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.past import in_force
 from fujie.proof.trust import TrustRoot, decode_trust, encode_trust
 from tests.conftest import ROOT
 from tests.light.chain_node import chain_over, root_over
+from tests.light.embedded_chain import CHAIN_ID, make_chain
 from tests.light.signing_again import signed_again
-from tests.light.tampering import without
+from tests.light.tampering import voted_at, with_entry, without
 from tests.unit.client import forging
 from tests.unit.client.town import ALPHA, BETA, MONEY, NOWHERE, Town, open_town
 from tests.verifier import mutation
@@ -341,6 +342,24 @@ def test_agrees_on_mutated_light_blocks():
 
     steps = assert_agreement(cases, judge)
     assert {"decode", "header-hash", "commit-signature", "valid"} <= set(steps)
+
+
+def test_agrees_on_when_a_block_was_decided_on():
+    rng = rng_of("decided")
+    cases = []
+    for _ in range(60):
+        names = range(1, rng.randint(2, 7))
+        [block] = make_chain([{name: rng.randint(1, 30) for name in names}])
+        block = voted_at(block, {name: rng.randint(1, 2**41) for name in names})
+        if rng.random() < 0.3:
+            block = with_entry(block, rng.randrange(len(names)), time_ns=10**18)
+        cases.append({"judge": "decided", "bytes": encode_light_block(block).hex(), "chain_id": CHAIN_ID})
+
+    def judge(case: Case) -> Any:
+        block = decode_light_block(h(case["bytes"]))
+        return decided_ms(case["chain_id"], block.validators, block.commit)
+
+    assert assert_agreement(cases, judge)["valid"] > 40
 
 
 def test_agrees_on_mutated_geneses():

@@ -14,12 +14,14 @@ from fujie.api.serving import Answer, AnyRequest, Serving, bytes_answer, json_an
 from fujie.core.encoding import encode
 from fujie.core.json_form import to_json
 from fujie.core.limits import HEARTBEAT_MS
+from fujie.core.wording import span
 from fujie.engine.base import Served
 from fujie.engine.reading import ProvenState
 from fujie.engine.signers import last_of
 from fujie.machine.schedule import coming
 from fujie.modules.catalog import REASONS, record_at
 from fujie.modules.membership import queries as membership
+from fujie.proof.commit import decided_ms
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.trust import TrustRoot, encode_trust
 from fujie.reader.access import sees_all
@@ -60,17 +62,30 @@ async def live(serving: Serving, request: AnyRequest) -> Answer:
 
 
 async def ready(serving: Serving, request: AnyRequest) -> Answer:
-    """Say whether the node serves: its ledger runs and its newest block is younger than two heartbeats.
+    """Say whether the node serves: its ledger runs, and its newest block was decided on within two heartbeats.
 
     Problems: NOT_READY.
     """
     engine = serving.engine
-    age_ms = time.time_ns() // 1_000_000 - engine.head.time_ms
+    age_ms = block_age_ms(engine)
     if engine.failure is not None:
         raise Problem(Kind.NOT_READY, "The ledger has stopped; its operator finds why in the log.")
     if age_ms > READY_AGE_MS_MAX:
-        raise Problem(Kind.NOT_READY, f"The newest block is {age_ms} ms old.", retry_after_s=RETRY_AFTER_S)
-    return page_answer(Ready(status="ready", height=engine.head.height, age_ms=max(age_ms, 0)))
+        raise Problem(Kind.NOT_READY, f"The newest block is {span(age_ms)} old.", retry_after_s=RETRY_AFTER_S)
+    return page_answer(Ready(status="ready", height=engine.head.height, age_ms=age_ms))
+
+
+def block_age_ms(engine: Served) -> int:
+    """Return how long ago the newest block was made, in ms; 0 for one from the future.
+
+    The time of a block says it, but for the first one after a halt, which has the time of the halt: then the votes for it do.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    age_ms = now_ms - engine.head.time_ms
+    if age_ms > READY_AGE_MS_MAX:
+        block = decode_light_block(engine.proven.light_block)
+        age_ms = min(age_ms, now_ms - decided_ms(engine.chain_id, block.validators, block.commit))
+    return max(age_ms, 0)
 
 
 async def genesis(serving: Serving, request: AnyRequest) -> Answer:

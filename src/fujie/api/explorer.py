@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from fujie.api import parameters, queries
-from fujie.api.chain import READY_AGE_MS_MAX
+from fujie.api.chain import READY_AGE_MS_MAX, block_age_ms
 from fujie.api.pages import Attention, Projection, Statistics, exact
 from fujie.api.pages_explorer import (
     AccountLine,
@@ -31,6 +31,7 @@ from fujie.api.problems import Kind, Problem
 from fujie.api.serving import Answer, AnyRequest, Serving, page_answer
 from fujie.core.limits import PENDING_TRANSACTIONS_MAX
 from fujie.core.units import HEIGHT_MAX
+from fujie.core.wording import span
 from fujie.engine.reading import ProvenState, account_of
 from fujie.modules.catalog import reason
 from fujie.modules.currency.queries import WalletQuery
@@ -196,7 +197,8 @@ async def statistics(serving: Serving, request: AnyRequest) -> Answer:
     """Return totals, the transactions of the last hour by minute, and what needs attention. Problems: PROJECTION_OFF."""
     engine, lists = serving.engine, serving.lists()
     head, totals = engine.head, lists.statistics()
-    age_ms = max(time.time_ns() // 1_000_000 - head.time_ms, 0)
+    age_ms = block_age_ms(engine)
+    now_ms = max(time.time_ns() // 1_000_000, head.time_ms)
     behind = max(head.log_size - totals.log_size, 0)
     page = Statistics(
         height=head.height,
@@ -209,7 +211,7 @@ async def statistics(serving: Serving, request: AnyRequest) -> Answer:
         accounts=totals.accounts,
         organisations=totals.organisations,
         log_size=head.log_size,
-        per_minute=lists.per_minute(min(head.time_ms + age_ms, HEIGHT_MAX), MINUTES),
+        per_minute=lists.per_minute(min(now_ms, HEIGHT_MAX), MINUTES),
         projection=Projection(log_size=totals.log_size, behind=behind, enabled=True),
         attention=_attention(serving, age_ms, behind, totals.proposals_open),
     )
@@ -290,7 +292,7 @@ def _attention(serving: Serving, age_ms: int, behind: int, proposals_open: int) 
         found.append(Attention("ledger-stopped", "The ledger has stopped; its log says why.", None))
     if age_ms > READY_AGE_MS_MAX:
         seconds = age_ms // 1000
-        found.append(Attention("block-old", f"The newest block is {seconds} s old.", seconds))
+        found.append(Attention("block-old", f"The newest block is {span(age_ms)} old.", seconds))
     if pending > PENDING_TRANSACTIONS_MAX // 2:
         found.append(Attention("queue-long", f"{pending} transactions wait for a block.", pending))
     if behind > BEHIND_MAX:

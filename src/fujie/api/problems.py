@@ -46,7 +46,11 @@ class Kind(Enum):
     MIRROR_READ_ONLY = 403, "This node is a mirror and takes no transactions.", "Submit to the node that it mirrors."
     NOT_FOUND = 404, "There is nothing at this address.", "Check the path; the documentation lists all routes."
     IDENTIFIER_ABSENT = 404, "The identifier was never allocated.", "The link `proof` proves its absence."
-    RECEIPT_ABSENT = 404, "No transaction with this id stands on the ledger.", "Submit it, or check its id."
+    RECEIPT_ABSENT = (
+        404,
+        "No transaction with this id stands on the ledger.",
+        "Check its id; one that was submitted may still come until it expires.",
+    )
     BLOCK_ABSENT = 404, "The node has no block of this height.", "Ask up to that of /status, or ask another node."
     VALIDATORS_UNKNOWN = (
         404,

@@ -57,6 +57,8 @@ def blocks_from(engine: Served, height: int, limit: int) -> list[tuple[bytes, li
     for number in range(height, min(height + limit - 1, engine.head.height) + 1):
         block, found = engine.light_block(number), engine.block(number)
         if block is None or found is None:
+            if items:
+                break  # its votes are not here yet
             raise Problem(Kind.BLOCK_ABSENT)
         first, count = found.stored.first_index, found.stored.transactions
         transactions = [entry.transaction for entry in engine.entries(first, first + count)] if count else []

@@ -6,6 +6,7 @@
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,7 @@ from fujie.cli import (
     search,
     snapshot,
     status,
+    transaction,
     verify,
     wallet,
 )
@@ -82,7 +84,9 @@ def common(
     ] = None,
 ) -> None:
     """City identity and digital currency on one verifiable ledger."""
-    context.obj = Settings(home, url, witness or ())
+    source = context.get_parameter_source("home")
+    typed_home = source is not None and source.name == "COMMANDLINE"
+    context.obj = Settings(home, url, witness or (), typed_home=typed_home)
 
 
 for module in (node, mirror, status, search, resolve, read, pay, receipt, verify, check, doctor):
@@ -94,6 +98,7 @@ for name, group in (
     ("proposal", proposal.app),
     ("rules", rules.app),
     ("operation", operation.app),
+    ("transaction", transaction.app),
     ("key", key.app),
     ("snapshot", snapshot.app),
     ("genesis", genesis.app),
@@ -121,4 +126,5 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_OPERATIONAL)
     except Exception as error:  # noqa: BLE001 - whatever it is, a person at a terminal is told in a sentence
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who presses Ctrl-C twice reads the whole sentence, too
         sys.exit(report_error(error))

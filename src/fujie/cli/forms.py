@@ -24,6 +24,7 @@ FORMS: Final[Mapping[str, str]] = {
     r"\A(?:[A-Z]{2}\.[0-9]{3}" + _NODES + r")?\Z": f"{_IDENTIFIER}, or nothing",
     r"\A[A-Z]{2}(?:\.[0-9]{3}" + _NODES + r")?\Z": "a prefix, such as ZZ.156 or ZZ",
     r"\A[A-Z]{2}\Z": "two capital letters",
+    r"\A[A-Z]{3}\Z": "three capital letters, such as XTS",
     r"\A[A-Z0-9]+(?:-[A-Z0-9]+)*\Z": _CAPITAL,
     r"\A(?:[A-Z0-9]+(?:-[A-Z0-9]+)*)?\Z": f"{_CAPITAL}, or nothing",
     r"\A[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*\Z": f"{_CAPITAL}, beginning with a letter",

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from fujie.node.grow import Grown, Plan
 
 
+Address = Annotated[
+    str,
+    typer.Option(
+        help="Where the others reach this folder's node, if none of the requests is its own: host:port; who joins then lets it in"
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the group."""
     app.command(
@@ -40,6 +48,7 @@ def grow(
             help="Where this folder's node waits for its peers, if none of the requests is its own: host:port"
         ),
     ] = "",
+    address: Address = "",
     few: Annotated[
         bool, typer.Option("--few", help="Accept fewer than four validators, of which none may be away")
     ] = False,
@@ -78,7 +87,8 @@ def grow(
     else:
         folder.require()
         read = list(requests_here(folder, validators, port_base, output.ask_passphrase))
-    plan = growing.plan(folder, read, listen=listen, few=few or validators is not None, ask=output.ask_passphrase)
+    few = few or validators is not None
+    plan = growing.plan(folder, read, listen=listen, address=address, few=few, ask=output.ask_passphrase)
     if not output.json_wanted():
         output.show("Growing", _plan_rows(plan), {})
     if plan.ended is None:
@@ -123,18 +133,24 @@ def _finish(settings: Settings, plan: "Plan", grown: "Grown", port_base: int) ->
             data,
         )
         output.say(_STANDS_STILL)
+        if not plan.validates and not grown.handover.file.peer:
+            output.say(_UNKNOWN)
         return
     network = start_here(folder, grown.handover, port_base, plan.url, output.say, rows_progress)
     if grown.since_s is not None:
         data["paused_s"] = round(time.monotonic() - grown.since_s, 1)
         rows.append(("stood still for", f"{data['paused_s']:.1f} s"))
-    output.show("Grown", [*rows, ("next", f"fujie network status {network.name}")], data)
+    output.show("Grown", [*rows, ("next", settings.command(f"network status {network.name}"))], data)
     output.say(_ONE_MACHINE)
 
 
 _STANDS_STILL = (
     "The chain stands still until more than two thirds of the validators run. Clients go on with the URL and the trust root "
     "that they have. The handover folder holds the salts that hide amounts: it is for the members of this chain only."
+)
+_UNKNOWN = (
+    "It was not said where the others reach this folder's node, so each of them must let it in before it starts: "
+    "`fujie network peer add ID@host:port`, with the node id that `fujie network show` says here."
 )
 _ONE_MACHINE = (
     "All nodes are on this one machine, and so are their keys: it shows how several validators agree, and protects against "

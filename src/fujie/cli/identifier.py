@@ -116,7 +116,7 @@ def retire(
     """
     settings = settings_of(context)
     wanted = identifier_in(settings, identifier)
-    output.require_yes(f"Retire {wanted} for ever? What stands under it stays as it is.", yes)
+    output.require_yes(f"Retire {wanted} for ever? This cannot be undone. What stands under it stays as it is.", yes)
     with settings.client(trust) as client:
         signers = signing.controller_signers(settings, client, wanted, key)
         outcome = client.retire(wanted, signers=signers)

@@ -1,5 +1,6 @@
 """`fujie network request|genesis|show|join|recover`: several organisations, each with its own folder and keys."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 from fujie.cli import output, words
 from fujie.cli.node import store_kind
-from fujie.cli.settings import Json, examples, settings_of
+from fujie.cli.settings import Json, Yes, examples, settings_of
 from fujie.core.errors import OperationalError
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def genesis(
     file: Annotated[
         Path | None, typer.Option(help="File to write [default: NETWORK.network]", show_default=False)
     ] = None,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Merge the requests of all founders into one genesis. Whoever does it with the same files gets the same chain.
@@ -123,6 +125,8 @@ def genesis(
     from fujie.node.join_request import read_request
 
     read = [read_request(path) for path in requests]
+    if len(read) == 1:
+        output.require_yes(f"Found a chain of {read[0].organisation} alone? Its one node decides everything.", yes)
     terms = _terms(
         network=read[0].network,
         threshold=threshold or len(read) // 2 + 1,
@@ -298,7 +302,8 @@ def recover(
 def _state_sync(
     context: typer.Context, urls: list[str] | None, trust: Path | None, chain_id: "Callable[[], str]"
 ) -> "StateSyncFile | None":
-    """Return what `--state-sync` and `--trust` say; None where a node is to fetch every block."""
+    """Return what `--state-sync` and `--trust` say, once the named nodes have answered; None where a node is to fetch every block."""
+    from fujie.node.light_nodes import check_nodes
     from fujie.node.state_sync import state_sync_file
 
     if urls is None:
@@ -308,19 +313,25 @@ def _state_sync(
             )
         return None
     root = None if trust is None else settings_of(context).trust(trust)
-    return state_sync_file(tuple(urls), root, chain_id())
+    chain = chain_id()
+    wanted = state_sync_file(tuple(urls), root, chain)
+    check_nodes(wanted.servers, chain)
+    return wanted
 
 
 def _terms(**said: Any) -> "Terms":
     """Return the terms that the options say. A usage error for a name or code that is none."""
     import msgspec
 
+    from fujie.cli.forms import said_of
     from fujie.node.ceremony import Terms
 
     try:
         return msgspec.convert(said, Terms)
     except msgspec.ValidationError as error:
-        raise typer.BadParameter(str(error)) from None
+        option = re.search(r"`\$\.([a-z_]+)", str(error))
+        hint = "" if option is None else f"--{option[1].replace('_', '-').removesuffix('s')}"
+        raise typer.BadParameter(said_of(error), param_hint=hint) from None
 
 
 def _write_new(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -8,10 +8,15 @@ import typer
 
 from fujie.cli import growing, joining, output, peers, reporting
 from fujie.cli.node import store_kind
+from fujie.cli.progress import waiting
 from fujie.cli.settings import Json, examples, settings_of
+from fujie.core.errors import OperationalError
 from fujie.core.wording import count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fujie.node.folder import Folder
     from fujie.node.network import Network, NodeState
 
 app = typer.Typer(
@@ -68,7 +73,7 @@ def create(
     chain_id = folders["node1"].trust().chain_id
     output.show(
         f"Founded a chain with {count(validators, 'validator')}",
-        [("chain", chain_id), ("folders", made.place), ("next", f"fujie network start {name}")],
+        [("chain", chain_id), ("folders", made.place), ("next", settings_of(context).command(f"network start {name}"))],
         {
             "network": name,
             "chain_id": chain_id,
@@ -83,8 +88,9 @@ def create(
 def start(context: typer.Context, name: Name, node: Nodes = None, json: Json = False) -> None:
     """Start the nodes in the background and wait until they serve. What runs already goes on; Ctrl-C ends only the waiting."""
     network = _find(context, name)
-    network.start(node or [], output.say)
-    _show(network, network.states())
+    with waiting() as waits:
+        network.start(node or [], output.say, waits)
+    _show(network.name, network.states())
 
 
 @app.command(epilog=examples("fujie network stop demo", "fujie network stop demo --node node2"))
@@ -93,22 +99,44 @@ def stop(context: typer.Context, name: Name, node: Nodes = None, json: Json = Fa
     network = _find(context, name)
     network.stop(node or [], output.say)
     if output.json_wanted():
-        _show(network, network.states())
+        _show(network.name, network.states())
 
 
-@app.command(epilog=examples("fujie network status demo", "fujie network status demo --json"))
-def status(context: typer.Context, name: Name, json: Json = False) -> None:
-    """Show height, app hash and peers of each node, as it says itself. Equal heights have equal app hashes, always."""
-    network = _find(context, name)
-    states = network.states()
-    _show(network, states)
+@app.command(
+    epilog=examples("fujie network status demo", "fujie network status demo --json", "fujie --home bank network status")
+)
+def status(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of the network [default: the only one, or the node of the data folder alone]", show_default=False
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show height, app hash and peers of each node, as it says itself. Equal heights have equal app hashes, always.
+
+    It says what a node waits for that does not serve yet, and when too little of the voting power is connected for a block. A
+    node whose folder is gone is named.
+    """
+    from fujie.node.missing_nodes import missing_nodes
+    from fujie.node.network import state_of
+
+    network, folder = _find_or_own(context, name)
+    if network is None:
+        states, findings = [state_of(folder.home.absolute().name, folder)], []
+    else:
+        states, findings = network.states(), missing_nodes(network)
+    told = [state for state in states if state.peers is not None]
+    if told and all(state.too_few for state in told):  # else one that reaches enough passes on what others say
+        findings.append(f"{told[0].name}: {told[0].too_few}")
+    _show(None if network is None else network.name, states, findings)
     heads: dict[int, set[bytes]] = {}
     for state in states:
         if state.head is not None:
             heads.setdefault(state.head.height, set()).add(state.head.app_hash)
     if any(len(hashes) > 1 for hashes in heads.values()):
-        from fujie.core.errors import OperationalError
-
         raise OperationalError(
             "Two nodes stand at one height with two app hashes: one of them is damaged, or runs another program.",
             "Stop relying on both, compare their versions, and run `fujie check` on each.",
@@ -138,7 +166,15 @@ def logs(
     from fujie.node.log_files import Follower, newest_entries
 
     selection = selected(process, level)
-    folders = _find(context, name).chosen(node or [])
+    network = _find(context, name)
+    folders = {
+        each: folder for each, folder in network.chosen(node or []).items() if any(folder.log.parent.glob("*.log"))
+    }
+    if not folders:
+        raise OperationalError(
+            f"No node of the network {name} has written a log yet.",
+            f"Start them: {settings_of(context).command(f'network start {name}')}.",
+        )
     entries = [
         msgspec.structs.replace(entry, process=f"{each}/{entry.process}")
         for each, folder in folders.items()
@@ -178,7 +214,27 @@ def _find(context: typer.Context, name: str) -> "Network":
     return Network.find(settings_of(context).folder.home, name)
 
 
-def _show(network: "Network", states: "list[NodeState]") -> None:
+def _find_or_own(context: typer.Context, name: str | None) -> "tuple[Network | None, Folder]":
+    """Return the network ``name``, the only one, or None for the node that the data folder itself is."""
+    from fujie.node.cometbft_file import has_cometbft
+    from fujie.node.network import names
+
+    folder = settings_of(context).folder
+    if name is None:
+        known = names(folder.home)
+        if len(known) != 1 and has_cometbft(folder):
+            return None, folder
+        if not known:
+            raise typer.BadParameter(
+                f"the data folder {folder.home} is no node of a network, and has none: say --home FOLDER"
+            )
+        if len(known) > 1:
+            raise typer.BadParameter(f"say which network: {', '.join(known)}")
+        [name] = known
+    return _find(context, name), folder
+
+
+def _show(name: str | None, states: "list[NodeState]", findings: "Sequence[str]" = ()) -> None:
     output.show_table(
         ("node", "url", "height", "app hash", "peers", "power", ""),
         [
@@ -194,12 +250,15 @@ def _show(network: "Network", states: "list[NodeState]") -> None:
             for state in states
         ],
         {
-            "network": network.name,
+            "network": name,
             "chain_id": states[0].folder.trust().chain_id,
             "nodes": [_data(state) for state in states],
+            "findings": list(findings),
         },
         "",
     )
+    for finding in findings:
+        output.say(finding, "yellow")
 
 
 def _condition(state: "NodeState") -> str:
@@ -212,6 +271,8 @@ def _condition(state: "NodeState") -> str:
         return (
             f"stops before block {first.from_height:,}: it lacks version {first.version} of the rules of {first.room}"
         )
+    if state.too_few:
+        return "runs, and reaches too few"
     return "catching up" if state.catching_up else "runs"
 
 
@@ -229,5 +290,6 @@ def _data(state: "NodeState") -> dict[str, Any]:
         "catching_up": state.catching_up,
         "power": state.power,
         "problem": state.problem,
+        "too_few": state.too_few,
         "lacking": [each._asdict() for each in state.lacking],
     }

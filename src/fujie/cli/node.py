@@ -48,7 +48,7 @@ def up(
     its own, a central bank, two institutions and four wallets with money. The keys of all of them lie in the data folder.
     """
     from fujie.cli.config import say_exposed
-    from fujie.cli.progress import progress
+    from fujie.cli.progress import progress, waiting
     from fujie.node.config import load_config
     from fujie.node.serve import Stopped, run_node
 
@@ -81,13 +81,14 @@ def up(
             found_demo(folder, kind)
 
     try:
-        with progress() as shown:
+        with progress() as shown, waiting() as waits:
             handed_over = run_node(
                 folder,
                 config,
                 stop,
                 found=found,
                 progress=shown,
+                waiting=waits,
                 on_ready=lambda started: _welcome(folder, started, shown.close),
             )
     except Stopped:
@@ -151,7 +152,7 @@ def init(
             ("chain", trust.chain_id),
             ("data folder", folder.home),
             ("trust root", folder.trust_path),
-            ("next", "fujie up"),
+            ("next", settings_of(context).command("up")),
         ],
         {"chain_id": trust.chain_id, "home": str(folder.home), "trust": str(folder.trust_path)},
     )

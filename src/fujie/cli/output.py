@@ -26,17 +26,28 @@ _UNVERIFIED_DO: Final = (
     "Do not rely on this answer. If you trust the trust root file, the node or the file at hand is wrong."
 )
 _UNVERIFIED_STEP_DO: Final = {  # where another sentence is truer
+    "chain-id": "Name the trust root of that chain (--trust FILE), or a node or file of this one.",
+    "freshness": "Do not rely on this answer: the node makes no blocks or keeps them back, or its clock or yours is wrong. `fujie doctor` "
+    "looks at all of it.",
     "decode": "What was read is damaged, or is no proof at all: a file, or an answer, of another kind.",
     "trust-root": "Name the trust.json that was written when the chain was founded: --trust FILE. Whoever founded the chain "
     "hands it out; on the node, `fujie status --offline` says where it lies.",
     "snapshot-form": "Name a file that `fujie snapshot save` wrote, whole.",
-    "join-form": "Ask for the file again: `fujie network request` and `fujie network genesis` write them.",
+    "join-form": "Name a file that `fujie network request`, `fujie network genesis` or `fujie genesis export` wrote, whole.",
     "join-key": "Whoever made the request makes another, with new keys in a new folder.",
     "join-signature": "It was changed after it was signed, or made with keys of another. Ask its organisation for it again.",
     "join-merge": "The founders settle who is right, and merge the requests of all again.",
-    "evidence-form": "It is JSON, and not what a mirror keeps as evidence; receipts and proofs are .fujie files.",
+    "evidence-form": "Evidence is what a mirror keeps in evidence/, and a client in light/.",
+    "evidence-blame": "Show it to the organisations of the chain: they decide what follows.",
+    "grow-network": "Ask that organisation for a request with the name of this chain.",
+    "grow-account": "Ask that organisation for a request with the account, and a key, that it has on this chain.",
+    "grow-rules": "Have that organisation install a newer Fujie and make its request again.",
+    "grow-successors": "Name the requests of those to whom it was handed over: they are in handover/requests.",
+    "light-expired": "Pin a newer trust root, from somebody whom you trust: --trust FILE.",
     "answer-time": "The proof is older than that: fetch a newer one, or ask for an earlier time.",
 }
+_HANDOVER_DO: Final = "Ask for the handover folder again, whole, and by a way that changes nothing in it."
+_AGREEMENTS: Final = ("join", "grow")  # beginnings of steps that judge who goes together, and no proof
 
 
 class _Mode:
@@ -82,10 +93,10 @@ def show(title: str, rows: Sequence[Row], data: dict[str, Any], proof: str = "")
     out = console()
     if title:
         out.print(visible(title), style="bold")
-    width = max((len(name) for name, _ in rows), default=0)
-    for name, value in rows:
-        if value is not None and value != "":
-            out.print(visible(f"  {name:<{width}}  {value}"))
+    shown = [(name, value) for name, value in rows if value is not None and value != ""]
+    width = max(len(name) for name, _ in (*shown, ("proof" if proof else "", "")))
+    for name, value in shown:
+        out.print(visible(f"  {name:<{width}}  {value}"))
     if proof:
         out.print(visible(f"  {'proof':<{width}}  {proof}"), style="green")
 
@@ -136,18 +147,29 @@ def report_error(error: Exception) -> int:
 
     if isinstance(error, Refused):
         reason = error.reason
-        do = advice_of(reason)
-        facts = {"kind": "refused", "reason": reason.name, "number": int(reason), "sentence": reason.sentence, "do": do}
+        sentence = getattr(error, "what", reason.sentence)
+        do = getattr(error, "do", None) or advice_of(reason)
+        facts = {"kind": "refused", "reason": reason.name, "number": int(reason), "sentence": sentence, "do": do}
         outcome = getattr(error, "outcome", None)
         if outcome is not None and outcome.receipt is not None:
             facts["transaction_id"] = outcome.transaction_id.hex()
-        return _failed(f"Refused: {reason.name} ({int(reason)}).", f"{reason.sentence}\n{do}", facts, EXIT_REFUSED)
+        return _failed(f"Refused: {reason.name} ({int(reason)}).", f"{sentence}\n{do}", facts, EXIT_REFUSED)
     if isinstance(error, VerificationError):
         facts = {"kind": "unverified", "step": error.step, "detail": error.detail}
-        do = _UNVERIFIED_STEP_DO.get(error.step, _UNVERIFIED_DO)
-        return _failed(f"The proof does not verify: {error.step}: {error.detail}", do, facts, EXIT_UNVERIFIED)
+        family = error.step.partition("-")[0]
+        advice = _UNVERIFIED_STEP_DO.get(error.step, _HANDOVER_DO if family == "handover" else _UNVERIFIED_DO)
+        do = "\n".join([advice, *getattr(error, "__notes__", ())])
+        what = "Refused" if family in _AGREEMENTS else "The proof does not verify"
+        return _failed(f"{what}: {error.step}: {error.detail}", do, facts, EXIT_UNVERIFIED)
     if isinstance(error, OperationalError):
         facts = {"kind": "operational", "what": error.what, "do": error.do}
+        pending: bytes = getattr(error, "transaction_id", b"")
+        if pending:  # it may still be carried out
+            facts |= {
+                "kind": "pending",
+                "transaction_id": pending.hex(),
+                "expires_at_ms": getattr(error, "expires_at_ms", 0),
+            }
         return _failed(error.what, error.do, facts, EXIT_OPERATIONAL)
     what = f"{type(error).__name__}: {error}"
     if os.environ.get("FUJIE_DEBUG"):
@@ -184,7 +206,7 @@ def _failed(what: str, do: str, facts: dict[str, Any], code: int) -> int:
 
 
 def require_yes(question: str, yes: bool) -> None:
-    """Ask on a terminal whether to do what cannot be undone, unless ``yes`` (``--yes``) says so already.
+    """Ask on a terminal whether to do what nobody should do by mistake, unless ``yes`` (``--yes``) says so already.
 
     Raises ``typer.Abort`` when the answer is no, and ``typer.BadParameter`` where nobody can be asked.
     """
@@ -193,7 +215,7 @@ def require_yes(question: str, yes: bool) -> None:
     import typer
 
     if _Mode.json or not sys.stdin.isatty():
-        raise typer.BadParameter("this cannot be undone, and there is nobody to ask: say --yes")
+        raise typer.BadParameter(f"{question} There is nobody to ask: say --yes")
     typer.confirm(visible(question), abort=True, err=True)
 
 

@@ -39,10 +39,20 @@ def remove(
     node_id: Annotated[str, typer.Argument(metavar="ID", help="Its node id: 40 digits")],
     json: Json = False,
 ) -> None:
-    """Let a node in no more. One that is connected now stays so until it or this node starts again."""
-    from fujie.node.cometbft_file import remove_peer
+    """Let a node in no more. One that is connected now stays so until it or this node starts again.
 
-    _show("Removed", remove_peer(settings_of(context).folder, node_id))
+    CometBFT has no command that ends a connection. To end it now, stop the node (`fujie up`) and start it again.
+    """
+    from fujie.node.cometbft_file import remove_peer
+    from fujie.node.network import holder
+
+    settings = settings_of(context)
+    _show("Removed", remove_peer(settings.folder, node_id))
+    if holder(settings.folder) is not None:
+        output.say(
+            f"This node runs: where the two are connected they stay so until one of them starts again. To end it now, stop this one "
+            f"and start it again: {settings.command('up')}."
+        )
 
 
 @app.command("list", epilog=examples("fujie --home bank network peer list"))

@@ -7,15 +7,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from fujie.cli import output
-from fujie.core.wording import count
+from fujie.core.wording import count, visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+    from rich.status import Status
 
     from fujie.store.snapshot import Advance
 
 LINE_EVERY_S: Final = 1.0
+REPEATED_S: Final = 15.0  # before the same line is said again, in a log; twice as long each time
+REPEATED_S_MAX: Final = 600.0
 
 
 class Shown:
@@ -80,6 +83,39 @@ class Shown:
             self._bar = None
 
 
+class Waiting:
+    """Says what is waited for: on a terminal one line that is rewritten, elsewhere a line now and then."""
+
+    def __init__(self) -> None:
+        self._line: Status | None = None
+        self._said = ""
+        self._pause_s = REPEATED_S
+        self._again_s = 0.0  # when the same is said again; later each time
+
+    def __call__(self, text: str) -> None:
+        """Show ``text``; nothing is waited for any more where it is empty."""
+        if output.json_wanted():
+            return
+        if not sys.stdout.isatty():
+            now = time.monotonic()
+            if text != self._said:
+                self._pause_s, self._again_s = REPEATED_S, 0.0
+            if text and now >= self._again_s:
+                self._again_s = now + self._pause_s
+                self._pause_s = min(2 * self._pause_s, REPEATED_S_MAX)
+                output.say(f"  {text}")
+            self._said = text
+            return
+        if self._line is not None and not text:
+            self._line.stop()
+            self._line = None
+        elif self._line is not None:
+            self._line.update(visible(text))
+        elif text:
+            self._line = output.console().status(visible(text), spinner="line")
+            self._line.start()
+
+
 @contextmanager
 def rows_progress() -> "Iterator[Advance]":
     """Return what shows how many rows of a snapshot are done: nothing before the first."""
@@ -97,6 +133,16 @@ def rows_progress() -> "Iterator[Advance]":
         yield advance
     finally:
         shown.close()
+
+
+@contextmanager
+def waiting() -> Iterator[Waiting]:
+    """Return what says what is waited for; its line is gone at the end however that comes."""
+    shown = Waiting()
+    try:
+        yield shown
+    finally:
+        shown("")
 
 
 @contextmanager

@@ -54,7 +54,8 @@ def rebuild(context: typer.Context, json: Json = False) -> None:
     from fujie.cli.progress import Shown
     from fujie.node import projecting
 
-    folder = settings_of(context).folder
+    settings = settings_of(context)
+    folder = settings.folder
     try:
         with contextlib.closing(Shown("Laying out {total}", "log entry", "transactions")) as shown:
             done = projecting.rebuild(folder, shown)
@@ -63,7 +64,7 @@ def rebuild(context: typer.Context, json: Json = False) -> None:
         raise typer.Exit(output.EXIT_OPERATIONAL) from None
     data = {"asked": done.asked, "log_entries": done.log_entries, "seconds": round(done.seconds, 3)}
     if done.asked:
-        rows: list[output.Row] = [("next", "fujie projection status")]
+        rows: list[output.Row] = [("next", settings.command("projection status"))]
         output.show("The running node builds its lists anew", rows, data)
         return
     rows = [("log entries", f"{done.log_entries:,}"), ("took", f"{done.seconds:.1f} s")]

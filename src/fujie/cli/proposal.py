@@ -50,7 +50,10 @@ def new(
         identifier = client.propose(account, wanted, deadline_ms, signers=signers)
         found = client.proposal(identifier)
     assert found.record is not None, "it was carried out"
-    rows = [*_rows(found.record), ("next", f"fujie proposal vote ACCOUNT {identifier.hex()}")]
+    rows = [
+        *_rows(found.record),
+        ("next", settings.command(f"proposal vote ACCOUNT {identifier.hex()}", asks_node=True)),
+    ]
     output.show("Proposed", rows, words.record_data(found) | {"id": identifier.hex()}, words.proof_text(found))
 
 

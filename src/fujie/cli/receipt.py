@@ -1,17 +1,11 @@
 """`fujie receipt`: fetching the proof of a transaction again."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from fujie.cli import output, words
 from fujie.cli.settings import Json, Trust, examples, settings_of
+from fujie.cli.transaction import Save, TransactionId, not_in_a_block, parse_id
 from fujie.cli.verify import describe_receipt
-from fujie.core.errors import OperationalError
-from fujie.core.wording import quoted
-
-ID_DIGITS = 64
 
 
 def register(app: typer.Typer) -> None:
@@ -20,23 +14,16 @@ def register(app: typer.Typer) -> None:
 
 
 def receipt(
-    context: typer.Context,
-    transaction: Annotated[str, typer.Argument(metavar="TXID", help="Id of the transaction, 64 hexadecimal digits")],
-    save: Annotated[Path | None, typer.Option(help="Write the receipt to this file")] = None,
-    trust: Trust = None,
-    json: Json = False,
+    context: typer.Context, transaction: TransactionId, save: Save = None, trust: Trust = None, json: Json = False
 ) -> None:
     """Show what the ledger did with a transaction. It is proven anew, under the newest header."""
-    try:
-        identifier = bytes.fromhex(transaction) if len(transaction) == ID_DIGITS else b""
-    except ValueError:
-        identifier = b""
-    if not identifier:
-        raise typer.BadParameter(f"{quoted(transaction, 80)} is no id of a transaction: {ID_DIGITS} hexadecimal digits")
-    with settings_of(context).client(trust) as client:
+    identifier = parse_id(transaction)
+    settings = settings_of(context)
+    with settings.client(trust) as client:
         found = client.receipt(identifier)
-    if found is None:
-        raise OperationalError(f"The node knows no transaction {transaction}.", "Check the id, or submit it again.")
+        if found is None:
+            raise not_in_a_block(settings, client, identifier)
+    settings.pending.forget(identifier)
     if save is not None:
         from fujie.client.files import write_atomically
 

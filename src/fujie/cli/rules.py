@@ -1,7 +1,7 @@
 """`fujie rules`: which rules a chain runs, which it will run, and having others decided."""
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -10,10 +10,6 @@ from fujie.cli.settings import Json, Keys, Trust, examples, settings_of
 from fujie.core.wording import count, quoted
 
 if TYPE_CHECKING:
-    from fujie.client.client import Client
-    from fujie.core.encoding import Record
-    from fujie.core.room import Room
-    from fujie.core.state import Key, Leaf
     from fujie.modules.membership.records import Rules
 
 app = typer.Typer(help="See which rules a chain runs from which block on, and propose others.", no_args_is_help=True)
@@ -27,6 +23,7 @@ Account = Annotated[str, typer.Argument(help="Account of a governor, whose keys 
 @app.command(epilog=examples("fujie rules show", "fujie rules show --json"))
 def show(context: typer.Context, trust: Trust = None, json: Json = False) -> None:
     """Show the rules of every room, proven: in force, decided for later, and up to which version this program knows them."""
+    from fujie.cli.founding import began_with_the_chain
     from fujie.machine.schedule import SCHEDULE, ComingRules, lacking_text
 
     with settings_of(context).client(trust) as client:
@@ -36,7 +33,7 @@ def show(context: typer.Context, trust: Trust = None, json: Json = False) -> Non
         proven = [client.rules(room) for room in rooms.record.names]
         records = [each.record for each in proven if each.record is not None]
         begun = {
-            each.room: _began_with_the_chain(each) or client.founding(each.room).record is not None for each in records
+            each.room: began_with_the_chain(each) or client.founding(each.room).record is not None for each in records
         }
     output.show_table(
         ("room", "in force", "since block", "founded", "coming", "this program"),
@@ -125,7 +122,7 @@ def propose(
             ("id", identifier.hex()),
             ("what", f"{what}, from block {from_height:,} on"),
             ("in", count(from_height - now, "block")),
-            ("next", f"fujie proposal vote ACCOUNT {identifier.hex()}"),
+            ("next", settings.command(f"proposal vote ACCOUNT {identifier.hex()}", asks_node=True)),
         ],
         words.record_data(found) | {"id": identifier.hex(), "from_height": from_height},
         words.proof_text(found),
@@ -151,9 +148,11 @@ def found(
     """Propose with what a room begins that the chain did not have at first; `fujie proposal vote` decides.
 
     The vote that carries it must come when its rules are in force; until then, and until it is founded, the room takes no
-    operation. Whether the part would fit now is tried here first.
+    operation. A room that was founded already, and a part that would not fit now, are
+    refused here, with the reason for which the vote would be.
     """
     from fujie.cli.forms import read_record
+    from fujie.cli.founding import require_unfounded, try_founding
     from fujie.core.encoding import encode
     from fujie.core.json_form import to_json
     from fujie.machine.schedule import SCHEDULE
@@ -164,7 +163,7 @@ def found(
         now = client.status()
         rules = client.rules(room).record if room in SCHEDULE.rooms else None
         decided = [] if rules is None else [each for each in rules.versions if each.version]
-        if not decided:
+        if rules is None or not decided:
             raise typer.BadParameter(
                 f"no rules of {quoted(room, 40)} are decided on this chain: `fujie rules propose` first"
             )
@@ -174,6 +173,7 @@ def found(
             raise typer.BadParameter(_unknown(room, version))
         if founded.part is None:
             raise typer.BadParameter(f"{room} begins with the chain, or with nothing: it is not founded by vote")
+        require_unfounded(client, rules)
         record = read_record(founded.part.type, part, PART_JSON_BYTES_MAX, f"{room} does not begin with this")
         data = encode(record)
         if len(data) > FOUNDING_BYTES_MAX:
@@ -191,58 +191,11 @@ def found(
             ("room", room),
             ("begins with", words.form_text(to_json(record))),
             ("not before", f"block {from_height:,}, in {count(ahead, 'block')}" if ahead > 0 else ""),
-            ("next", f"fujie proposal vote ACCOUNT {identifier.hex()}"),
+            ("next", settings.command(f"proposal vote ACCOUNT {identifier.hex()}", asks_node=True)),
         ],
         words.record_data(proposed) | {"id": identifier.hex(), "founding": to_json(record)},
         words.proof_text(proposed),
     )
-
-
-def try_founding(client: "Client", room: "Room", part: "Record", height: int, time_ms: int) -> None:
-    """Let ``room`` begin with ``part`` on a state that holds the accounts of the chain, and forget it.
-
-    Raises ``Refused`` with the reason for which the vote would be refused now.
-    """
-    from fujie.core.context import Context
-    from fujie.core.hashing import ZERO_DIGEST
-    from fujie.core.state import BlockOverlay, Overlay
-
-    overlay = Overlay(BlockOverlay(_Accounts(client)))
-    room.genesis(overlay, Context(client.chain_id, height, time_ms, ZERO_DIGEST, bytes(16), frozenset()), part)
-
-
-class _Accounts:
-    """A state of proven accounts, and nothing else: all that what a room begins with relies on."""
-
-    def __init__(self, client: "Client") -> None:
-        self._client = client
-
-    def leaf(self, key: "Key[Any]") -> "Leaf | None":
-        """Nothing is written here, so no salt is asked for."""
-        from fujie.core.state import Leaf
-
-        record = self.get(key)
-        return None if record is None else Leaf(record, b"")
-
-    def get(self, key: "Key[Any]") -> Any:
-        """Return a proven account; nothing at any other key."""
-        from fujie.modules.membership.state_keys import ACCOUNT_PREFIX
-
-        if not key.path.startswith(ACCOUNT_PREFIX):
-            return None
-        return self._client.account(key.path.removeprefix(ACCOUNT_PREFIX)).record
-
-    def archived(self, version: bytes) -> bytes | None:
-        """Nothing was replaced."""
-        return None
-
-    def remembers(self, transaction_id: bytes, expires_at_ms: int) -> bool:
-        """Nothing was carried out."""
-        return False
-
-
-def _began_with_the_chain(rules: "Rules") -> bool:
-    return bool(rules.versions) and rules.versions[0].from_height == 0
 
 
 def _in_force(rules: "Rules", height: int) -> tuple[int | None, int | None]:

@@ -1,5 +1,6 @@
 """What every command shares: the data folder, the node to ask, the trust root, and the options that repeat."""
 
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -12,6 +13,7 @@ from fujie.core.errors import OperationalError
 if TYPE_CHECKING:
     from fujie.client.client import Client
     from fujie.client.explorer import Explorer
+    from fujie.client.pending import PendingFolder
     from fujie.node.folder import Folder
     from fujie.node.keyring import Keyring
     from fujie.proof.trust import TrustRoot
@@ -45,8 +47,12 @@ Keys = Annotated[
 class Settings:
     """The global options of one run."""
 
-    def __init__(self, home: Path | None, url: str | None, witnesses: Sequence[str] = ()) -> None:
+    def __init__(
+        self, home: Path | None, url: str | None, witnesses: Sequence[str] = (), *, typed_home: bool = False
+    ) -> None:
+        """``typed_home``: the data folder was named in the command, and not by the environment."""
         self._home = home
+        self._typed_home = typed_home
         self._url = url
         self._witnesses = tuple(witnesses)
 
@@ -61,6 +67,12 @@ class Settings:
     def given_url(self) -> str | None:
         """The node that was named on the command line, if one was."""
         return self._url
+
+    def command(self, words: str, *, asks_node: bool = False) -> str:
+        """Return how to type a further command: with the data folder, and for one that ``asks_node`` the node, as they were here."""
+        home = ["--home", str(self._home)] if self._typed_home else []
+        url = ["--url", self._url] if asks_node and self._url else []
+        return f"{shlex.join(['fujie', *home, *url])} {words}"
 
     @property
     def url(self) -> str:
@@ -81,6 +93,13 @@ class Settings:
 
         return Keyring(self.folder, output.ask_passphrase)
 
+    @property
+    def pending(self) -> "PendingFolder":
+        """What was submitted with the data folder and has no outcome yet."""
+        from fujie.client.pending import PENDING_NAME, PendingFolder
+
+        return PendingFolder(self.folder.home / PENDING_NAME, self.command("", asks_node=True).strip())
+
     def trust(self, given: Path | None = None) -> "TrustRoot":
         """Return the trust root in the file ``given``, or the one pinned in the data folder."""
         if given is None:
@@ -90,7 +109,7 @@ class Settings:
         return read_trust(given)
 
     def client(self, trust: Path | None = None) -> "Client":
-        """Return a client of the node, which remembers in the data folder what it has seen of the chain."""
+        """Return a client of the node, which remembers in the data folder what it has seen of the chain and has submitted."""
         from fujie.client.client import Client
         from fujie.client.heads import HeadMemory
         from fujie.client.http import HttpTransport
@@ -104,7 +123,8 @@ class Settings:
         own = self._url is None  # the folder's own node: what goes to its address stays on this machine
         transport = HttpTransport(self.url, plain_http=own)
         verifier = Verifier(root, memory=HeadMemory(seen), store=store)
-        return Client(transport, root, verifier=verifier, witnesses=[NodeProvider(url) for url in self._witnesses])
+        witnesses = [NodeProvider(url) for url in self._witnesses]
+        return Client(transport, root, verifier=verifier, witnesses=witnesses, pending=self.pending)
 
     def explore(self, ask: "Callable[[Explorer], Awaitable[T]]", api_key: str = "") -> T:
         """Return what ``ask`` finds with an explorer of the node, on whose word it stands: nothing of it is proven.

@@ -1,5 +1,6 @@
 """`fujie snapshot`: a chain in one file, and back."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from fujie.cli import output, words
 from fujie.cli.settings import Json, examples, settings_of
-from fujie.core.wording import count
+from fujie.core.wording import count, span
 
 if TYPE_CHECKING:
     from fujie.store.snapshot import Manifest
@@ -45,18 +46,38 @@ def load(
     To run a node on it, put the validator's key into keys/validator.key.
     """
     from fujie.cli.node import store_kind
-    from fujie.node.snapshot import load_snapshot
+    from fujie.node.snapshot import load_snapshot, replaced_ms
 
     settings = settings_of(context)
     folder = settings.folder
-    manifest = load_snapshot(folder, file, settings.trust(trust), store_kind(store))
+    root = settings.trust(trust)
+    manifest = load_snapshot(folder, file, root, store_kind(store))
+    replaced = replaced_ms(manifest, root)
+    age_ms = 0 if replaced is None else time.time_ns() // 1_000_000 - replaced
     _show(
         f"Loaded into {folder.home}",
         file,
         manifest,
-        [("next", f"fujie --home {folder.home} check")],
-        {"home": str(folder.home)},
+        [
+            (
+                "validators",
+                "" if replaced is None else f"others than those of the trust root, since {words.time_text(replaced)}",
+            ),
+            ("next", f"fujie --home {folder.home} check"),
+        ],
+        {
+            "home": str(folder.home),
+            "validators_replaced_ms": replaced,
+            "within_trust_period": age_ms < root.trust_period_ms,
+        },
     )
+    if age_ms >= root.trust_period_ms:
+        output.say(
+            f"Beware: the validators of the trust root signed last {span(age_ms)} ago, and a root vouches for "
+            f"{span(root.trust_period_ms)} after that. Whoever has got hold of their keys since could have made this chain: "
+            "compare the app hash with that of a node that you trust, or load it under a newer trust root.",
+            "bold",
+        )
 
 
 def _show(title: str, file: Path, manifest: "Manifest", rows: list[output.Row], data: dict[str, object]) -> None:

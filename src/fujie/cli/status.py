@@ -1,5 +1,6 @@
 """`fujie status`: what a node says of itself."""
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,9 +8,12 @@ import typer
 from fujie.cli import output
 from fujie.cli.settings import Json, Trust, examples, settings_of
 from fujie.cli.words import proof_data, proof_text, time_text, validators_text
+from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.wording import count
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fujie.client.transport import Status
     from fujie.node.folder import Folder
 
@@ -29,12 +33,16 @@ def status(
     import msgspec
 
     from fujie.modules.membership.records import RULE_LEAD_HEIGHTS
+    from fujie.node.cometbft_file import has_cometbft
 
     settings = settings_of(context)
     if offline:
         _describe(context)
         return
-    with settings.client(trust) as client:
+    own = settings.folder if settings.given_url is None and has_cometbft(settings.folder) else None
+    if own is not None:
+        _require_serving(own)
+    with settings.client(trust) as client, _explained(own):
         said = client.status()
         found = client.parameters()
         validators = client.validators()
@@ -61,8 +69,12 @@ def status(
         "validators_from_height": voted + RULE_LEAD_HEIGHTS if voted else None,
         "proof": proof_data(found),
     }
-    if settings.given_url is None:
-        rows += _engine(settings.folder, data)
+    pending = settings.pending.count()
+    data["pending"] = pending
+    if pending:
+        rows.append(("without outcome", f"{count(pending, 'transaction')}: {settings.command('transaction pending')}"))
+    if own is not None:
+        rows += _engine(own, data)
     output.show("Node", rows, data, proof_text(found))
 
 
@@ -80,19 +92,55 @@ def _coming(said: "Status") -> list[output.Row]:
     return rows
 
 
-def _engine(folder: "Folder", data: dict[str, object]) -> list[output.Row]:
-    """Return what the CometBFT of the folder's own node says, and add it to ``data``; nothing for an embedded ledger."""
-    from fujie.node.cometbft_file import has_cometbft
-    from fujie.node.cometbft_home import comet_status
+def _require_serving(folder: "Folder") -> None:
+    """Raise :class:`OperationalError` where the folder's own node runs and serves nobody yet: it says what it waits for."""
+    from fujie.node.address import running_url
+    from fujie.node.network import holder
+    from fujie.node.reach import waits_for
 
-    if not has_cometbft(folder):
-        return []
-    told = comet_status(folder)
-    data["cometbft"] = {"peers": told.peers, "catching_up": told.catching_up, "power": told.power}
+    if running_url(folder) is None and holder(folder) is not None:
+        raise OperationalError(
+            f"The node of {folder.home} runs, and does not serve yet: it {waits_for(folder)}.",
+            "Wait until it is done. `fujie log show` says more, also with `--process cometbft`.",
+        )
+
+
+@contextmanager
+def _explained(folder: "Folder | None") -> "Iterator[None]":
+    """Say of a header that is too old whether the node of ``folder`` sees why."""
+    from fujie.node.reach import NEEDED, reach_of, too_few
+
+    try:
+        yield
+    except VerificationError as error:
+        if folder is not None and error.step == "freshness":
+            with suppress(OperationalError):
+                if lacking := too_few(reach_of(folder)):
+                    error.add_note(f"{lacking} {NEEDED.capitalize()}.")
+        raise
+
+
+def _engine(folder: "Folder", data: dict[str, object]) -> list[output.Row]:
+    """Return what the CometBFT of the folder's own node says, and add it to ``data``."""
+    from fujie.node.reach import reach_of, too_few
+
+    reach = reach_of(folder)
+    told, lacking = reach.status, too_few(reach)
+    data["cometbft"] = {
+        "peers": told.peers,
+        "known_peers": reach.known,
+        "catching_up": told.catching_up,
+        "power": told.power,
+        "power_total": reach.power_total,
+        "power_connected_most": reach.power_most,
+        "power_heard": reach.power_heard,
+        "too_few": lacking,
+    }
     return [
-        ("peers", told.peers),
+        ("peers", f"{told.peers} of {reach.known} known"),
         ("votes with power", told.power or "none: it follows without a vote"),
         ("catching up", "yes: it fetches older blocks" if told.catching_up else ""),
+        ("beware", lacking),
     ]
 
 

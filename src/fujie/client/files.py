@@ -49,7 +49,7 @@ def write_atomically(
         finally:
             temporary.unlink(missing_ok=True)
         if durable:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except FileExistsError:
         raise
     except OSError as error:
@@ -58,7 +58,7 @@ def write_atomically(
         ) from None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import httpx
 import msgspec
 
-from fujie.client.reasons import OutcomePendingError, reason_of
+from fujie.client.reasons import NotSubmittedError, OutcomePendingError, reason_of
 from fujie.client.transport import Status, TransportOutcome
 from fujie.core.encoding import Codec, encode
 from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
@@ -43,6 +43,7 @@ TRIES_MAX: Final = 5
 PAUSE_FIRST_S: Final = 0.1  # doubled at each try, with a random part so that clients do not come back in step
 PAUSE_MAX_S: Final = 5.0  # also of what Retry-After may ask for
 
+_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _RETRIED: Final = frozenset({429, 502, 503, 504})
 
 _Outcome = tuple[bytes, int, bytes | None, int | None]
@@ -57,6 +58,12 @@ class _Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     reason: int | None = None
     correlation_id: str = ""
+
+
+class _Tries:
+    """Whether one of the tries of a request may have reached who carries it out."""
+
+    in_doubt = False
 
 
 class _Answer(NamedTuple):
@@ -102,12 +109,19 @@ class HttpTransport:
         return self._url
 
     def submit(self, transactions: Sequence[bytes]) -> list[TransportOutcome]:
-        """See ``Transport``. Raises :class:`VerificationError` (``decode``) for an answer that cannot be read."""
+        """See ``Transport``. Raises :class:`VerificationError` (``decode``) for an answer that cannot be read, and
+        :class:`NotSubmittedError` where nothing was sent, or the node has turned the request itself away.
+        """
         body = encode(list(transactions))
+        tries = _Tries()
         try:
-            answer = self._ask("POST", "/transactions", OUTCOMES_TYPE, body, TRANSACTIONS_TYPE)
+            answer = self._ask("POST", "/transactions", OUTCOMES_TYPE, body, TRANSACTIONS_TYPE, tries=tries)
         except Refused as refused:  # one refusal for all of them: the queue is full
             return [TransportOutcome(b"", int(refused.reason), None, None, None)] * len(transactions)
+        except OperationalError as error:
+            if tries.in_doubt:
+                raise
+            raise NotSubmittedError(error.what, error.do) from error
         return [_outcome(*outcome) for outcome in _OUTCOMES.decode(answer.body)]
 
     def dry_run(self, transaction: bytes) -> TransportOutcome:
@@ -164,20 +178,26 @@ class HttpTransport:
         *,
         missing: Sequence[str] = (),
         bytes_max: int | None = None,
+        tries: _Tries | None = None,
     ) -> _Answer:
         """Send a request, again where that may help, and return the answer with its content type checked.
 
-        ``missing`` are the types of problems that are an answer as well: what is asked for does not exist.
+        ``missing`` are the types of problems that are an answer as well: what is asked for does not exist. ``tries`` is told
+        whether one of them may have done something.
         Raises ``Refused`` for a problem that names a reason, :class:`OperationalError` for every other one.
         """
         headers = {"Accept": f"{accept}, {PROBLEM_TYPE}"}
         if content_type:
             headers["Content-Type"] = content_type
         bytes_max = self._answer_bytes_max if bytes_max is None else bytes_max
+        tries = _Tries() if tries is None else tries
         for attempt in range(1, self._tries + 1):
+            in_doubt, tries.in_doubt = tries.in_doubt, True
             try:
                 answer, retry_after = self._send(method, path, headers, body, bytes_max)
             except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
+                if isinstance(error, _NOTHING_SENT):
+                    tries.in_doubt = in_doubt
                 if attempt == self._tries:
                     raise self._unreachable(error) from None
                 retry_after = None
@@ -186,6 +206,8 @@ class HttpTransport:
             except RuntimeError:  # httpx says so when the client was closed
                 raise OperationalError("The connection was closed.", "Make a new client.") from None
             else:
+                if 400 <= answer.status < 500:
+                    tries.in_doubt = in_doubt
                 if attempt == self._tries or not _is_worth_another_try(answer):
                     return self._checked(answer, accept, missing)
             pause = PAUSE_FIRST_S * 2 ** (attempt - 1) * (1 + random.random())

@@ -11,7 +11,20 @@ _READ_REASONS: Final[Mapping[int, Reason]] = {int(reason): reason for reason in 
 
 
 class OutcomePendingError(OperationalError):
-    """The node took a submission in, and the chain makes no block now: it may still be carried out, until it expires."""
+    """It is not known what becomes of a submission: it may still be carried out, until it expires.
+
+    The node took it in and the chain makes no block now, or its answer was not heard. ``transaction_id`` (32 bytes) and
+    ``expires_at_ms`` say of which transaction, where one was submitted alone.
+    """
+
+    def __init__(self, what: str, do: str, *, transaction_id: bytes = b"", expires_at_ms: int = 0) -> None:
+        super().__init__(what, do)
+        self.transaction_id = transaction_id
+        self.expires_at_ms = expires_at_ms
+
+
+class NotSubmittedError(OperationalError):
+    """What was to be submitted has not reached the ledger, for certain."""
 
 
 def reason_of(code: int) -> Reason | None:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from fujie.client.light.following import Following, TransportProvider
 from fujie.client.light.provider import LightProvider
 from fujie.client.outcomes import Outcome, refusal_of
-from fujie.client.reasons import OutcomePendingError, reason_of
+from fujie.client.pending import Pending, PendingFolder
+from fujie.client.reasons import NotSubmittedError, OutcomePendingError, reason_of
 from fujie.client.transactions import batches
 from fujie.client.transport import Status, Transport, TransportOutcome
 from fujie.client.verifier import VerifiedReceipt, VerifiedRecord, Verifier, system_clock_ms
@@ -53,7 +54,7 @@ class Session:
 
     ``signers`` sign what a verb is not given other signers for. Every answer is verified against ``trust`` before it is
     returned; where the validators have changed since, the node has to show how, and ``witnesses``, other nodes of the chain,
-    are asked whether they saw the same. Errors are ``Refused`` (a rule said no), :class:`VerificationError` (the node's answer does not hold) and
+    are asked whether they saw the same. With ``pending`` what is submitted is on disk until its outcome is known. Errors are ``Refused`` (a rule said no), :class:`VerificationError` (the node's answer does not hold) and
     :class:`OperationalError` (the node cannot be reached, or is too slow).
     """
 
@@ -65,6 +66,7 @@ class Session:
         *,
         verifier: Verifier | None = None,
         witnesses: Sequence[LightProvider] = (),
+        pending: PendingFolder | None = None,
         clock: Callable[[], int] = system_clock_ms,
         catch_up_s: float = CATCH_UP_S,
     ) -> None:
@@ -73,6 +75,7 @@ class Session:
         self.signers = tuple(signers)
         self.verifier = verifier if verifier is not None else Verifier(trust, clock)
         self._following = Following(self.verifier.believed, TransportProvider(transport), witnesses, clock)
+        self._pending = pending
         self._clock = clock
         self._catch_up_s = catch_up_s
         self._lock = threading.Lock()
@@ -153,18 +156,36 @@ class Session:
         return self.submit_signed(self.build(operations, signers), prove=prove)
 
     def submit_signed(self, transaction: bytes, *, prove: bool = True) -> Outcome:
-        """Submit one canonical signed transaction. See :meth:`submit`."""
+        """Submit one canonical signed transaction. See :meth:`submit`.
+
+        Raises :class:`OutcomePendingError` when it is not known what became of it; the same bytes may be submitted again.
+        """
+        if self._pending is not None:
+            with self._pending.keeping(transaction) as kept:
+                return self._submit_kept(self._pending, kept, prove=prove, again=False)
         try:
-            [outcome] = self._submit_batch([transaction])
+            outcome = self._submit_one(transaction, prove)
         except OutcomePendingError as error:
             identifier = transaction_id(SIGNED_TRANSACTION.decode(transaction).body).hex()
             known = f"The transaction is {identifier}: `fujie receipt` tells what became of it."
             raise OutcomePendingError(error.what, f"{error.do} {known}") from None
-        if prove and outcome.receipt is not None:
-            outcome = self._proven(outcome)
         if outcome.code:
             raise refusal_of(outcome)
         return outcome
+
+    def resend(self, identifier: bytes) -> Outcome:
+        """Submit the kept bytes of the transaction with this id (32 bytes) again; return its proven outcome, whenever it came.
+
+        Raises as :meth:`submit_signed`, and :class:`OperationalError` where nothing of it is kept.
+        """
+        assert self._pending is not None, "who keeps nothing resends nothing"
+        with self._pending.found(identifier) as kept:
+            if kept.body.chain_id != self.chain_id:
+                raise OperationalError(
+                    f"Transaction {identifier.hex()} is of chain {kept.body.chain_id}, and this is {self.chain_id}.",
+                    "Name a node and the trust root of its chain: --url, --trust.",
+                )
+            return self._submit_kept(self._pending, kept, prove=True, again=True)
 
     def submit_many(
         self,
@@ -270,11 +291,36 @@ class Session:
         if found is None:
             raise OperationalError(
                 f"The node knows no transaction {transaction_id.hex()}.",
-                "Check the id, or submit the transaction again.",
+                "Check the id. One that was submitted may still come: until it expires, the same bytes may be submitted again.",
             )
         return found.bundle
 
     # -- inside
+
+    def _submit_one(self, transaction: bytes, prove: bool) -> Outcome:
+        [outcome] = self._submit_batch([transaction])
+        return self._proven(outcome) if prove and outcome.receipt is not None else outcome
+
+    def _submit_kept(self, pending: PendingFolder, kept: Pending, *, prove: bool, again: bool) -> Outcome:
+        """Submit what is kept, and forget it when its outcome is known: proven, where that is asked for.
+
+        ``again``: it may be on its way since before, so that a node which does not take it now settles nothing.
+        """
+        try:
+            with kept.in_doubt(pending.program):
+                outcome = self._submit_one(kept.transaction, prove)
+        except NotSubmittedError:
+            if not again:
+                pending.forget(kept.id)
+            raise
+        if outcome.code and outcome.receipt is None and outcome.code != TransactionReason.TRANSACTION_EXPIRED:
+            full = outcome.code == TransactionReason.ADMISSION_QUEUE_FULL  # where an earlier try may have found room
+            if again or full:
+                raise kept.unknown(f"The node does not take it now: {refusal_of(outcome)}", pending.program)
+        pending.forget(kept.id)
+        if outcome.code:
+            raise refusal_of(outcome)
+        return outcome
 
     def _submit_batch(self, batch: Sequence[bytes]) -> list[Outcome]:
         """Submit and decode; those turned away by a full queue are submitted again, in order, after a pause."""

@@ -19,10 +19,13 @@ from fujie.core.errors import DecodeError, VerificationError
 from fujie.core.query import Query
 from fujie.core.state import Key
 from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, Transaction, check_signatures, transaction_id
+from fujie.core.wording import span
 from fujie.modules.catalog import RECEIPT, TRANSACTION, codec_of
 from fujie.proof import bundle as bundles
 from fujie.proof.bundle import Absent, Logged, Present, Verified
+from fujie.proof.commit import decided_ms
 from fujie.proof.header import Header
+from fujie.proof.light_block import LightBlock
 from fujie.proof.past import in_force
 from fujie.proof.trust import CLOCK_DRIFT_MS, FRESHNESS_MS_DEFAULT, TrustRoot
 
@@ -147,7 +150,7 @@ class Verifier:
         1. ``decode``, ``chain-id``; those of ``Believed.require``; ``app-hash``, ``state-…``, ``log-…``;
         2. ``answer-count``, ``answer-kind``, ``answer-path``: one record or absence for each query, at the key that
            follows from the query itself;
-        3. ``freshness``: the header is neither older than allowed nor ahead of the clock;
+        3. ``freshness``: the header, or else the votes for it, are not older than allowed, and it is not ahead of the clock;
         4. ``fork``, ``stale-head``: it does not contradict, or fall behind, what was seen of the chain (``floor``, or
            all that was seen so far);
         5. ``answer-record``: the record is one of its kind; ``answer-versions``: old versions only where asked for;
@@ -161,7 +164,7 @@ class Verifier:
             )
         keys = [query.key() for query in queries]
         answers = [(key, _about(key, item)) for key, item in zip(keys, verified.items, strict=True)]
-        self._check_freshness(verified.header)
+        self._check_freshness(opened.block)
         kept = self._observe(opened, verified, floor, data)
         return [_opened(key, item, verified, at_ms, kept) for key, item in answers]
 
@@ -182,7 +185,7 @@ class Verifier:
                 "answer-transaction",
                 f"submitted was {transaction_id(wanted.body).hex()}, the receipt is of {bundles.logged_id(item).hex()}",
             )
-        self._check_freshness(verified.header)
+        self._check_freshness(opened.block)
         return _receipt_of(item, verified, self._observe(opened, verified, floor, data))
 
     def check_receipt_of(self, identifier: bytes, data: bytes, *, floor: SeenHead | None = None) -> VerifiedReceipt:
@@ -195,7 +198,7 @@ class Verifier:
                 "answer-transaction",
                 f"asked was {identifier.hex()}, the receipt is of {bundles.logged_id(item).hex()}",
             )
-        self._check_freshness(verified.header)
+        self._check_freshness(opened.block)
         return _receipt_of(item, verified, self._observe(opened, verified, floor, data))
 
     def _proven(self, data: bytes) -> tuple[bundles.Opened, Verified]:
@@ -205,16 +208,21 @@ class Verifier:
         self.believed.require(opened.block)
         return opened, bundles.verify_contents(opened, self.trust)
 
-    def _check_freshness(self, header: Header) -> None:
-        """Raise ``freshness`` for a header that is too old to speak of now, or from the future."""
-        age_ms = self._clock() - header.time_ms
+    def _check_freshness(self, block: LightBlock) -> None:
+        """Raise ``freshness`` for a verified header that is too old to speak of now, or from the future."""
+        now_ms = self._clock()
+        age_ms = now_ms - block.header.time_ms
+        if age_ms > self._freshness_ms:
+            # The first block after a halt has the time of the halt; the votes for it say when it was made.
+            age_ms = min(age_ms, now_ms - decided_ms(self.trust.chain_id, block.validators, block.commit))
         if age_ms > self._freshness_ms:
             raise VerificationError(
-                "freshness", f"the newest header is {age_ms} ms old, at most {self._freshness_ms} are accepted"
+                "freshness", f"the newest header is {span(age_ms)} old, at most {span(self._freshness_ms)} are accepted"
             )
         if age_ms < -CLOCK_DRIFT_MS:
             raise VerificationError(
-                "freshness", f"the header is {-age_ms} ms ahead of this clock, at most {CLOCK_DRIFT_MS} are accepted"
+                "freshness",
+                f"the header is {span(-age_ms)} ahead of this clock, at most {span(CLOCK_DRIFT_MS)} are accepted",
             )
 
     def _observe(self, opened: bundles.Opened, verified: Verified, floor: SeenHead | None, data: bytes) -> bytes:

@@ -44,6 +44,17 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}s"
 
 
+def span(milliseconds: int) -> str:
+    """Return a span of time as people say it: ``850 ms``, ``90 s``, ``12 minutes``, ``5 hours`` or ``3 days``, rounded down."""
+    if milliseconds < 1_000:
+        return f"{milliseconds} ms"
+    seconds = milliseconds // 1_000
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
 def nearest(wrong: str, known: Iterable[str], form: str = "{}") -> str:
     """Return the sentence that offers what was probably meant, or nothing."""
     folded = {each.lower(): each for each in known}

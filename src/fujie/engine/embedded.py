@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
@@ -48,6 +48,9 @@ from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash, encode_commit
 from fujie.store.base import Store
 from fujie.store.layout import META_HANDED_OVER, Table, number_key
 
+_CARRIED_OUT_BEFORE: Final = (TransactionReason.TRANSACTION_REPEATED, TransactionReason.TRANSACTION_EXPIRED)
+"""Reasons to turn away what may have a receipt: it is the answer to the same bytes, also after they have expired."""
+
 log = logging.getLogger(__name__)
 
 
@@ -70,8 +73,10 @@ class EmbeddedEngine(LocalLedger):
         clock_ms: Callable[[], int] | None = None,
         worker: bool = True,
         heartbeat_ms: int = HEARTBEAT_MS,
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
         """Go on where the store stands. ``signer`` is the validator's key. ``worker=False`` verifies in this process.
+        ``on_closed`` is called when everything is closed, also after :meth:`hand_over`.
 
         Raises ``UnknownRules`` when this program lacks those of the next block, and :class:`OperationalError` when the
         chain was founded with another validator key, or was handed over.
@@ -80,6 +85,7 @@ class EmbeddedEngine(LocalLedger):
         super().__init__(executor, clock_ms, worker=worker, prepare=executor.read_ahead)
         require_not_handed_over(executor.store)
         self._signer = signer
+        self._on_closed = on_closed
         self._heartbeat_ms = heartbeat_ms
         self._validators = _validator_set(executor)
         if [validator.public_key for validator in self._validators.validators] != [signer.public_key]:
@@ -110,7 +116,7 @@ class EmbeddedEngine(LocalLedger):
     def close(self) -> None:
         """See ``Engine``."""
         if self._end():
-            self.executor.store.close()
+            self._close_all()
 
     def hand_over(self) -> Head:
         """Close, after one last block: empty, and naming as the next validators those that the state has.
@@ -128,7 +134,7 @@ class EmbeddedEngine(LocalLedger):
             self._make_block(())
             return self.executor.head
         finally:
-            self.executor.store.close()
+            self._close_all()
 
     def _end(self) -> bool:
         """Finish the block in hand and stop the threads; False when that was done before."""
@@ -138,6 +144,12 @@ class EmbeddedEngine(LocalLedger):
             thread.join()
         self._close_intake()
         return True
+
+    def _close_all(self) -> None:
+        try:
+            self.executor.store.close()
+        finally:
+            self._on_closed()
 
     # -- ledger thread
 
@@ -241,7 +253,6 @@ class EmbeddedEngine(LocalLedger):
         """Give each transaction of a block its outcome."""
         index = self.executor.head.log_size - len(result.receipts)
         receipts = iter(result.receipts)
-        repeated = int(TransactionReason.TRANSACTION_REPEATED)
         outcomes = []
         for position, transaction in enumerate(transactions):
             code = refused.get(position)
@@ -250,12 +261,12 @@ class EmbeddedEngine(LocalLedger):
                 receipt = next(receipts)
                 outcomes.append(Outcome(identifier, receipt.code, receipt, index))
                 index += 1
-            elif code == repeated:
-                first = self.executor.receipt_of(identifier)
-                assert first is not None, "what is remembered stands in the log"
-                outcomes.append(Outcome(identifier, first.code, first, self.executor.index_of(identifier)))
             else:
-                outcomes.append(turned_away(code, identifier))
+                first = self.executor.receipt_of(identifier) if code in _CARRIED_OUT_BEFORE else None
+                if first is None or not first.authorised:
+                    outcomes.append(turned_away(code, identifier))
+                else:
+                    outcomes.append(Outcome(identifier, first.code, first, self.executor.index_of(identifier)))
         self._intake.settle(waiting, outcomes)
 
     # -- inside
@@ -269,8 +280,13 @@ class EmbeddedEngine(LocalLedger):
         if newest is None:
             raise OperationalError(f"There is no block {height} in the store.", "Restore a snapshot.")
         header, commit, stored, _ = newest
-        if header.next_validators_hash != self._validators_hash:  # of a snapshot, which has no mark
-            raise handed_over(height)
+        if header.next_validators_hash != self._validators_hash:
+            # Of a snapshot, which has no mark and needs none: its block names those who go on.
+            raise OperationalError(
+                f"Block {height} of this chain was handed over to its validators, or made by them: the embedded engine makes none "
+                "after it.",
+                "Read the folder (`fujie check`), or follow the chain: `fujie mirror` from one of its nodes, or `fujie network join`.",
+            )
         light_block = encode_light_block(LightBlock(header, commit, self._validators))
         return _Tip(commit.block_id, commit, stored.results_hash), light_block, stored.transactions == 0
 

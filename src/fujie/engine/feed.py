@@ -23,8 +23,9 @@ class PublishedBlock(NamedTuple):
     """What a block changed in the store, and what its header signs."""
 
     head: Head  # after the block
-    light_block: bytes  # of this height; it proves the state before the block
+    light_block: bytes  # of this height; it proves the state before the block, if it is signed
     tables: dict[Table, Rows]
+    signed: bool  # else too few votes for it count, and a later block names it (``proof.named``)
 
 
 class Feed:
@@ -45,12 +46,12 @@ class Feed:
 
         return unsubscribe
 
-    def publish(self, head: Head, light_block: bytes, batch: WriteBatch) -> None:
-        """Hand a block on that is durable and visible."""
+    def publish(self, head: Head, light_block: bytes, batch: WriteBatch, *, signed: bool = True) -> None:
+        """Hand a block on that is durable and visible. ``signed``: see :class:`PublishedBlock`."""
         subscribers = self._subscribers
         if not subscribers:
             return
-        block = PublishedBlock(head, light_block, batch.tables)
+        block = PublishedBlock(head, light_block, batch.tables, signed)
         for receive in subscribers:
             try:
                 receive(block)

@@ -126,12 +126,14 @@ class LocalReads:
 
         return unsubscribe
 
-    def _announce(self, head: Head, batch: WriteBatch, light_block: bytes | None = None) -> None:
+    def _announce(
+        self, head: Head, batch: WriteBatch, light_block: bytes | None = None, *, signed: bool = True
+    ) -> None:
         """Tell every listener and follower that the block of ``batch`` was committed, led to ``head``, and is visible.
 
-        ``light_block`` is that of the block; without, it is the proven one.
+        ``light_block`` is that of the block; without, it is the proven one. ``signed``: see :class:`PublishedBlock`.
         """
-        self.feed.publish(head, self._proven.light_block if light_block is None else light_block, batch)
+        self.feed.publish(head, self._proven.light_block if light_block is None else light_block, batch, signed=signed)
         for listener in self._listeners:
             try:
                 listener()

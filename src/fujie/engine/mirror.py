@@ -6,9 +6,12 @@
 Validators come and go: a block is signed by those whom the block before announces, and it may announce those only whom
 the state, as carried out here, says were voted for.
 
-Nothing is committed, and so nothing served, before a signed header says the same as we do. A block without transactions
+Nothing is committed, and so nothing served, before a header that is certain says the same as we do. A block without transactions
 changes nothing, so its own header proves it already, and a mirror of an idle node is never behind. Any deviation stops the
 mirror for good, with a name; it goes on serving what it has verified. A source that is away, slow or behind is asked again.
+
+A header is certain when it is signed, or a later one that is names it (``proof.named``). The latter proves nothing to others:
+what is served as proven stands under a signed one.
 
 What is on disk is what the embedded engine writes, so that checks, snapshots and followers need not know the difference.
 """
@@ -25,7 +28,17 @@ from fujie.core.wording import count
 from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor
 from fujie.engine.local_reads import LocalReads
-from fujie.engine.mirror_blocks import STRANGERS, Arrived, Deviation, Fetcher, Source, SourceTrouble, check_next
+from fujie.engine.mirror_blocks import (
+    STRANGERS,
+    Arrived,
+    Deviation,
+    Fetcher,
+    Source,
+    SourceTrouble,
+    check_next,
+    link_of,
+)
+from fujie.engine.mirror_evidence import MirrorEvidence
 from fujie.engine.mirror_path import StoredPath
 from fujie.engine.mirror_results import Executed, Results, carry_out, deviation, voted_validators_hash
 from fujie.engine.proving import Proven
@@ -33,9 +46,10 @@ from fujie.engine.rehearsing import dry_run
 from fujie.engine.stored_block import block_at, light_block_at, put_block
 from fujie.proof.block import results_hash
 from fujie.proof.block_link import Link
-from fujie.proof.evidence import EvidenceFile, ResultStep, fork_file, result_file
+from fujie.proof.evidence import EvidenceFile
 from fujie.proof.header import NANOSECONDS_PER_MS
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
+from fujie.proof.named import is_signed
 from fujie.store.layout import META_PROMISED, Table
 
 T = TypeVar("T")
@@ -86,8 +100,7 @@ class MirrorEngine(LocalReads):
         self.source = source
         self.trouble: SourceTrouble | None = None
         self._failure: BaseException | None = None
-        self._on_evidence = on_evidence
-        self._path = StoredPath(executor.store, validators_hash, path)
+        self._evidence = MirrorEvidence(StoredPath(executor.store, validators_hash, path), on_evidence)
         self._poll_ms = poll_ms
         self._retry_max_s = retry_max_s
         self._changed = threading.Condition()
@@ -244,7 +257,7 @@ class MirrorEngine(LocalReads):
         expected, signed_by = ours.header.validators_hash, theirs.block.header.validators_hash
         if signed_by != expected:
             raise Deviation("block-validators", height, STRANGERS, expected, signed_by)
-        self._on_evidence(fork_file(ours, theirs.block, self._path.to(ours)))
+        self._evidence.fork(ours, theirs.block)
         raise Deviation("fork", height, "two blocks of this height were signed", own, theirs.hash)
 
     def _last_block(self) -> LightBlock:
@@ -278,9 +291,9 @@ class MirrorEngine(LocalReads):
                 self.executor.discard(executed.staged)
                 raise
             self._commit(self._pending, executed, block)
-        self._last = _link(block.block)
+        self._last = link_of(block.block)
         self._pending = block
-        if not block.transactions and not block.evidence:
+        if not block.transactions and not block.evidence and block.signed:
             executed = carry_out(self.executor, block)
             if executed.staged.head.app_hash == block.block.header.app_hash:
                 self._commit(block, executed, None)
@@ -297,15 +310,11 @@ class MirrorEngine(LocalReads):
         if found is None:
             return
         if found.step != "validators-change" and block.height > 1:
-            step: ResultStep = "app-hash" if found.step == "app-hash" else "results-hash"
-            last, held = self._last_block(), self._pending
-            raws = [each.raw for each in held.transactions] if held else []
-            acts = held.evidence if held else ()
-            self._on_evidence(result_file(step, found.ours, last, raws, block.block, self._path.to(last), acts))
+            self._evidence.result(found, self._last_block(), self._pending, block.block)
         raise found
 
     def _commit(self, block: Arrived, executed: Executed, promised: Arrived | None) -> None:
-        """Make a block durable that a signed header proves, and show it.
+        """Make a block durable that a header proves which is certain, and show it.
 
         ``promised``: the block whose header does, where it is another; with it a restart can serve without the source.
         """
@@ -329,11 +338,14 @@ class MirrorEngine(LocalReads):
             executor.discard(executed.staged)
             raise
         self._results = executed.gives.results_hash
+        light_block = encode_light_block(block.block)
         with self._changed:
-            self._proven = Proven(encode_light_block(block.block), before)
-            self.proves = True
+            if block.signed:
+                self._proven, self.proves = Proven(light_block, before), True
+            elif promised is not None and promised.signed:
+                self._proven, self.proves = Proven(encode_light_block(promised.block), executor.head), True
             self._changed.notify_all()
-        self._announce(self.executor.head, batch)
+        self._announce(executor.head, batch, light_block, signed=block.signed)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("block %d: %s, verified", block.height, count(len(block.transactions), "transaction"))
 
@@ -351,13 +363,15 @@ class MirrorEngine(LocalReads):
             newest, row = light_block_at(get, head.height), block_at(get, head.height)
             if newest is None or row is None:
                 raise OperationalError(f"There is no block {head.height} in the store.", "Restore a snapshot.")
-            self._last = _link(newest)
+            self._last = link_of(newest)
             self._results = row.stored.results_hash
         promised = get(Table.META, META_PROMISED)
         if promised is not None:
             self._promised = decode_light_block(promised)
         for block in (self._promised, newest):
-            if block is not None and block.header.app_hash == head.app_hash:
+            if block is None or block.header.app_hash != head.app_hash:
+                continue
+            if is_signed(self.chain_id, block):
                 self._proven = Proven(encode_light_block(block), head)
                 self.proves = True
                 return
@@ -384,7 +398,3 @@ class MirrorEngine(LocalReads):
         with self._changed:
             self._failure = error
             self._changed.notify_all()
-
-
-def _link(block: LightBlock) -> Link:
-    return Link.of(block.header, block.commit, len(block.validators.validators))

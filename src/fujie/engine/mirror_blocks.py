@@ -1,6 +1,7 @@
 """Blocks from a source that is not trusted: fetched beside the thread that carries them out, and checked one by one.
 
     fetch      decode, height, commit by its own validators, data hash, every signature      (needs no state)
+               where too few of its votes count: a later block that is signed names it       (Successors)
     next       validators, form, parent, time: whether a block follows the one before        (needs the block before)
     results    app hash, results hash, announced validators of the next header against ours  (engine.mirror)
 
@@ -11,6 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from itertools import pairwise
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from fujie.core.errors import DecodeError, OperationalError, VerificationError
@@ -26,8 +28,11 @@ from fujie.proof.block_link import Link
 from fujie.proof.commit import verify_commit
 from fujie.proof.header import consensus_params_hash, header_hash
 from fujie.proof.light_block import LightBlock, decode_light_block
+from fujie.proof.named import NAMED_MAX, has_too_few_votes, is_signed, verify_named
 
 T = TypeVar("T")
+Item = tuple[bytes, list[bytes], list[bytes]]
+"""A block as a source sends it: light block, signed transactions, evidence of misbehaviour (``proof.block_evidence``)."""
 
 STEPS: Final = (
     "decode",
@@ -44,7 +49,7 @@ STEPS: Final = (
     "results-hash",
     "validators-change",
 )
-"""The names of the steps at which a mirror stops, besides those of ``proof.commit.verify_commit``."""
+"""The names of the steps at which a mirror stops, besides those of ``verify_commit`` and ``proof.named.verify_named``."""
 
 STRANGERS: Final = "it is signed by other validators than those who were announced for it"
 APP_VERSION: Final = 0  # as the embedded engine writes it
@@ -58,8 +63,8 @@ class Source(Protocol):
 
     url: str
 
-    def blocks(self, height: int, wait_ms: int, limit: int) -> list[tuple[bytes, list[bytes], list[bytes]]]:
-        """Return light block, signed transactions and evidence of up to ``limit`` blocks from ``height`` on.
+    def blocks(self, height: int, wait_ms: int, limit: int) -> list[Item]:
+        """Return up to ``limit`` blocks from ``height`` on.
 
         Waits so long for the first of them.
         """
@@ -90,18 +95,24 @@ class SourceTrouble(OperationalError):
 
 
 class Arrived(NamedTuple):
-    """A block whose own content holds together: signed, with the transactions and evidence that its header commits to."""
+    """A block whose own content holds together: certain, with the transactions and evidence that its header commits to."""
 
     block: LightBlock
     hash: bytes  # of the header
     transactions: tuple[VerifiedTransaction, ...]
     evidence: tuple[bytes, ...]
     misbehaviour: tuple[Misbehaviour, ...]  # what the evidence tells
+    signed: bool = True  # else a later block that is names it, and it proves nothing by itself (``proof.named``)
 
     @property
     def height(self) -> int:
         """Height of the block."""
         return self.block.header.height
+
+
+def link_of(block: LightBlock) -> Link:
+    """Return what the block after ``block`` must name."""
+    return Link.of(block.header, block.commit, len(block.validators.validators))
 
 
 def check_next(link: Link, block: LightBlock) -> None:
@@ -137,28 +148,38 @@ def arrived(
     raws: Sequence[bytes],
     evidence: Sequence[bytes],
     verify: "Verifier",
+    successors: "Successors | None" = None,
 ) -> Arrived:
-    """Return the block in what the source sent for ``height``.
+    """Return the block in what the source sent for ``height``; without ``successors`` it must be signed itself.
 
-    Raises :class:`Deviation`, in order: ``decode``, ``block-height``, the steps of ``verify_commit``,
-    ``block-evidence``, ``block-data``, ``block-transaction``.
+    Raises :class:`Deviation`, in order: ``decode``, ``block-height``, the steps of ``verify_commit`` and of
+    ``Successors.require_named``, ``block-evidence``, ``block-data``, ``block-transaction``.
     """
+    block, signed = _light_block(height, light_block), True
     try:
-        block = decode_light_block(light_block)
-        if block.header.height != height:
-            raise Deviation("block-height", height, f"the source sent block {block.header.height} instead")
         verify_commit(chain_id, block.validators, block.header, block.commit)
-    except Deviation:
-        raise
-    except DecodeError as error:
-        raise Deviation("decode", height, error.detail) from None
     except VerificationError as error:
-        raise Deviation(error.step, height, error.detail) from None
+        if successors is None or not has_too_few_votes(error):
+            raise Deviation(error.step, height, error.detail) from None
+        successors.require_named(block, error)
+        signed = False
     header = block.header
     misbehaviour = _told(height, evidence, header.evidence_hash)
     if (found := data_hash(raws)) != header.data_hash:
         raise Deviation("block-data", height, "the transactions are not those of the header", found, header.data_hash)
-    return Arrived(block, header_hash(header), tuple(verify(height, raws)), tuple(evidence), misbehaviour)
+    transactions = tuple(verify(height, raws))
+    return Arrived(block, header_hash(header), transactions, tuple(evidence), misbehaviour, signed)
+
+
+def _light_block(height: int, data: bytes) -> LightBlock:
+    """Return the light block that the source sent for ``height``. Raises :class:`Deviation`."""
+    try:
+        block = decode_light_block(data)
+    except DecodeError as error:
+        raise Deviation("decode", height, error.detail) from None
+    if block.header.height != height:
+        raise Deviation("block-height", height, f"the source sent block {block.header.height} instead")
+    return block
 
 
 def _told(height: int, evidence: Sequence[bytes], expected: bytes) -> tuple[Misbehaviour, ...]:
@@ -170,6 +191,55 @@ def _told(height: int, evidence: Sequence[bytes], expected: bytes) -> tuple[Misb
         return misbehaviour_in(evidence)
     except DecodeError as error:
         raise Deviation("block-evidence", height, error.detail) from None
+
+
+class Successors:
+    """Finds the blocks after one whose votes count for CometBFT alone: in what the source has sent, or by asking it."""
+
+    def __init__(self, chain_id: str, source: Source, height: int, items: Sequence[Item]) -> None:
+        """``items`` are the blocks that the source sent from ``height`` on."""
+        self._chain_id = chain_id
+        self._source = source
+        self._sent = {height + number: item[0] for number, item in enumerate(items)}
+        self._named: set[bytes] = set()  # hashes of headers
+
+    def require_named(self, block: LightBlock, problem: VerificationError) -> None:
+        """Return when a later block that is signed names ``block``; whose turn it was is for :func:`check_next`.
+
+        Raises :class:`Deviation`: as ``problem`` where the source has no such block after it, or not among the next 64; the
+        steps of :func:`arrived` for those, and of ``proof.named.verify_named``; what ``Source.blocks`` raises.
+        """
+        if header_hash(block.header) in self._named:
+            return
+        height = block.header.height
+        row = [block]
+        try:
+            while (following := self._after(row)) is not None:
+                row.append(following)
+                if is_signed(self._chain_id, following):
+                    verify_named(self._chain_id, row)
+                    if not all(link_of(before).precedes(after.header) for before, after in pairwise(row)):
+                        break  # the one validator that there is signed otherwise than the source says
+                    self._named.update(header_hash(each.header) for each in row[:-1])
+                    return
+        except Deviation:
+            raise
+        except DecodeError as error:
+            raise Deviation("decode", height + len(row), error.detail) from None
+        except VerificationError as error:
+            raise Deviation(error.step, height, f"of it and those after it: {error.detail}") from None
+        raise Deviation(problem.step, height, f"{problem.detail}, and no later block that is signed names it")
+
+    def _after(self, row: Sequence[LightBlock]) -> LightBlock | None:
+        """Return the block after ``row``; None where the source has none, or too many were looked at."""
+        height = row[-1].header.height + 1
+        if len(row) > NAMED_MAX:
+            return None
+        if height not in self._sent:
+            items = self._source.blocks(height, 0, NAMED_MAX + 1 - len(row))
+            self._sent |= {height + number: item[0] for number, item in enumerate(items)}
+        data = self._sent.get(height)
+        return None if data is None else _light_block(height, data)
 
 
 class Verifier:
@@ -238,9 +308,10 @@ class Fetcher:
             if len(items) > limit:
                 raise Deviation("decode", height, f"{limit} blocks were asked for, {len(items)} came")
             found: list[Arrived | Deviation] = []
+            successors = Successors(self._chain_id, self._source, height, items)
             for number, item in enumerate(items):
                 try:
-                    found.append(arrived(self._chain_id, height + number, *item, self._verify))
+                    found.append(arrived(self._chain_id, height + number, *item, self._verify, successors))
                 except Deviation as error:
                     found.append(error)
                     break

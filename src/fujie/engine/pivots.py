@@ -2,22 +2,29 @@
 
 A *pivot* is the last block that a set of validators signed before others did: its header announces them. The engines note
 it in the batch of the block itself. From pivot to pivot, and over the block after each, a short path leads across any
-number of changes, also where none of the old validators stayed.
+number of changes, also where none of the old validators stayed. Where too few votes for one of the two blocks count, the next
+one of the same validators takes its place that is signed; then enough of the old ones must have stayed.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, Protocol
 
+from fujie.core.errors import VerificationError
 from fujie.core.limits import BUNDLE_PATH_MAX, SNAPSHOT_PATH_BYTES_MAX, SNAPSHOT_PATH_MAX
+from fujie.engine.signers import signed_in
 from fujie.engine.stored_block import light_block_at
 from fujie.proof.changes import Change, leading_on, walk
 from fujie.proof.light import shortened
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
+from fujie.proof.named import NAMED_MAX
 from fujie.proof.trust import TRUST_PERIOD_MS_DEFAULT
 from fujie.store.base import ReadOnlyStore
 from fujie.store.layout import META_CHANGE, META_PIVOT, Table
+
+log = logging.getLogger(__name__)
 
 KEPT_PATHS: Final = 64  # one for each set that somebody still has pinned
 
@@ -37,15 +44,17 @@ class Changed(Protocol):
 def changes_before(store: ReadOnlyStore, newest: LightBlock) -> list[LightBlock]:
     """Return the light blocks below ``newest`` at which validators changed, ascending; of many the newest ones.
 
-    They are what ``proof.changes.verify_newest`` wants before ``newest``, and at most what a snapshot takes.
+    Those before a change of which a block is not signed are left out with it. They are what ``proof.changes.verify_newest``
+    wants before ``newest``, and at most what a snapshot takes.
     """
     heights = sorted(int.from_bytes(height, "big") for _, height in _rows(store, META_PIVOT))
     found = (
         _change_at(partial(light_block_at, store.get), height) for height in heights if height < newest.header.height
     )
+    whole = [each for each in found if each is not None and each.first.header.height == each.last.header.height + 1]
     kept: dict[int, LightBlock] = {}
     size = 0
-    for change in leading_on([each for each in found if each is not None], newest):
+    for change in leading_on(whole, newest):
         added = [block for block in change if block.header.height < newest.header.height]
         added = [block for block in added if block.header.height not in kept]
         size += sum(len(encode_light_block(block)) for block in added)
@@ -75,7 +84,8 @@ class Paths:
         """Return light blocks that lead from the validators with hash ``since`` to ``block``, which is not among them.
 
         The first is of those validators, each further one follows on the one before it, and ``block`` on the last.
-        Empty where ``block`` is theirs. None where the store does not know them, or not how others came after them.
+        Empty where ``block`` is theirs. None where the store does not know them, or not how others came after them, or too
+        few votes count for those who know them alone.
         """
         signers = block.header.validators_hash
         if since == signers:
@@ -97,8 +107,12 @@ class Paths:
 
     def _made(self, since: bytes, signers: bytes) -> list[LightBlock] | None:
         """Return a path that ends with the first block of ``signers``."""
-        blocks = walk(since, signers, self._change)
-        return None if blocks is None else _shortened(blocks)
+        try:
+            blocks = walk(since, signers, self._change)
+            return None if blocks is None else _shortened(blocks)
+        except VerificationError as error:
+            log.warning("no path leads from the validators %s: %s", since.hex(), error)
+            return None
 
     def _change(self, validators_hash: bytes) -> Change | None:
         height = self._engine.pivot(validators_hash)
@@ -106,7 +120,9 @@ class Paths:
 
 
 def _change_at(light_block: Callable[[int], LightBlock | None], height: int) -> Change | None:
-    last, first = light_block(height), light_block(height + 1)
+    """Return the signed blocks around the change after ``height``: neighbours, unless too few votes for one of these count."""
+    last = signed_in(light_block, range(height, max(height - NAMED_MAX, 0), -1))
+    first = signed_in(light_block, range(height + 1, height + 1 + NAMED_MAX))
     return None if last is None or first is None else Change(last, first)
 
 

@@ -8,9 +8,11 @@ from typing import Final
 
 from fujie.core.encoding import encode
 from fujie.core.errors import DecodeError, OperationalError, VerificationError
-from fujie.core.transaction import SIGNED_TRANSACTION, check_signatures, transaction_id
+from fujie.core.transaction import SIGNED_TRANSACTION, transaction_id
 from fujie.core.versions import Standing
+from fujie.core.wording import span
 from fujie.engine.executor import FOLDER_FORMAT, LOG_ENTRY, Head, log_commitment, log_salt, longest_window_ms
+from fujie.engine.snapshot_signatures import SignatureCheck
 from fujie.engine.stored_block import put_block, put_change
 from fujie.machine import genesis as genesis_form
 from fujie.modules.catalog import RECEIPT, TRANSACTION, codec_of
@@ -19,7 +21,7 @@ from fujie.modules.membership.state_keys import PARAMETERS_KEY
 from fujie.proof.light_block import LightBlock
 from fujie.store.base import ReadOnlyStore, WriteBatch
 from fujie.store.layout import META_FORMAT, META_HEAD, Table, number_key
-from fujie.store.snapshot import HeadRow
+from fujie.store.snapshot import META_ORIGIN, HeadRow, read_origin
 from fujie.store.snapshot_forms import Entry, Forms
 from fujie.store.state_tree import unpack_leaf
 
@@ -27,16 +29,31 @@ from fujie.store.state_tree import unpack_leaf
 def first_remembered(store: ReadOnlyStore, head: Head) -> int:
     """Return the index of the newest entry whose id may be forgotten; the executor looks back until it meets that one.
 
-    Raises :class:`OperationalError` where the store lacks what every chain has.
+    Raises :class:`OperationalError` where the store lacks what every chain has, or began with a snapshot from when less had to
+    be remembered than now.
     """
     window_ms = _window_ms(store, head.time_ms)
     for index in range(head.log_size - 1, -1, -1):
         entry = store.get(Table.LOG_ENTRIES, number_key(index))
         if entry is None:
-            raise OperationalError(f"Log entry {index} is missing.", "Run `fujie check`.")
+            raise _missing(store, index, window_ms, head)
         if _time_ms(entry) + window_ms <= head.time_ms:
             return index
     return 0
+
+
+def _missing(store: ReadOnlyStore, index: int, window_ms: int, head: Head) -> OperationalError:
+    """Return what is said where the entry at ``index`` would have to be remembered, and is not there."""
+    origin = store.get(Table.META, META_ORIGIN)
+    oldest = store.get(Table.LOG_ENTRIES, number_key(index + 1))
+    if origin is None or oldest is None or read_origin(origin).first_index != index + 1:
+        return OperationalError(f"Log entry {index} is missing.", "Run `fujie check`.")
+    wait_ms = _time_ms(oldest) + window_ms - head.time_ms
+    return OperationalError(
+        f"This folder was loaded with the log entries from {index + 1:,} on, and by a vote since then nodes must remember older "
+        "ones: whoever loaded its snapshot could carry a transaction out a second time.",
+        f"Take the snapshot on a node that has them. This one can give one in {span(max(wait_ms, 0))}.",
+    )
 
 
 def head_rows(head: Head, block: LightBlock, results_hash: bytes, transactions: int) -> list[HeadRow]:
@@ -87,9 +104,8 @@ def _entry(data: bytes) -> Entry:
         raise VerificationError(
             "snapshot-log", f"a log entry of block {receipt.height} is put down as one of block {entry.height}"
         )
-    check_signatures(identifier, body.public_keys, signed.signatures)  # no root covers them
     commitment = log_commitment(log_salt(body.nonce, identifier), identifier, entry.receipt)
-    return Entry(identifier, commitment, receipt.authorised)
+    return Entry(identifier, commitment, receipt.authorised, entry.transaction)
 
 
 def _previous(path: bytes, record: bytes) -> bytes:
@@ -105,4 +121,4 @@ def _forgotten(store: ReadOnlyStore, time_ms: int, entry: bytes) -> bool:
     return _time_ms(entry) + _window_ms(store, time_ms) <= time_ms
 
 
-FORMS: Final = Forms(_chain_id, _entry, _previous, _forgotten)
+FORMS: Final = Forms(_chain_id, _entry, SignatureCheck, _previous, _forgotten)

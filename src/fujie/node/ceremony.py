@@ -37,14 +37,24 @@ from fujie.modules.membership.genesis import (
 )
 from fujie.modules.membership.records import Role, Validator, Visibility
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
-from fujie.node.cometbft_file import CometFile, check_address, parse_peer, peer_texts, port_of, write_comet_file
+from fujie.node.cometbft_file import (
+    CometFile,
+    check_address,
+    has_cometbft,
+    parse_peer,
+    peer_texts,
+    port_of,
+    write_comet_file,
+)
 from fujie.node.config_keys import is_loopback
 from fujie.node.folder import Folder, closed_to_others
 from fujie.node.founding import found_from, is_founded
 from fujie.node.handover import Handover, join_handed_over, read_handover
 from fujie.node.join_request import JoinRequest, check_request, known_rules, sign_request
 from fujie.node.keyring import AskPassphrase, ensure_key, passphrase_from_environment
+from fujie.node.known_files import A_GENESIS, A_NETWORK, kind_of
 from fujie.node.ledger import GENESIS_FILE_BYTES_MAX, currency_part, identity_part
+from fujie.node.ports import require_other_port
 from fujie.store.opening import StoreKind
 from fujie.store.snapshot import Advance
 
@@ -71,10 +81,6 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     instrument: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")] = "XTS"
 
 
-class _Named(msgspec.Struct):
-    format: str
-
-
 class NetworkFile(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="format", tag=NETWORK_FORMAT
 ):
@@ -96,8 +102,10 @@ def make_request(
 ) -> JoinRequest:
     """Return a signed request for the organisation whose keys lie in ``folder``; those that are missing are made.
 
-    Raises :class:`OperationalError` for a name or address that is none, or a key that does not open.
+    Raises :class:`OperationalError` for a name or address that is none, one at which the node answers requests, or a key that
+    does not open.
     """
+    require_other_port(folder, check_address(address))
     files = [
         ensure_key(folder.key_folders[0] / f"{organisation}.key", organisation),
         ensure_key(folder.validator_key, "validator"),
@@ -113,7 +121,7 @@ def make_request(
         account_key=account.public_key.hex(),
         validator_key=validator.public_key.hex(),
         node_key=node.public_key.hex(),
-        address=check_address(address),
+        address=address,
         fujie=__version__,
         cometbft=VERSION,
         rules=known_rules(),
@@ -147,21 +155,21 @@ def encode_network(terms: Terms, requests: Iterable[JoinRequest], genesis: Genes
 
 def is_network_file(path: Path) -> bool:
     """Tell whether a file is, or says that it is, one of :func:`encode_network`. Raises :class:`OperationalError`."""
-    try:
-        return msgspec.json.decode(read_bounded(path, GENESIS_FILE_BYTES_MAX), type=_Named).format == NETWORK_FORMAT
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
+    return kind_of(read_bounded(path, GENESIS_FILE_BYTES_MAX)) == A_NETWORK
 
 
 def read_founding(path: Path) -> tuple[Genesis, tuple[JoinRequest, ...]]:
     """Return the genesis in a network file with its requests, or that in a file of `fujie genesis export` with none.
 
-    Raises :class:`VerificationError` when the genesis is not what the requests give: then whoever merged it put something else
+    Raises :class:`VerificationError` for a file of another kind (``join-form``), and when the genesis is not what the requests give: then whoever merged it put something else
     there, or merged it with another version of Fujie.
     """
     data = read_bounded(path, GENESIS_FILE_BYTES_MAX)
-    if not data.lstrip().startswith(b"{"):
+    kind = kind_of(data)
+    if kind == A_GENESIS:
         return genesis_form.load(data), ()
+    if kind != A_NETWORK:
+        raise VerificationError("join-form", f"{path} is {kind}, and neither a network file nor a genesis")
     try:
         file = msgspec.json.decode(data, type=NetworkFile)
         genesis = genesis_form.load(bytes.fromhex(file.genesis))
@@ -219,7 +227,8 @@ def join_grown(
     handover = read_handover(place)
     successors = {bytes.fromhex(request.validator_key) for request in handover.requests}
     requests = handover.requests
-    file = _comet_file(folder, handover.file.chain_id, successors, requests, peers, listen, replica)
+    known = [handover.file.peer, *peers] if handover.file.peer else peers
+    file = _comet_file(folder, handover.file.chain_id, successors, requests, known, listen, replica)
     with closed_to_others():
         join_handed_over(folder, handover, store, file, advance)
     return handover
@@ -236,6 +245,12 @@ def _comet_file(
 ) -> CometFile:
     """Return what ``cometbft.json`` of a folder says that joins. Raises as :func:`join`."""
     if is_founded(folder):
+        if has_cometbft(folder) and folder.trust().chain_id == chain:
+            raise OperationalError(
+                f"The data folder {folder.home} has joined {chain} already.",
+                f"Start it: fujie --home {folder.home} up. To fetch the chain anew, from a snapshot of the others or whole: "
+                f"fujie --home {folder.home} network recover --above HEIGHT [--state-sync URL --state-sync URL].",
+            )
         raise OperationalError(
             f"The data folder {folder.home} holds a chain already.", "Choose another: --home FOLDER."
         )
@@ -261,13 +276,15 @@ def comet_file_of(
 ) -> CometFile:
     """Return what ``cometbft.json`` of ``folder`` says: its peers are the others of ``requests``, and ``peers``.
 
-    It waits at ``listen``, or where its own request says. Raises :class:`OperationalError` where neither is said.
+    It waits at ``listen``, or where its own request says. Raises :class:`OperationalError` where neither is said, or it answers
+    requests there.
     """
     own = ensure_key(folder.node_key, "node").public_key.hex()
     mine = next((request for request in requests if request.node_key == own), None)
     known = {request.peer for request in requests if request.node_key != own} | {parse_peer(text) for text in peers}
     ordered = sorted(known, key=lambda peer: (peer.address, peer.node_id))
     address = check_address(listen) if listen else _listen(mine)
+    require_other_port(folder, address)
     name = mine.organisation if mine is not None else "replica"
     return CometFile(initial_height=1, moniker=name, listen=address, peers=peer_texts(ordered))
 

@@ -30,6 +30,7 @@ Address = Annotated[str, Meta(pattern=_ADDRESS)]
 """``host:port``: a name, an IPv4 address, or an IPv6 address in brackets; small letters."""
 
 PeerText = Annotated[str, Meta(pattern=r"\A[0-9a-f]{40}@" + _ADDRESS[2:])]
+PeerTextOrNothing = Annotated[str, Meta(pattern=r"\A\Z|\A[0-9a-f]{40}@" + _ADDRESS[2:])]
 
 
 class StateSyncFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -115,6 +116,11 @@ def port_of(address: str) -> int:
     if not 1 <= port <= 65_535:
         raise OperationalError(f"{address} has no port from 1 to 65535.", "Write host:port.")
     return port
+
+
+def is_everywhere(address: str) -> bool:
+    """Tell whether ``host:port`` says where to listen on every address of a machine, and not where others reach it."""
+    return address.rpartition(":")[0] in ("0.0.0.0", "[::]")  # noqa: S104 - compared with, and listened at nowhere
 
 
 def parse_peer(text: str) -> Peer:

@@ -6,7 +6,6 @@ validator's key is in none of its files: it is handed over when it starts.
 """
 
 import contextlib
-import logging
 import math
 import os
 import shutil
@@ -23,7 +22,7 @@ from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.engine.cometbft import home as comet
 from fujie.engine.cometbft.binary import require
-from fujie.engine.cometbft.engine import STOPPED_POLL_S, CometEngine, Paths
+from fujie.engine.cometbft.engine import CometEngine, Paths
 from fujie.engine.cometbft.rpc import NodeStatus, Rpc
 from fujie.engine.cometbft.snapshots import Plan
 from fujie.engine.executor import Executor
@@ -43,13 +42,10 @@ SHORT_NAME: Final = (
 SOCKETS_PREFIX: Final = "fujie-sockets-"
 SOCKET_PATH_BYTES_MAX: Final = 100
 BLOCKS: Final = "data/blockstore.db"
-WAITING_S: Final = 15.0  # between two words on what is waited for
 
 _RECOVER: Final = (
     "`fujie network recover --above HEIGHT` fetches the chain anew from the others and signs nothing up to HEIGHT."
 )
-
-log = logging.getLogger(__name__)
 
 
 class _SignState(msgspec.Struct):
@@ -87,7 +83,7 @@ def open_comet_engine(
         snapshots=Plan(folder.snapshots, snapshots_every_s * 1_000),
         is_peer=KnownPeers(folder),
         wait_s=math.inf,
-        stopped=_Waiting(stopped),
+        stopped=stopped,
         on_closed=lambda: remove_sockets(folder),
     )
 
@@ -239,20 +235,3 @@ def remove_sockets(folder: Folder) -> None:
 def _sockets(folder: Folder) -> Path:
     link = folder.home / RUN_NAME / SHORT_NAME
     return link.readlink() if link.is_symlink() else link.parent
-
-
-class _Waiting:
-    """Asks whether anybody still waits, and says in the log now and then that it is waited for the other validators."""
-
-    def __init__(self, stopped: Callable[[], bool]) -> None:
-        self._stopped = stopped
-        self._asked = 0
-
-    def __call__(self) -> bool:
-        self._asked += 1
-        if self._asked % int(WAITING_S / STOPPED_POLL_S) == 0:
-            log.warning(
-                "no block yet: more than two thirds of the power of the validators must run and reach one another; "
-                "see `fujie log show --process cometbft`"
-            )
-        return self._stopped()

@@ -15,6 +15,7 @@ from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.executor import Executor, found
+from fujie.engine.key_lock import KeyLock
 from fujie.machine.genesis import Genesis, chain_id, compose, founding_record, load
 from fujie.modules.membership.state_keys import PARAMETERS_KEY, VALIDATORS_KEY
 from fujie.node.config import load_config
@@ -88,8 +89,8 @@ def open_engine(
 
     The latter waits until enough validators run; ``stopped`` ends the wait. How much is kept in memory, the configuration
     of the folder says; a node that is to begin from a snapshot of others has it before. Raises :class:`OperationalError` when there is no chain, another process has the folder, the
-    pinned trust root is of another chain, the validator's key is not the one that the chain was founded with (embedded),
-    or the configuration does not read; and as :func:`node.cometbft_home.open_comet_engine`.
+    pinned trust root is of another chain, the validator's key is not the one that the chain was founded with (embedded)
+    or signs in another process on this machine, or the configuration does not read; and as :func:`node.cometbft_home.open_comet_engine`.
     """
     description = folder.require()
     config = load_config(folder)
@@ -106,7 +107,8 @@ def open_engine(
         )
         if executor.chain_id != folder.trust().chain_id:
             raise OperationalError(
-                f"The trust root {folder.trust_path} is of another chain than the one in {folder.chain}.",
+                f"The trust root {folder.trust_path} is of another chain, {folder.trust().chain_id}, than the one in "
+                f"{folder.chain}, {executor.chain_id}.",
                 "Restore the file that was written when this chain was founded.",
             )
         if folder.cometbft.exists():
@@ -116,7 +118,7 @@ def open_engine(
             return open_comet_engine(
                 executor, folder, validator, worker=worker, snapshots_every_s=every_s, stopped=stopped
             )
-        return EmbeddedEngine(executor, validator, worker=worker)
+        return _open_embedded(executor, folder, validator, worker)
     except (msgspec.MsgspecError, UnicodeError) as error:  # what was decoded when it was written does not decode now
         store.close()
         raise OperationalError(
@@ -125,6 +127,16 @@ def open_engine(
         ) from error
     except BaseException:
         store.close()
+        raise
+
+
+def _open_embedded(executor: Executor, folder: Folder, validator: Signer, worker: bool) -> EmbeddedEngine:
+    """Start the embedded engine, with the right to sign with its key until it is closed: it may sign when it starts."""
+    lock = KeyLock(validator.public_key, folder.home)
+    try:
+        return EmbeddedEngine(executor, validator, worker=worker, on_closed=lock.release)
+    except BaseException:
+        lock.release()
         raise
 
 

@@ -29,8 +29,8 @@ from fujie.modules.membership import queries as membership
 from fujie.modules.membership.records import Action
 from fujie.node import control
 from fujie.node.address import running_url
-from fujie.node.ceremony import comet_file_of
-from fujie.node.cometbft_file import CometFile, has_cometbft
+from fujie.node.ceremony import EVERYWHERE, comet_file_of, own_peer
+from fujie.node.cometbft_file import CometFile, check_address, has_cometbft, is_everywhere, peer_texts, port_of
 from fujie.node.folder import Folder, closed_to_others
 from fujie.node.founding import open_engine
 from fujie.node.handover import (
@@ -75,6 +75,7 @@ class Plan(NamedTuple):
     url: str | None  # of the node that runs
     ended: Ended | None
     file: CometFile  # of this folder's own node, but for the height
+    peer: str  # how the others reach that node, where no request says so; empty where it is not known
 
     @property
     def validates(self) -> bool:
@@ -94,6 +95,7 @@ def plan(
     requests: Sequence[JoinRequest],
     *,
     listen: str = "",
+    address: str = "",
     few: bool = False,
     ask: AskPassphrase = passphrase_from_environment,
 ) -> Plan:
@@ -101,7 +103,8 @@ def plan(
 
     Without ``requests`` those of an earlier run are taken.
 
-    ``listen`` is where the folder's own node waits for its peers, unless one of the requests is its own. Raises
+    ``listen`` is where the folder's own node waits for its peers, and ``address`` where they reach it, unless one of the requests
+    is its own. Raises
     :class:`OperationalError` for a folder that cannot grow, too few validators (unless ``few``), governors whose keys are
     elsewhere; :class:`VerificationError` as :func:`check_successors`, and ``grow-successors`` where the chain was
     handed over to others than the requests name.
@@ -131,9 +134,25 @@ def plan(
             electorate = voters(state, Keyring(folder, ask), actions) if actions else []
         else:
             _check_same(folder, ended, chosen)
-    file = comet_file_of(folder, chosen, listen)
+    file, peer = _own_node(folder, chosen, listen, address)
     running = holder(folder) is not None
-    return Plan(chain_id, head.height, chosen, actions, tuple(electorate), running, running_url(folder), ended, file)
+    return Plan(
+        chain_id, head.height, chosen, actions, tuple(electorate), running, running_url(folder), ended, file, peer
+    )
+
+
+def _own_node(folder: Folder, requests: Sequence[JoinRequest], listen: str, address: str) -> tuple[CometFile, str]:
+    """Return what the folder's own node is to be, and how those who join reach it: empty where a request says it, or nobody.
+
+    Raises :class:`OperationalError` as ``ceremony.comet_file_of``.
+    """
+    if address and not listen:
+        listen = f"{EVERYWHERE}:{port_of(check_address(address))}"
+    file = comet_file_of(folder, requests, listen)
+    reached = address or file.listen
+    if file.moniker in {request.organisation for request in requests} or is_everywhere(reached):
+        return file, ""
+    return file, peer_texts([own_peer(folder, reached)])[0]
 
 
 def _check_same(folder: Folder, ended: Ended, requests: Sequence[JoinRequest]) -> None:
@@ -179,7 +198,7 @@ def carry_out(
         began_s = time.monotonic()
         _hand_over(folder, ask)
     say("Writing the handover folder")
-    handover = write_handover(folder, whole_log=whole_log, advance=advance)
+    handover = write_handover(folder, peer=plan.peer, whole_log=whole_log, advance=advance)
     say("Making this folder a node among them")
     ended = ended_in(folder)
     assert ended is not None, "the handover folder is of a chain that was handed over"

@@ -16,7 +16,9 @@ from fujie.node.folder import Folder, make_folder, write_file
 from fujie.node.handover import Handover, handover_folder, kept_requests
 from fujie.node.join_request import JoinRequest
 from fujie.node.keyring import AskPassphrase, passphrase_from_environment
-from fujie.node.network import FOLDER, HOME_IS_FIRST, NODES_MAX, PEER_PORTS, Network, Say, write_port
+from fujie.node.network import FOLDER, HOME_IS_FIRST, Network, neighbours, write_port
+from fujie.node.ports import PEER_PORTS, check_range, require_free
+from fujie.node.reach import Say
 from fujie.store.snapshot import Advance
 
 FIRST_BLOCK_S: Final = 300.0
@@ -28,17 +30,15 @@ def requests_here(
 ) -> tuple[JoinRequest, ...]:
     """Return a request of each node, whose keys are made where they are missing; those of an earlier run are used again.
 
-    Raises :class:`OperationalError`, also where a network of that name is of another chain.
+    Raises :class:`OperationalError`, also where a network of that name is of another chain, and as ``node.ports.require_free``.
     """
-    if not 1 <= validators <= NODES_MAX or not 1 <= port_base <= 65_535 - PEER_PORTS - NODES_MAX:
-        raise OperationalError(
-            f"{validators} validators at ports from {port_base} are not possible.",
-            f"Choose 1 to {NODES_MAX} validators, and ports that exist.",
-        )
+    check_range(validators, port_base)
     chain_id = folder.trust().chain_id
     name = chain_id.rpartition("-")[0]
     _require_own(Network(name, folder.home / FOLDER / name), chain_id)
     known = {request.organisation: request for request in kept_requests(handover_folder(folder))}
+    if not known:
+        require_free(validators, port_base, neighbours(folder.home, name), first=2)  # node1 stays where it is
     requests = []
     for number in range(1, validators + 1):
         node = f"node{number}"

@@ -27,7 +27,7 @@ from fujie.engine.embedded import validator_set
 from fujie.engine.stored_block import Get, block_at, note_pivot
 from fujie.machine import genesis as genesis_form
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
-from fujie.node.cometbft_file import CometFile, write_comet_file
+from fujie.node.cometbft_file import CometFile, PeerTextOrNothing, write_comet_file
 from fujie.node.folder import SMALL_FILE_BYTES_MAX, Folder, make_folder, read_trust, write_file
 from fujie.node.founding import trust_root
 from fujie.node.join_request import JoinRequest, encode_request, read_request
@@ -53,10 +53,15 @@ FILE: Final = "handover.json"
 class HandoverFile(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="format", tag="fujie-handover-1"
 ):
-    """The content of ``handover.json``: which chain, and the height of the last block of the embedded engine."""
+    """The content of ``handover.json``: which chain, and the height of the last block of the embedded engine.
+
+    ``peer`` is the node that hands over, where it goes on as a replica and can be reached (``node id@host:port``), or empty. No
+    request names it, and the others let in those whom they know.
+    """
 
     chain_id: str
     height: Annotated[int, Meta(ge=1, le=2**53)]
+    peer: PeerTextOrNothing = ""
 
 
 class Ended(NamedTuple):
@@ -146,10 +151,12 @@ def kept_requests(place: Path) -> tuple[JoinRequest, ...]:
     return tuple(read_request(path) for path in sorted((place / REQUESTS).glob("*.join")))
 
 
-def write_handover(folder: Folder, *, whole_log: bool = True, advance: Advance | None = None) -> Handover:
+def write_handover(
+    folder: Folder, *, peer: str = "", whole_log: bool = True, advance: Advance | None = None
+) -> Handover:
     """Complete the handover folder of ``folder``, whose chain was handed over, and return it.
 
-    What an interrupted run has written is used again. ``whole_log``: with every log entry, so that each node can prove the
+    What an interrupted run has written is used again. ``peer``: as in ``HandoverFile``. ``whole_log``: with every log entry, so that each node can prove the
     receipts of old transactions; without, those alone that a node must remember. ``advance`` hears of the rows of the snapshot. Raises
     :class:`OperationalError`.
     """
@@ -164,7 +171,7 @@ def write_handover(folder: Folder, *, whole_log: bool = True, advance: Advance |
         save_snapshot(folder, place / SNAPSHOT, whole_log=whole_log, advance=advance)
     write_file(place / COMET_GENESIS, comet_genesis(ended))
     write_file(place / TRUST, encode_trust(folder.trust()))
-    file = HandoverFile(chain_id=ended.header.chain_id, height=ended.header.height)
+    file = HandoverFile(chain_id=ended.header.chain_id, height=ended.header.height, peer=peer)
     write_file(place / FILE, msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n")
     return read_handover(place)
 
@@ -187,7 +194,9 @@ def read_handover(place: Path) -> Handover:
         raise VerificationError("handover-form", f"{place / FILE} does not read: {error}") from None
     trust = read_trust(place / TRUST)
     if trust.chain_id != file.chain_id:
-        raise VerificationError("handover-form", f"{place / TRUST} is of another chain than {FILE}")
+        raise VerificationError(
+            "handover-form", f"{place / TRUST} is of {trust.chain_id}, and {FILE} of {file.chain_id}"
+        )
     return Handover(place, file, kept_requests(place), trust)
 
 

@@ -18,6 +18,7 @@ from fujie.engine.cometbft.home import Peer, node_id
 from fujie.machine.genesis import ChainName
 from fujie.machine.schedule import SCHEDULE
 from fujie.node.cometbft_file import Address, check_address
+from fujie.node.known_files import A_REQUEST, kind_of
 from fujie.proof.trust import Hex32
 
 REQUEST_BYTES_MAX: Final = 16_384
@@ -95,10 +96,15 @@ def decode_request(data: bytes, name: str) -> JoinRequest:
     try:
         request = msgspec.json.decode(data, type=JoinRequest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        detail = str(error) if isinstance(error, msgspec.ValidationError) else "it is no JSON"
-        raise VerificationError("join-form", f"{name} is no join request: {detail}") from None
+        raise VerificationError("join-form", _no_request(data, name, error)) from None
     check_request(request, name)
     return request
+
+
+def _no_request(data: bytes, name: str, error: Exception) -> str:
+    """Return why a text is no join request: it is something else, or does not say what one says."""
+    kind = kind_of(data)
+    return f"{name} is {kind}, and no join request" if kind != A_REQUEST else f"{name} is no join request: {error}"
 
 
 def check_request(request: JoinRequest, name: str) -> None:

@@ -73,6 +73,35 @@ class LightNode(LightProvider):
         self._provider.close()
 
 
+def check_nodes(urls: Sequence[str], chain_id: str) -> None:
+    """Ask each node once whether it serves the chain and has a header. Raises :class:`OperationalError` that says of each what not.
+
+    Nothing is believed for that: a node that begins from a snapshot verifies what it is told.
+    """
+    problems = [f"{url}: {problem}" for url in urls if (problem := _problem_of(url, chain_id))]
+    if problems:
+        raise OperationalError(
+            "A node that begins from a snapshot asks these for headers, and not all of them serve:\n  "
+            + "\n  ".join(problems),
+            "Name nodes of this chain that run: the address of their HTTP interface, as `fujie status` shows it there.",
+        )
+
+
+def _problem_of(url: str, chain_id: str) -> str:
+    node = LightNode(url)
+    try:
+        found = node.light_block(None).header.chain_id
+    except HeightAbsent:
+        return "it has no block yet"
+    except OperationalError as error:
+        return error.what
+    except VerificationError as error:
+        return f"what it answers is no header ({error.detail})"
+    finally:
+        node.close()
+    return "" if found == chain_id else f"it serves another chain, {found}, not {chain_id}"
+
+
 def fetch_changes(nodes: Sequence[LightProvider], since: bytes, newest: LightBlock) -> list[LightBlock]:
     """Return the light blocks at which validators changed, from those with hash ``since`` up to ``newest``, which is believed.
 
@@ -120,9 +149,11 @@ def believe(
 ) -> tuple[LightClient, LightBlock]:
     """Return a light client, and the header that it believed first: old enough for snapshots to lie above it.
 
+    All nodes have it, also one that has no older blocks: CometBFT's light client does not begin where one of them lacks it.
     From there on headers are skipped, while one would walk down to older ones step by step. Raises as ``LightClient.newest``.
     """
-    since = nodes[0].since(clock() - int(root.trust_period_ms * TRUST_PART))
+    oldest_ms = clock() - int(root.trust_period_ms * TRUST_PART)
+    since = max(node.since(oldest_ms) for node in nodes)
     client = LightClient(root, nodes[0], nodes[1:], clock=clock, evidence=evidence)
     for node in nodes:
         node.newest = since

@@ -320,7 +320,8 @@ def _open_engine(
         whole = executor.head.height == 0 or store.get(Table.BLOCKS, number_key(1)) is not None
         if not same_chain(trust_root(executor.genesis), pinned) or (whole and not founds(pinned, executor.genesis)):
             raise OperationalError(
-                f"The trust root {folder.trust_path} is of another chain than the one in {folder.chain}.",
+                f"The trust root {folder.trust_path} is of another chain, {pinned.chain_id}, than the one in {folder.chain}, "
+                f"{executor.chain_id}.",
                 "Restore the file that was written when this mirror was made.",
             )
         return MirrorEngine(

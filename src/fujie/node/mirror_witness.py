@@ -19,7 +19,7 @@ from fujie.engine.mirror import MirrorEngine
 from fujie.engine.signers import last_of
 from fujie.node.folder import Folder
 from fujie.proof.light import Terms
-from fujie.proof.light_block import LightBlock
+from fujie.proof.light_block import LightBlock, decode_light_block
 from fujie.proof.trust import TrustRoot
 
 COMPARE_S: Final = 5.0  # between comparisons, and what a witness may be behind
@@ -46,12 +46,14 @@ class Witnesses:
         self._height = 0  # what was newest at the last comparison
 
     def compare(self, *, wait: bool = True) -> None:
-        """Compare the newest block, or with ``wait`` the one that was newest at the last comparison.
+        """Compare the newest signed block, or with ``wait`` the one that was newest at the last comparison.
 
         Raises :class:`DivergenceError` when a witness shows that validators signed two chains; what else is wrong with it is
         logged.
         """
-        newest = self._engine.head.height
+        newest = decode_light_block(self._engine.proven.light_block).header.height
+        if newest > self._engine.head.height:  # it is about to be stored; the one that is proves nothing to others
+            newest = self._height
         height, self._height = (self._height if wait else newest), newest
         if not height:
             return

@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,20 +28,19 @@ from fujie.engine.executor import Head
 from fujie.machine.schedule import ComingRules
 from fujie.node.address import running_url
 from fujie.node.cometbft_file import CometFile, has_cometbft, peer_texts, read_comet_file, write_comet_file
-from fujie.node.cometbft_home import comet_status
 from fujie.node.config_file import CONFIG_NAME
 from fujie.node.control import node_status
 from fujie.node.demo import demo_genesis
 from fujie.node.folder import Folder, closed_to_others, make_folder, write_file
 from fujie.node.founding import found_from
 from fujie.node.keyring import ensure_key
+from fujie.node.ports import PEER_PORTS, check_range, require_free
+from fujie.node.reach import AGAIN_S, FIRST_S, Say, reach_of, too_few, waits_for
 from fujie.node.state_sync import read_progress
 from fujie.store.files import FileLock
 from fujie.store.opening import LOCK_NAME, SharedLock, StoreKind
 
 FOLDER: Final = "networks"
-NODES_MAX: Final = 16
-PEER_PORTS: Final = 100  # above the port of a node is that for its peers
 HOME_IS_FIRST: Final = "home"  # in the folder of a network that grew: node1 is the data folder that it lies in
 READY_S: Final = 300.0
 STOP_S: Final = 90.0
@@ -51,10 +50,7 @@ PID_BYTES_MAX: Final = 32
 KEPT_VARIABLES: Final = ("FUJIE_PASSPHRASE", "FUJIE_DEBUG")  # others are of the one who commands, not of each node
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,16}")
-_NODE: Final = re.compile(r"node([1-9][0-9]?)")
-
-
-Say = Callable[[str], None]
+NODE_NAME: Final = re.compile(r"node([1-9][0-9]?)")
 
 
 class NodeState(NamedTuple):
@@ -70,6 +66,7 @@ class NodeState(NamedTuple):
     power: int | None
     problem: str
     lacking: tuple[ComingRules, ...] = ()  # rules of blocks to come that it does not have
+    too_few: str = ""  # whom it reaches, where these cannot make a block
 
 
 class Network:
@@ -98,7 +95,7 @@ class Network:
         found: dict[str, Folder] = {}
         if (self.place / HOME_IS_FIRST).exists():
             found["node1"] = Folder(self.place.parent.parent)
-        numbered = [(int(match[1]), path) for path in self.place.iterdir() if (match := _NODE.fullmatch(path.name))]
+        numbered = [(int(match[1]), path) for path in self.place.iterdir() if (match := NODE_NAME.fullmatch(path.name))]
         found |= {path.name: Folder(path) for _, path in sorted(numbered)}
         return {name: folder for name, folder in found.items() if has_cometbft(folder)}
 
@@ -112,8 +109,10 @@ class Network:
                 )
         return {name: folder for name, folder in known.items() if not nodes or name in nodes}
 
-    def start(self, nodes: Sequence[str], say: Say, ready_s: float = READY_S) -> None:
+    def start(self, nodes: Sequence[str], say: Say, waiting: Say = lambda _: None, ready_s: float = READY_S) -> None:
         """Start what does not run and wait until it serves. What was started goes on when this is interrupted.
+
+        ``waiting`` hears every other second what is waited for, and an empty text when nothing is.
 
         Raises :class:`OperationalError` for a node that ends, or does not serve in time.
         """
@@ -123,20 +122,25 @@ class Network:
         for name in chosen:
             say(f"{name}: {'starts' if name in started else 'runs already'}")
         give_up_s = time.monotonic() + ready_s
-        waiting = dict(chosen)
-        while waiting:
-            for name, folder in list(waiting.items()):
+        told_s = time.monotonic() + FIRST_S
+        open_ = dict(chosen)
+        while open_:
+            for name, folder in list(open_.items()):
                 if is_ready(folder):
-                    del waiting[name]
+                    del open_[name]
+                    waiting("")
                     say(f"{name}: serves at {running_url(folder)}")
                 elif name in started and _has_ended(started[name]):
                     raise OperationalError(f"{name} has ended: {_last_words(folder)}", f"See {_output(folder)}.")
             if time.monotonic() > give_up_s:
                 raise OperationalError(
-                    f"Not ready after {ready_s:.0f} s: {', '.join(waiting)}. They go on in the background.",
+                    f"Not ready after {ready_s:.0f} s: {_waits(open_)}. They go on in the background.",
                     f"`fujie network logs {self.name}` says why. More than two thirds of the validators must run.",
                 )
-            if waiting:
+            if open_ and time.monotonic() > told_s:
+                waiting(_waits(open_))
+                told_s = time.monotonic() + AGAIN_S
+            if open_:
                 time.sleep(POLL_S)
 
     def stop(self, nodes: Sequence[str], say: Say) -> None:
@@ -197,10 +201,23 @@ def names(home: Path) -> list[str]:
     return sorted(path.name for path in place.iterdir() if _NAME.fullmatch(path.name)) if place.is_dir() else []
 
 
+def neighbours(home: Path, but: str = "") -> list[tuple[str, Folder]]:
+    """Return the data folders at ``home`` that hold ports, with what to call them: its own, and all nodes of its networks.
+
+    Those of the network ``but`` are left out.
+    """
+    found = [("the data folder itself", Folder(home))] if Folder(home).chain.is_dir() else []
+    for name in names(home):
+        if name != but:
+            nodes = Network(name, home / FOLDER / name).folders()
+            found += [(f"{node} of the network {name}", folder) for node, folder in nodes.items()]
+    return found
+
+
 def create(home: Path, name: str, validators: int, port_base: int, store: StoreKind) -> Network:
     """Found a chain with the demonstration and several validators, each in a data folder of its own.
 
-    It is there whole or not at all. Raises :class:`OperationalError`.
+    It is there whole or not at all. Raises :class:`OperationalError`, also as ``node.ports.require_free``.
     """
     place = home / FOLDER / check_name(name)
     if place.exists():
@@ -208,11 +225,8 @@ def create(home: Path, name: str, validators: int, port_base: int, store: StoreK
             f"There is a network called {name} already.",
             f"Start it (`fujie network start {name}`), choose another name, or remove {place}.",
         )
-    if not 1 <= validators <= NODES_MAX or not 1 <= port_base <= 65_535 - PEER_PORTS - NODES_MAX:
-        raise OperationalError(
-            f"{validators} validators at ports from {port_base} are not possible.",
-            f"Choose 1 to {NODES_MAX} validators, and ports that exist.",
-        )
+    check_range(validators, port_base)
+    require_free(validators, port_base, neighbours(home))
     make_folder(place.parent)
     new = place.with_name(f".{name}.{secrets.token_hex(8)}")
     try:
@@ -281,21 +295,21 @@ def is_ready(folder: Folder) -> bool:
 def state_of(name: str, folder: Folder) -> NodeState:
     """Return how a node is; what it does not say yet is None, and ``problem`` says why."""
     process = holder(folder)
-    fetching = read_progress(folder)
     if process is None:
         return NodeState(name, folder, None, None, None, None, None, None, "")
     problem = ""
-    head = status = None
+    head = reach = None
     lacking: tuple[ComingRules, ...] = ()
     try:
-        status = comet_status(folder)
+        reach = reach_of(folder)
     except FujieError as error:
         problem = str(error)
     try:
         said = node_status(folder, timeout_s=5.0)
         head, lacking, problem = said.head, said.lacking, said.failure or problem
     except FujieError:
-        problem = fetching or problem or "it starts, or waits for more than two thirds of the validators"
+        problem = waits_for(folder) if reach is not None else read_progress(folder) or problem
+    status = None if reach is None else reach.status
     return NodeState(
         name,
         folder,
@@ -307,7 +321,16 @@ def state_of(name: str, folder: Folder) -> NodeState:
         None if status is None else status.power,
         problem,
         lacking,
+        "" if reach is None or problem else too_few(reach),
     )
+
+
+def _waits(nodes: dict[str, Folder]) -> str:
+    """Return which of ``nodes`` wait for what; those that wait for the same stand together."""
+    waits: dict[str, list[str]] = {}
+    for name, folder in nodes.items():
+        waits.setdefault(waits_for(folder), []).append(name)
+    return "; ".join(f"{', '.join(names)}: {what}" for what, names in waits.items())
 
 
 def _spawn(folder: Folder) -> int:

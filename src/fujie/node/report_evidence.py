@@ -12,6 +12,7 @@ from fujie.core.misbehaviour import Misbehaviour
 from fujie.engine.cometbft.rpc import Rpc, Unanswered
 from fujie.node.cometbft_home import comet_rpc
 from fujie.node.folder import Folder
+from fujie.node.known_files import EVIDENCE, kind_of
 from fujie.node.network import holder
 from fujie.proof.attack_report import light_client_attack
 from fujie.proof.block_evidence import acts
@@ -32,9 +33,11 @@ class Reported(NamedTuple):
 def report(folder: Folder, data: bytes, trust: TrustRoot) -> Reported:
     """Give the evidence in the text of a file to the node of ``folder``. To do so again changes nothing.
 
-    Raises :class:`VerificationError` for a file that does not verify under ``trust``, or shows nothing for which CometBFT
+    Raises :class:`VerificationError` for a file of another kind (``evidence-form``), that does not verify under ``trust``, or shows nothing for which CometBFT
     holds anybody to account (``evidence-blame``); :class:`OperationalError` where the node does not run or does not take it.
     """
+    if (kind := kind_of(data)) not in EVIDENCE:
+        raise VerificationError("evidence-form", f"the file is {kind}, and no evidence")
     branches = _branches(data, trust)
     if holder(folder) is None:
         raise OperationalError(f"No node runs on {folder.home}.", "Give it where a validator runs: --home FOLDER.")

@@ -18,6 +18,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -71,9 +72,13 @@ def run_node(
     *,
     found: Callable[[], None] = lambda: None,
     progress: "Progress | None" = None,
+    waiting: Callable[[str], None] = lambda _: None,
     on_ready: Callable[[Started], None] | None = None,
 ) -> bool:
     """Run the node of ``folder`` until ``stop`` is set. ``found`` founds its chain if it holds none.
+
+    ``waiting`` hears what a node among several waits for before it serves, and when it reaches too few for a block; an empty
+    text when neither is so any more.
 
     True when it ends because its chain was handed over to other validators (``node.grow``).
     Raises :class:`OperationalError` when the folder or the port is in use, the key of the validator does not open, the
@@ -90,7 +95,12 @@ def run_node(
         found()
         description = folder.require()
         try:
-            engine = open_engine(folder, validator_signer(folder), stopped=stop.is_set)
+            with ExitStack() as telling:
+                if folder.cometbft.exists():
+                    from fujie.node.reach import told  # not at the top: most nodes wait for nobody
+
+                    telling.enter_context(told(folder, waiting))
+                engine = open_engine(folder, validator_signer(folder), stopped=stop.is_set)
         except OperationalError:
             if stop.is_set():
                 raise Stopped from None
@@ -104,7 +114,17 @@ def run_node(
             engine.close()
             raise
 
-    return run_processes(folder, config, open_ledger, stop, on_ready=on_ready)
+    with ExitStack() as watching:
+
+        def ready(started: Started) -> None:
+            if on_ready is not None:
+                on_ready(started)
+            if folder.cometbft.exists():
+                from fujie.node.reach import watched
+
+                watching.enter_context(watched(folder, waiting))
+
+        return run_processes(folder, config, open_ledger, stop, on_ready=ready)
 
 
 def run_processes(

@@ -17,8 +17,10 @@ from fujie.engine.snapshot_forms import FORMS, change_rows, first_remembered, he
 from fujie.engine.stored_block import STORED_BLOCK
 from fujie.node.folder import Folder, World, make_folder
 from fujie.proof.block import results_hash
+from fujie.proof.changes import verify_newest
 from fujie.proof.header import decode_header
-from fujie.proof.light_block import LightBlock, encode_light_block
+from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
+from fujie.proof.named import is_signed
 from fujie.proof.trust import TrustRoot
 from fujie.proof.validators import decode_validator_set
 from fujie.proof.vote import decode_commit
@@ -97,6 +99,16 @@ def load_snapshot(
     return manifest
 
 
+def replaced_ms(manifest: Manifest, trust: TrustRoot) -> int | None:
+    """Return the time of the last block that the validators of ``trust`` signed, where others signed that of a snapshot.
+
+    None where they signed it themselves. Raises :class:`VerificationError` as loading the snapshot does.
+    """
+    blocks = [decode_light_block(data) for data in (*manifest.path, manifest.light_block)]
+    path = verify_newest(trust, blocks)
+    return path[0].header.time_ms if len(path) > 1 else None
+
+
 def _manifest(store: ReadOnlyStore, whole_log: bool) -> Manifest | None:
     """Return what a snapshot of this moment begins with, or None when its state is not proven yet."""
     data = store.get(Table.META, META_HEAD)
@@ -112,6 +124,8 @@ def _manifest(store: ReadOnlyStore, whole_log: bool) -> Manifest | None:
     if header.app_hash != head.app_hash or validators is None:
         return None
     block = LightBlock(header, decode_commit(stored.commit), decode_validator_set(validators))
+    if not is_signed(header.chain_id, block):
+        return None  # of a mirror, which has yet to store the later block that names it
     return Manifest(
         header.chain_id,
         encode_light_block(block),

@@ -60,7 +60,6 @@ TRUST_PART: Final = (
 HEIGHT_WAIT_S: Final = 5.0  # for a block that a node is about to have
 POLL_S: Final = 0.2
 AGAIN_S: Final = 10.0  # after an attempt that CometBFT gave up
-WAITING_S: Final = 30.0  # between two words on what is waited for
 
 FAILED: Final = b"State sync failed"  # what CometBFT says, and goes on without doing anything
 
@@ -76,6 +75,7 @@ def fetch_state(folder: Folder, genesis: Callable[[], Genesis], validator: Signe
     """
     file = read_comet_file(folder)
     if file.state_sync is None:
+        _show_progress(folder, None)  # that of an attempt which was killed and given up
         return
     kind = folder.require().store
     _require_new(folder, kind, file.initial_height)
@@ -137,15 +137,15 @@ def wish_state_sync(folder: Folder, wanted: StateSyncFile) -> None:
 
 
 def read_progress(folder: Folder) -> str:
-    """Return in words how far a node is that begins from a snapshot; empty where none does."""
+    """Return in words what a node does that begins from a snapshot, and how far it is; empty where none does."""
     with suppress(OSError, msgspec.MsgspecError):
         height, chunks, of_chunks = msgspec.json.decode(
             (folder.home / RUN_NAME / PROGRESS_NAME).read_bytes(), type=Progress
         )
         return (
-            f"state sync: {chunks} of {of_chunks} chunks of the state after block {height:,}"
+            f"fetches a snapshot: {chunks} of {of_chunks} chunks of the state after block {height:,}"
             if of_chunks
-            else "state sync: looks for a snapshot at its peers"
+            else "looks for a snapshot at its peers"
         )
     return ""
 
@@ -329,15 +329,11 @@ class _Fetching:
 
     def _wait(self, restoration: Restoration, stopped: Callable[[], bool]) -> None:
         """Wait for the end of an attempt. Raises what the application failed at."""
-        spoken_s = time.monotonic()
         while not (restoration.done.is_set() or restoration.restart.is_set() or self._given_up):
             if self._failure is not None:
                 raise self._failure
             _require_going_on(stopped)
             time.sleep(POLL_S)
-            if time.monotonic() - spoken_s > WAITING_S:
-                spoken_s = time.monotonic()
-                log.info("%s", read_progress(self._folder))
 
     def _ended(self) -> None:
         """Begin again where CometBFT ended and goes on: what it had written down by then may be half of what it needs."""

@@ -91,8 +91,10 @@ def verify_changes(chain_id: str, blocks: Sequence[LightBlock]) -> dict[bytes, C
     return {change.last.header.validators_hash: change for change in kept}
 
 
-def verify_newest(root: TrustRoot, blocks: Sequence[LightBlock]) -> None:
+def verify_newest(root: TrustRoot, blocks: Sequence[LightBlock]) -> list[LightBlock]:
     """Check that ``root`` vouches for the last of ``blocks``, the newest one, by way of those before it, and for these.
+
+    Returns the blocks of that way, the newest one included.
 
     In order, each with the name that the raised :class:`VerificationError` carries: those of :func:`verify_changes`;
     ``validators``: the validators of the root signed the newest block, or the first one of a change; those of
@@ -105,3 +107,4 @@ def verify_newest(root: TrustRoot, blocks: Sequence[LightBlock]) -> None:
     path = found if found and found[-1].header.height == newest.header.height else [*found, newest]
     verify_root(root, path[0])
     verify_path(path)
+    return path

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from fujie.core.errors import VerificationError
+from fujie.core.wording import span
 from fujie.proof.commit import verify_commit, verify_commit_trusting
 from fujie.proof.header import NANOSECONDS_PER_MS, Header, header_hash, header_problem
 from fujie.proof.light_block import LightBlock
@@ -95,10 +96,12 @@ def verify(trusted: Header, validators: ValidatorSet, block: LightBlock, now_ms:
     """
     if expired(trusted, now_ms, terms):
         raise Expired(
-            f"height {trusted.height} is of {trusted.time_ms} ms, no less than {terms.trust_period_ms} ms before {now_ms} ms"
+            f"block {trusted.height} is {span(now_ms - trusted.time_ms)} old, and vouches for others for {span(terms.trust_period_ms)}"
         )
     if block.header.time_ns >= (now_ms + terms.clock_drift_ms) * NANOSECONDS_PER_MS:
-        raise VerificationError("light-future", f"the header is of {block.header.time_ms} ms, now it is {now_ms} ms")
+        raise VerificationError(
+            "light-future", f"the header lies {span(block.header.time_ms - now_ms)} in the future of this clock"
+        )
     verify_follows(trusted, validators, block, terms.level)
 
 
@@ -230,7 +233,7 @@ def _require_trust(chain_id: str, validators: ValidatorSet, block: LightBlock, l
 
 def _require_accountable(trusted: Header, header: Header, period_ms: int) -> None:
     if not accountable(trusted, header, period_ms):
-        raise NotEnoughTrust(f"height {header.height} lies more than {period_ms} ms after height {trusted.height}")
+        raise NotEnoughTrust(f"height {header.height} lies more than {span(period_ms)} after height {trusted.height}")
 
 
 def _require_whole(block: LightBlock) -> None:

@@ -19,7 +19,6 @@ from typing import Any, Final, NamedTuple
 
 from fujie.core.errors import OperationalError
 from fujie.engine.executor import HEAD, Head
-from fujie.engine.feed import Rows
 from fujie.engine.link import messages
 from fujie.engine.link.address import RUN_NAME
 from fujie.engine.link.connection import Connection
@@ -28,10 +27,9 @@ from fujie.engine.link.messages import LinkError
 from fujie.engine.proving import Proven
 from fujie.reader.absence import Absence
 from fujie.reader.newest import NewestReads
-from fujie.reader.picture import Picture, first_picture, head_of, require_next, settled_height
-from fujie.reader.view import Layer, View
+from fujie.reader.picture import NewBlock, Picture, first_picture, head_of, later, settled_height
+from fujie.reader.view import View
 from fujie.store.following import Moment, Moments
-from fujie.store.layout import Table
 from fujie.store.opening import StoreKind
 
 log = logging.getLogger(__name__)
@@ -81,6 +79,7 @@ class Follower(NewestReads):
         self._moments: Moments | None = None
         self._connection: Connection | None = None
         self._candidate: tuple[Moment, int] | None = None  # a newer moment that is not settled yet, and its height
+        self._waiting: list[NewBlock] = []  # not signed, for the block that is and names them
         self._since_s = 0.0  # when the moment in use was taken
         self._base_height = 0
         self._let_go_at = 0
@@ -209,6 +208,7 @@ class Follower(NewestReads):
                 self._connection = connection
                 if self._closing.is_set():
                     return
+            self._waiting = []
             self._check(connection.welcome)
             connection.send(messages.Follow(0, self._levels.process))
             connection.send(self._levels.tell())
@@ -216,7 +216,7 @@ class Follower(NewestReads):
             while True:
                 block = self._next_block(connection, TICK_S)
                 if block is not None:
-                    self._advance(*block)
+                    self._advance(block)
                 self._refresh()
         finally:
             self._connection = None
@@ -254,29 +254,28 @@ class Follower(NewestReads):
         """Wait for the block whose header proves what the moment holds."""
         while True:
             block = self._next_block(connection, None)
-            if block is not None and block[0].height > head.height:
-                break
-        next_head, light_block, tables = block
-        require_next(head, next_head, light_block)
-        newest = view.with_layer(Layer(next_head.height, tables))
-        settled = newest if next_head.app_hash == head.app_hash else view
-        return Picture(next_head, Proven(light_block, head), newest, settled, None)
+            if block is None or block.head.height <= head.height:
+                continue
+            if blocks := self._certain(block):
+                unproven = Picture(head, Proven(b"", head), view, view, None)
+                return later(unproven, blocks)._replace(changes=None)
 
-    def _advance(self, head: Head, light_block: bytes, tables: dict[Table, Rows]) -> None:
-        """Lay a block over the view, and settle the one before."""
+    def _advance(self, block: NewBlock) -> None:
+        """Lay a block over the view, and settle the one before. One that is not signed waits for the one that is."""
         before = self.picture
-        if head.height <= before.head.height:
+        if block.head.height <= before.head.height:
             return  # the moment has it
-        require_next(before.head, head, light_block)
-        layer = Layer(head.height, tables)
-        changes = [before.newest.layers[-1].tables] if before.newest is not before.settled else []
-        settled = before.newest.compacted()
-        newest = settled.with_layer(layer)
-        if head.app_hash == before.head.app_hash:  # an empty block: it changes nothing that a header must prove
-            changes.append(tables)
-            settled = newest = newest.compacted()
-        self._show(Picture(head, Proven(light_block, before.head), newest, settled, changes))
-        self._tell()
+        if blocks := self._certain(block):
+            self._show(later(before, blocks))
+            self._tell()
+
+    def _certain(self, block: NewBlock) -> list[NewBlock]:
+        """Return ``block`` with those before it that waited for one that is signed; nothing while it waits as well."""
+        self._waiting.append(block)
+        if not block.signed:
+            return []
+        blocks, self._waiting = self._waiting, []
+        return blocks
 
     def _tell(self) -> None:
         """Call the listeners: for a block, and when the ledger comes or goes."""
@@ -364,15 +363,14 @@ class Follower(NewestReads):
 
     # -- what arrives
 
-    def _next_block(
-        self, connection: Connection, timeout_s: float | None
-    ) -> tuple[Head, bytes, dict[Table, Rows]] | None:
+    def _next_block(self, connection: Connection, timeout_s: float | None) -> NewBlock | None:
         """Return the next block; None when something else came, or nothing in time."""
         message = connection.receive(timeout_s)
         if not isinstance(message, messages.Block):
             self._hear(message)
             return None
-        return HEAD.decode_trusted(message.head), message.light_block, connection.receive_rows(message)
+        head = HEAD.decode_trusted(message.head)
+        return NewBlock(head, message.light_block, message.signed, connection.receive_rows(message))
 
     def _hear(self, message: messages.Reply | None) -> None:
         """Take in what is no block."""

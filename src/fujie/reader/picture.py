@@ -9,10 +9,20 @@ from fujie.engine.link.messages import LinkError
 from fujie.engine.one_back import one_back_in
 from fujie.engine.proving import Proven
 from fujie.engine.stored_block import light_block_at
-from fujie.proof.light_block import decode_light_block, encode_light_block
+from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
+from fujie.proof.named import is_signed
 from fujie.reader.view import Layer, View
 from fujie.store.following import Moment
 from fujie.store.layout import META_HEAD, Table
+
+
+class NewBlock(NamedTuple):
+    """A block as it arrives from the ledger; ``signed`` as of ``engine.feed.PublishedBlock``."""
+
+    head: Head
+    light_block: bytes
+    signed: bool
+    tables: dict[Table, Rows]
 
 
 class Picture(NamedTuple):
@@ -35,14 +45,20 @@ def head_of(moment: Moment) -> Head:
 
 
 def proof_of(moment: Moment, head: Head, newest: bytes) -> bytes | None:
-    """Return a light block whose header carries the app hash of ``head``; None while there is none.
+    """Return a signed light block whose header carries the app hash of ``head``; None while there is none.
 
     That of the newest block does when the block was empty, as the one is that the ledger makes after every other.
     """
     if decode_light_block(newest).header.app_hash == head.app_hash:
         return newest
-    found = light_block_at(moment.get, head.height) if head.height else None
+    found = _newest_signed(moment, head)
     return encode_light_block(found) if found is not None and found.header.app_hash == head.app_hash else None
+
+
+def _newest_signed(moment: Moment, head: Head) -> LightBlock | None:
+    """Return the newest block of a moment, if it proves something: a later one may name it instead (``proof.named``)."""
+    found = light_block_at(moment.get, head.height) if head.height else None
+    return found if found is not None and is_signed(found.header.chain_id, found) else None
 
 
 def first_picture(moment: Moment, newest: bytes) -> Picture | None:
@@ -54,7 +70,7 @@ def first_picture(moment: Moment, newest: bytes) -> Picture | None:
     light_block = proof_of(moment, head, newest)
     if light_block is not None:
         return Picture(head, Proven(light_block, head), view, view, None)
-    kept, found = one_back_in(moment.get, head.height), light_block_at(moment.get, head.height)
+    kept, found = one_back_in(moment.get, head.height), _newest_signed(moment, head)
     if kept is None or found is None:
         return None
     before = HEAD.decode_trusted(kept.head)
@@ -70,6 +86,26 @@ def first_picture(moment: Moment, newest: bytes) -> Picture | None:
 def settled_height(picture: Picture) -> int:
     """Return the height of the newest block that a header proves."""
     return picture.head.height if picture.newest is picture.settled else picture.head.height - 1
+
+
+def later(before: Picture, blocks: Sequence[NewBlock]) -> Picture:
+    """Return what is known after ``blocks``, of which the last one is signed and, of those before it, none.
+
+    Raises as :func:`require_next`.
+    """
+    head, settled = before.head, before.newest.compacted()
+    changes = [before.newest.layers[-1].tables] if before.newest is not before.settled else []
+    for named in blocks[:-1]:
+        require_next(head, named.head, named.light_block)
+        head, settled = named.head, settled.with_layer(Layer(named.head.height, named.tables)).compacted()
+        changes.append(named.tables)
+    newest = blocks[-1]
+    require_next(head, newest.head, newest.light_block)
+    view = settled.with_layer(Layer(newest.head.height, newest.tables))
+    if newest.head.app_hash == head.app_hash:  # an empty block: it changes nothing that a header must prove
+        changes.append(newest.tables)
+        settled = view = view.compacted()
+    return Picture(newest.head, Proven(newest.light_block, head), view, settled, changes)
 
 
 def require_next(before: Head, head: Head, light_block: bytes) -> None:

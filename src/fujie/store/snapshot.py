@@ -11,6 +11,7 @@ state (older blocks and log entries) is left behind, and :data:`META_ORIGIN` say
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, NamedTuple
@@ -32,7 +33,7 @@ from fujie.store.base import ReadOnlyStore, Store, WriteBatch
 from fujie.store.files import write_whole
 from fujie.store.layout import Table, number_key
 from fujie.store.rebuild import LogTiles, StateFold
-from fujie.store.snapshot_forms import Forms, OldVersions
+from fujie.store.snapshot_forms import Forms, OldVersions, Signatures
 from fujie.store.state_tree import unpack_leaf
 
 MAGIC: Final = b"fujie-snapshot-1\n"
@@ -158,7 +159,8 @@ def load_rows(
     ``head`` gives the rows that make the loaded tables a chain; they are written last. Raises as :func:`load`, from
     ``snapshot-frame`` on.
     """
-    _Loading(file, roots, store, forms, advance).run(head)
+    with closing(forms.signatures()) as signatures:
+        _Loading(file, roots, store, forms, signatures, advance).run(head)
 
 
 def load(
@@ -252,12 +254,19 @@ class _Loading:
     """The rows of one file on their way into a store."""
 
     def __init__(
-        self, file: BinaryIO, roots: Roots, store: Store, forms: Forms, advance: Advance | None = None
+        self,
+        file: BinaryIO,
+        roots: Roots,
+        store: Store,
+        forms: Forms,
+        signatures: Signatures,
+        advance: Advance | None = None,
     ) -> None:
         self._file = file
         self._roots = roots
         self._store = store
         self._forms = forms
+        self._signatures = signatures
         self._advance = advance
         self._fold = StateFold(roots.state_tree_depth)
         self._versions = OldVersions(forms)
@@ -313,6 +322,7 @@ class _Loading:
             if key != number_key(self._next_entry):
                 raise VerificationError("snapshot-log", f"log entry {self._next_entry} is missing")
             entry = self._forms.entry(value)
+            self._signatures.see(entry.transaction)  # no root covers them
             self._nodes.append(leaf_hash(entry.commitment))
             if entry.authorised or entry.transaction_id not in self._index:
                 self._index[entry.transaction_id] = key
@@ -344,6 +354,7 @@ class _Loading:
         oldest = self._store.get(Table.LOG_ENTRIES, number_key(roots.first_index))
         if roots.first_index and (oldest is None or not self._forms.forgotten(self._store, roots.time_ms, oldest)):
             raise VerificationError("snapshot-window", "it lacks log entries whose ids a node must remember")
+        self._signatures.finish()
 
     def _finish(self, head: list[HeadRow]) -> None:
         """Write what follows from the rows, and last what makes them a chain."""

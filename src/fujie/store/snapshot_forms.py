@@ -1,7 +1,7 @@
 """What whoever loads a snapshot tells the store of its rows, and which old versions belong to them."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from fujie.core.errors import VerificationError
 from fujie.store.base import ReadOnlyStore
@@ -14,18 +14,36 @@ class Entry(NamedTuple):
     transaction_id: bytes
     commitment: bytes
     authorised: bool
+    transaction: bytes
+
+
+class Signatures(Protocol):
+    """Verifies the signatures of transactions, while other rows are read. One thread uses it."""
+
+    def see(self, transaction: bytes) -> None:
+        """Take a signed transaction. Raises :class:`VerificationError`, also for an earlier one."""
+        ...
+
+    def finish(self) -> None:
+        """Return when the signatures of all that was seen are valid. Raises :class:`VerificationError`."""
+        ...
+
+    def close(self) -> None:
+        """Leave off. Idempotent."""
+        ...
 
 
 class Forms(NamedTuple):
     """What a store cannot know by itself and is told by whoever loads. All of it raises :class:`VerificationError`.
 
-    ``chain_id`` of the bytes of a genesis; the :class:`Entry` in the bytes of a log entry, when its signatures are valid.
+    ``chain_id`` of the bytes of a genesis; the :class:`Entry` in the bytes of a log entry, and what verifies its ``signatures``.
     ``previous``: the digest of the version before a record, by its path and bytes; empty where there is none. ``forgotten``:
     whether the id in the bytes of a log entry may be forgotten after a block at a time (ms), in a store that has the state.
     """
 
     chain_id: Callable[[bytes], str]
     entry: Callable[[bytes], Entry]
+    signatures: Callable[[], Signatures]
     previous: Callable[[bytes, bytes], bytes]
     forgotten: Callable[[ReadOnlyStore, int, bytes], bool]
 

@@ -1,13 +1,15 @@
 """The HTTP transport before anything is sent: which nodes it talks to."""
 
 import json
+import socket
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from fujie.client.http import PROBLEM_TYPE, TOLD_CHARACTERS_MAX, HttpTransport
-from fujie.client.reasons import OutcomePendingError
+from fujie.client.reasons import NotSubmittedError, OutcomePendingError
 from fujie.client.replication import ReplicationSource
 from fujie.core.errors import OperationalError
 
@@ -81,12 +83,14 @@ def told(
     transport_type: type[HttpTransport] = HttpTransport,
     status: int = 403,
     asked: list[str] | None = None,
+    ask: Callable[[HttpTransport], object] = HttpTransport.status,
 ) -> OperationalError:
     """Return the error for a problem document that a node of this machine answers with, to each path in ``asked``."""
     body = json.dumps({"status": status, **document}).encode()
 
     class Node(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
             if asked is not None:
                 asked.append(self.path)
             self.send_response(status)
@@ -94,6 +98,9 @@ def told(
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -104,7 +111,7 @@ def told(
     transport = transport_type(f"http://127.0.0.1:{server.server_port}")
     try:
         with pytest.raises(OperationalError) as caught:
-            transport.status()
+            ask(transport)
     finally:
         transport.close()
         server.shutdown()
@@ -155,3 +162,41 @@ def test_a_chain_that_makes_no_block_is_not_asked_again_for_the_node_has_waited_
     assert type(error) is OutcomePendingError
     assert error.do == "Submit again."
     assert asked == ["/status"]
+
+
+@pytest.mark.parametrize(("status", "in_doubt"), [(400, False), (413, False), (500, True), (504, True), (307, True)])
+def test_only_what_the_node_itself_turns_away_is_said_to_be_not_submitted(status, in_doubt, monkeypatch):
+    monkeypatch.setattr("fujie.client.http.PAUSE_MAX_S", 0.0)
+    error = told({}, status=status, ask=lambda transport: transport.submit([b"x"]))
+    assert isinstance(error, NotSubmittedError) is not in_doubt
+
+
+def test_where_nobody_listens_nothing_was_submitted():
+    with socket.socket() as probe:  # bound, and deaf: nobody else gets the port meanwhile
+        probe.bind(("127.0.0.1", 0))
+        transport = HttpTransport(f"http://127.0.0.1:{probe.getsockname()[1]}", tries=2)
+        with pytest.raises(NotSubmittedError, match="No node answers"):
+            transport.submit([b"x"])
+        transport.close()
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_who_hangs_up_instead_of_answering_leaves_in_doubt_what_was_submitted(tries):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def hang_up_once() -> None:
+            taken, _ = listener.accept()
+            taken.recv(65_536)
+            taken.close()
+            listener.close()  # a second try does not connect, which says nothing of the first
+
+        thread = threading.Thread(target=hang_up_once)
+        thread.start()
+        transport = HttpTransport(f"http://127.0.0.1:{listener.getsockname()[1]}", tries=tries)
+        with pytest.raises(OperationalError) as caught:
+            transport.submit([b"x"])
+        transport.close()
+        thread.join()
+    assert not isinstance(caught.value, NotSubmittedError)

@@ -15,8 +15,12 @@ from fujie.core.transaction import SIGNED_TRANSACTION, SignedTransaction
 from fujie.modules.identity.queries import IdentityQuery
 from fujie.modules.membership.queries import AccountQuery, ParametersQuery
 from fujie.proof.bundle import BUNDLE, Absent
+from fujie.proof.header import NANOSECONDS_PER_MS
+from fujie.proof.light_block import LightBlock
 from fujie.proof.trust import CLOCK_DRIFT_MS, FRESHNESS_MS_DEFAULT
 from fujie.proof.vote import BlockIDFlag
+from tests.light.chain_node import chain_over, root_over, under
+from tests.light.tampering import voted_at, with_entry
 from tests.unit.client import forging
 from tests.unit.client.forging import flipped, replace
 from tests.unit.client.town import ALPHA, BETA, NOWHERE, Town, open_town
@@ -384,6 +388,30 @@ def test_a_header_that_is_too_old_or_of_the_future_fails(town, bundles, age_ms):
     with pytest.raises(VerificationError) as error:
         verifier_at(town, bundles["payment"], age_ms).check_receipt(town.payment.transaction, bundles["payment"])
     assert error.value.step == "freshness"
+
+
+def test_the_first_header_after_a_halt_is_as_fresh_as_the_votes_for_it(town, bundles):
+    """It has the time of the halt. Whoever hands it on cannot make it fresher: a vote counts only as it was signed."""
+    bundle = BUNDLE.decode(bundles["alpha"])
+    powers = dict.fromkeys((1, 2, 3, 4), 10)
+    [halted] = chain_over(bundle, [powers])
+    ledger = town.ledger.trust
+    trust = root_over(bundle, powers, depth=ledger.state_tree_depth, trust_period_ms=ledger.trust_period_ms)
+    now_ms = halted.header.time_ms + 10 * FRESHNESS_MS_DEFAULT
+    oldest_ms = now_ms - FRESHNESS_MS_DEFAULT
+
+    def ask(block: LightBlock) -> None:
+        Verifier(trust, lambda: now_ms).check_record(IdentityQuery(ALPHA), under(bundle, block))
+
+    ask(voted_at(halted, dict.fromkeys((1, 2, 3), oldest_ms)))
+    of_one = with_entry(halted, 3, time_ns=now_ms * NANOSECONDS_PER_MS)
+    for block in (halted, of_one, voted_at(halted, dict.fromkeys((1, 2, 3), oldest_ms - 1))):
+        with pytest.raises(VerificationError) as error:
+            ask(block)
+        assert error.value.step == "freshness"
+    ahead_ms = now_ms + CLOCK_DRIFT_MS + 1
+    with pytest.raises(VerificationError, match="ahead of this clock"):
+        ask(voted_at(halted, dict.fromkeys(powers, ahead_ms)))
 
 
 def two_heads(town: Town) -> tuple[bytes, bytes]:

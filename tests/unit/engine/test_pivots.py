@@ -7,15 +7,20 @@ import pytest
 
 from fujie.core.encoding import encode
 from fujie.engine.executor import Head
-from fujie.engine.pivots import Paths
+from fujie.engine.pivots import Paths, changes_before
+from fujie.engine.proving import Proven
+from fujie.engine.signers import last_of
 from fujie.engine.stored_block import light_block_at, pivot_in, put_block
+from fujie.proof.changes import verify_changes
 from fujie.proof.light import accountable, verify_path
-from fujie.proof.light_block import LightBlock
+from fujie.proof.light_block import LightBlock, encode_light_block
+from fujie.proof.named import is_signed
 from fujie.proof.trust import TRUST_PERIOD_MS_DEFAULT
 from fujie.proof.validators import validator_set_hash
 from fujie.store.base import Store, WriteBatch
 from fujie.store.layout import META_HEAD, Table
-from tests.light.embedded_chain import make_chain, set_of
+from tests.light.embedded_chain import CHAIN_ID, make_chain, set_of
+from tests.light.tampering import without
 from tests.store.kinds import memory_store
 
 ALONE = {1: 10}
@@ -122,3 +127,54 @@ def test_signers_on_a_path_could_be_held_to_account_however_long_a_set_stayed() 
     headers = [block.header for block in [*path, slow[-1]]]
     assert all(accountable(a, b, TRUST_PERIOD_MS_DEFAULT) for a, b in pairwise(headers))
     verify_path([*path, slow[-1]])
+
+
+# --- Blocks of a change for which too few votes count: those of another commit may, but this node has none.
+
+
+def with_too_few_votes(chain: Sequence[LightBlock], *heights: int) -> list[LightBlock]:
+    """The chain as a node stores it whose commits of these blocks have too few votes that count."""
+    return [without(block, 0, 1) if block.header.height in heights else block for block in chain]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "powers", "after"),
+    [
+        ((18,), FOUR, 19),  # the last one of four
+        ((16, 17, 18), FOUR, 19),
+        ((26,), OTHERS, 27),  # the first one of five
+        ((25, 26), OTHERS, 27),
+        ((24, 25, 26, 27), OTHERS, 28),
+    ],
+)
+def test_the_next_signed_ones_lead_across_where_enough_stayed(
+    spoilt: tuple[int, ...], powers: Mapping[int, int], after: int, chain: list[LightBlock]
+) -> None:
+    node = Node(with_too_few_votes(chain, *spoilt))
+    path = Paths(node).to(chain[29], of(powers))
+    assert path
+    assert not {block.header.height for block in path} & set(spoilt)
+    verify_path([*path, chain[29]])
+    last = last_of_set(node, of(powers), chain)
+    assert last is not None
+    assert is_signed(CHAIN_ID, last)
+    assert last.header.height == max(set(range(1, after)) - set(spoilt) - {19, 26, 27})
+    changes = changes_before(node.store, chain[29])
+    verify_changes(CHAIN_ID, [*changes, chain[29]])
+    assert not {block.header.height for block in changes} & set(spoilt)
+
+
+@pytest.mark.parametrize("spoilt", [10, 11])
+def test_no_path_is_made_up_where_nobody_stayed(spoilt: int, chain: list[LightBlock]) -> None:
+    node = Node(with_too_few_votes(chain, spoilt))
+    assert Paths(node).to(chain[14], of(ALONE)) is None
+
+
+def last_of_set(node: Node, validators_hash: bytes, chain: list[LightBlock]) -> LightBlock | None:
+    class Served(Node):
+        proven = Proven(encode_light_block(chain[29]), Head(29, 1, bytes(32), bytes(32), bytes(32), 0))
+
+        def __init__(self) -> None:
+            self.store = node.store
+
+    return last_of(Served(), validators_hash)

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from fujie.client.client import named
 from fujie.core.errors import OperationalError, Refused, VerificationError
 from fujie.engine import embedded
-from fujie.engine.cometbft.home import VALIDATOR_STATE_FILE
+from fujie.engine.cometbft.home import VALIDATOR_STATE_FILE, node_id
 from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.stored_block import light_block_at
 from fujie.modules.identity.state_keys import identity
@@ -85,6 +86,28 @@ def test_each_organisation_founds_its_node_from_what_is_handed_over(kind: StoreK
     assert check_folder(folder).findings == []
 
 
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ({"listen": "ledger.example:26714"}, "ledger.example:26714"),
+        ({"address": "ledger.example:26714"}, "ledger.example:26714"),
+        ({"listen": "0.0.0.0:26700", "address": "ledger.example:26714"}, "ledger.example:26714"),
+        ({"listen": "0.0.0.0:26714"}, ""),
+    ],
+)
+def test_who_joins_lets_the_owners_node_in_where_it_is_said_how_to_reach_it(
+    tmp_path: Path, said: dict[str, Any], address: str
+) -> None:
+    folder = town(tmp_path / "old")
+    handover = grow.carry_out(folder, grow.plan(folder, requests(tmp_path), **said)).handover
+    own = node_id(ensure_key(folder.node_key, "node").public_key)
+    assert handover.file.peer == (f"{own}@{address}" if address else "")
+    join_grown(Folder(tmp_path / "east"), handover.place, "sqlite")
+    known = {peer.node_id: peer.address for peer in read_comet_file(Folder(tmp_path / "east")).known_peers}
+    assert (len(known), known.get(own, "")) == (4 if address else 3, address)
+    assert read_comet_file(folder).listen == said.get("listen", "0.0.0.0:26714")
+
+
 def test_a_node_that_joins_has_the_last_block_and_the_whole_log(tmp_path: Path) -> None:
     folder = town(tmp_path / "old")
     used(folder)
@@ -152,7 +175,7 @@ def test_what_was_handed_over_is_opened_by_no_embedded_engine(tmp_path: Path) ->
     loaded = Folder(tmp_path / "loaded")
     load_snapshot(loaded, handover.place / SNAPSHOT, folder.trust())
     shutil.copytree(folder.home / "keys", loaded.home / "keys")
-    with pytest.raises(OperationalError, match="handed over to its validators"):
+    with pytest.raises(OperationalError, match=r"handed over to its validators.*fujie mirror"):
         open_engine(loaded, validator_signer(loaded))
 
 
@@ -377,7 +400,7 @@ def test_whoever_is_not_among_them_joins_as_a_replica(tmp_path: Path) -> None:
         join_grown(other, place, "sqlite")
     join_grown(other, place, "sqlite", replica=True, listen="0.0.0.0:26656")
     assert read_comet_file(other).moniker == "replica"
-    with pytest.raises(OperationalError, match="holds a chain already"):
+    with pytest.raises(OperationalError, match=r"has joined .* already"):
         join_grown(other, place, "sqlite", replica=True, listen="0.0.0.0:26656")
 
 
@@ -419,6 +442,6 @@ def test_a_network_of_that_name_which_is_another_chain_is_not_taken_for_the_node
     folder = town(tmp_path / "old")
     other = create(folder.home, "town", 4, 41_000, "sqlite")
     with pytest.raises(OperationalError, match="is of another chain"):
-        requests_here(folder, 4, 42_000)
+        requests_here(folder, 4, 9_400)
     other.place.rename(tmp_path / "away")
-    assert len(requests_here(folder, 4, 42_000)) == 4
+    assert len(requests_here(folder, 4, 9_400)) == 4

@@ -85,6 +85,20 @@ def test_asks_nodes_that_began_from_a_snapshot_themselves() -> None:
     assert client.at(100) == blocks[99]
 
 
+@pytest.mark.parametrize("changed", [60, 71, 80, 100], ids=lambda height: f"changed after {height}")
+@pytest.mark.parametrize("turned", [False, True])
+def test_believes_first_what_all_nodes_have_where_one_has_no_older_blocks(changed: int, turned: bool) -> None:
+    blocks, now_ms = chain_of([FOUR] * changed + [FIVE] * (100 - changed))
+    kept = {height: blocks[height - 1] for height in (changed, changed + 1) if height <= 70}  # as every node keeps them
+    nodes = [node_of(blocks), node_of([*kept.values(), *blocks[70:]])]
+    if turned:
+        nodes.reverse()
+    client, believed = believe(root_of(blocks[0]), nodes, None, lambda: now_ms)
+    assert 71 <= believed.header.height <= 72
+    assert [node.light_block(believed.header.height) for node in nodes] == [believed] * 2
+    assert client.at(100) == blocks[99]
+
+
 def test_refuses_a_root_whose_validators_are_gone_for_too_long() -> None:
     blocks, now_ms = chain_of([FOUR] * 10 + [FIVE] * 200)
     with pytest.raises(Expired):

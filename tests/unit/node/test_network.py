@@ -1,5 +1,7 @@
 """A network on one machine is founded whole or not at all, and nothing but the genesis is shared by its nodes."""
 
+import socket
+
 import pytest
 
 from fujie.client.keys import load_key
@@ -13,6 +15,7 @@ from fujie.node.cometbft_home import first_genesis
 from fujie.node.config import load_config
 from fujie.node.founding import read_genesis
 from fujie.node.network import FOLDER, Network, create, names
+from fujie.node.ports import PEER_PORTS, port_taken
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +91,39 @@ def test_a_network_is_found_by_its_name(tmp_path):
         create(tmp_path, "town", 1, 9_000, "sqlite")
     [state] = Network.find(tmp_path, "town").states()
     assert (state.pid, state.head, state.problem) == (None, None, "")
+
+
+def test_a_network_gets_no_port_of_another_one_and_is_told_which_are_free(tmp_path):
+    base = free_base()
+    create(tmp_path, "town", 2, base, "sqlite")
+    free = 0
+    for other in (base, base - 1, base + 1, base + PEER_PORTS):
+        with pytest.raises(OperationalError, match=r"which is that of node[12] of the network town") as error:
+            create(tmp_path, "city", 2, other, "sqlite")
+        assert names(tmp_path) == ["town"]
+        free = int(error.value.do.rpartition(" ")[2].removesuffix("."))
+        assert free > other
+    create(tmp_path, "city", 2, free, "sqlite")
+    assert load_config(Network.find(tmp_path, "city").folders()["node2"]).http.port == free + 2
+
+
+def test_a_network_gets_no_port_that_another_program_uses(tmp_path):
+    base = free_base()
+    for port in (base + 2, base + PEER_PORTS + 1):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+            with pytest.raises(OperationalError, match=f"port {port}, which another program uses now") as error:
+                create(tmp_path, "town", 2, base, "sqlite")
+            assert "--port-base" in error.value.do
+    assert names(tmp_path) == []
+    create(tmp_path, "town", 2, base, "sqlite")
+
+
+def free_base() -> int:
+    """A base above which two nodes, and those of ranges next to it, find free ports."""
+    for base in range(10_000, 30_000, 40):
+        ports = range(base - 1, base + 2 * PEER_PORTS + 20)
+        if not any(port_taken("127.0.0.1", port) for port in ports):
+            return base
+    raise AssertionError("no ports are free")

@@ -239,6 +239,20 @@ def test_loads_without_the_entries_that_may_be_forgotten_and_opens_when_the_wind
     store.close()
 
 
+def test_after_the_window_grew_a_folder_that_lacks_entries_says_so_and_who_has_them(saved, tmp_path, monkeypatch):
+    folder = Folder(tmp_path / "loaded")
+    with monkeypatch.context() as patched:
+        for module in (executor_module, snapshot_forms):
+            patched.setattr(module, "longest_window_ms", lambda *_: 0)
+        save_snapshot(Folder(saved[0]), tmp_path / "short")
+        manifest = load_snapshot(folder, tmp_path / "short", Folder(saved[0]).trust())
+    with pytest.raises(OperationalError) as error:
+        save_snapshot(folder, tmp_path / "again")
+    assert f"with the log entries from {manifest.first_index:,} on, and by a vote since then" in error.value.what
+    assert "a node that has them" in error.value.do
+    assert not (tmp_path / "again").exists()
+
+
 def test_refuses_a_window_without_any_entry(saved, tmp_path):
     manifest = snapshots.manifest_of(saved[1])
     store = open_rows(saved[0])

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
+from fujie.cli.app import app
 from fujie.client.light.client import LightClient
 from fujie.core.errors import VerificationError
 from fujie.core.hashing import app_hash
@@ -17,10 +19,10 @@ from fujie.engine.local_reads import LocalReads
 from fujie.engine.pivots import Paths, changes_before, kept_changes
 from fujie.node.check import check_folder
 from fujie.node.folder import Folder
-from fujie.node.snapshot import load_snapshot, save_snapshot
+from fujie.node.snapshot import load_snapshot, replaced_ms, save_snapshot
 from fujie.proof.light import verify_path, verify_root
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
-from fujie.proof.trust import TrustRoot
+from fujie.proof.trust import TrustRoot, encode_trust
 from fujie.proof.validators import validator_set_hash
 from fujie.store import snapshot as snapshots
 from fujie.store.base import Store, WriteBatch
@@ -190,3 +192,18 @@ def test_check_finds_a_change_that_was_damaged(
     store.close()
     found = [finding.invariant for finding in check_folder(folder).findings]
     assert "changes-lead-on" in found
+
+
+def test_a_loaded_snapshot_says_since_when_others_sign_and_warns_beyond_the_trust_period(
+    changed: Changed, tmp_path: Path
+) -> None:
+    file = changed.write(tmp_path / "file", of(changed, CHANGES))
+    rows = [(ALONE, changed.chain[4].header.time_ms), (FOUR, changed.chain[8].header.time_ms), (OTHERS, None)]
+    for number, (powers, replaced) in enumerate(rows):
+        assert replaced_ms(manifest_of(file), changed.root(powers)) == replaced
+        root = tmp_path / f"{number}.json"
+        root.write_bytes(encode_trust(changed.root(powers)))
+        words = ["--home", str(tmp_path / str(number)), "snapshot", "load", str(file), "--trust", str(root)]
+        shown = CliRunner().invoke(app, words).output  # these blocks are of 2023
+        assert ("Beware: the validators of the trust root signed last" in shown) is (replaced is not None)
+        assert ("others than those of the trust root, since 2023-11-14" in shown) is (replaced is not None)

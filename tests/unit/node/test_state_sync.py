@@ -104,9 +104,9 @@ def test_says_which_node_does_not_answer_and_leaves_the_chain(folder: Folder, he
 def test_says_in_words_how_far_it_is(folder: Folder) -> None:
     assert read_progress(folder) == ""
     _show_progress(folder, Progress(0, 0, 0))
-    assert read_progress(folder) == "state sync: looks for a snapshot at its peers"
+    assert read_progress(folder) == "looks for a snapshot at its peers"
     _show_progress(folder, Progress(1_200, 3, 10))
-    assert read_progress(folder) == "state sync: 3 of 10 chunks of the state after block 1,200"
+    assert read_progress(folder) == "fetches a snapshot: 3 of 10 chunks of the state after block 1,200"
     _show_progress(folder, None)
     assert read_progress(folder) == ""
 

@@ -7,13 +7,13 @@ import pytest
 
 from fujie.core.errors import VerificationError
 from fujie.core.signing import public_key, sign
-from fujie.proof.commit import sign_commit, verify_commit, verify_commit_trusting
+from fujie.proof.commit import decided_ms, sign_commit, verify_commit, verify_commit_trusting
 from fujie.proof.light_block import LightBlock
 from fujie.proof.simple_merkle import EMPTY_ROOT, merkle_root
 from fujie.proof.validators import Validator, ValidatorSet
 from fujie.proof.vote import ABSENT, BlockIDFlag, VoteTemplate
 from tests.light.embedded_chain import CHAIN_ID, make_chain, seed_of, set_of
-from tests.light.tampering import changed, index_of, renumbered, with_entry, with_odd_signature, without
+from tests.light.tampering import changed, index_of, renumbered, voted_at, with_entry, with_odd_signature, without
 
 FOUR = {1: 10, 2: 10, 3: 10, 4: 10}
 
@@ -169,3 +169,41 @@ def test_the_tree_splits_at_the_largest_power_of_two() -> None:
     for size in range(1, 70):
         leaves = [bytes([number]) * number for number in range(size)]
         assert merkle_root(leaves) == recursive(leaves)
+
+
+# --- When a block was decided on.
+
+
+def decided(block: LightBlock) -> int:
+    check(block)
+    return decided_ms(CHAIN_ID, block.validators, block.commit)
+
+
+@pytest.mark.parametrize(
+    ("powers", "times_ms", "median_ms"),
+    [
+        ({1: 1}, {1: 5_000}, 5_000),
+        (FOUR, {1: 1_000, 2: 2_000, 3: 3_000, 4: 4_000}, 2_000),
+        ({1: 70, 2: 20, 3: 10}, {1: 9_000, 2: 1_000, 3: 2_000}, 9_000),
+        ({1: 10, 2: 10, 3: 10}, {1: 7_000, 2: 1_000, 3: 9_000}, 7_000),
+        ({1: 1, 2: 2, 3: 3, 4: 4}, {1: 1_000, 2: 2_000, 3: 3_000, 4: 4_000}, 3_000),
+    ],
+)
+def test_a_block_was_decided_at_the_weighted_median_of_its_votes(
+    powers: dict[int, int], times_ms: dict[int, int], median_ms: int
+) -> None:
+    [block] = make_chain([powers])
+    assert decided(voted_at(block, times_ms)) == median_ms
+
+
+def test_fewer_than_a_third_cannot_move_the_time_beyond_that_of_the_others(block: LightBlock) -> None:
+    honest = {1: 1_000, 2: 1_100, 3: 1_200}
+    for lie_ms in (1, 10**12):
+        assert decided(voted_at(block, honest | {4: lie_ms})) in honest.values()
+        most = voted_at(block, honest | {4: lie_ms})
+        assert decided(without(most, index_of(most, 1))) in honest.values()
+
+
+def test_votes_that_nobody_signed_do_not_count_for_the_time(block: LightBlock) -> None:
+    late = voted_at(block, dict.fromkeys(FOUR, 1_000))
+    assert decided(with_entry(late, index_of(late, 4), time_ns=10**18)) == 1_000

@@ -9,12 +9,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import fujie
 from fujie.core.errors import OperationalError
+from fujie.engine.user_folder import user_folder
 
 VERSION: Final = "0.38.25"  # read by tools/ensure_tools.sh as well, from this line
 PACKAGE: Final = "github.com/cometbft/cometbft/cmd/cometbft"
@@ -48,17 +49,16 @@ def numbers(version: str) -> Numbers | None:
     return None if match is None else (int(match[1]), int(match[2]), int(match[3]))
 
 
-def user_folder(environment: Mapping[str, str] = os.environ) -> Path:
+def programs() -> Path:
     """Return the folder of this user in which `fujie engine install` puts programs: it belongs to no data folder."""
-    base = environment.get("XDG_DATA_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "fujie" / "bin"
+    return user_folder() / "bin"
 
 
 def places() -> list[Path]:
     """Return where a `cometbft` is looked for, in this order: installed by us, on PATH, built beside a clone."""
     on_path = shutil.which(NAME)
     clone = Path(fujie.__file__).resolve().parents[2]
-    found = [user_folder() / NAME]
+    found = [programs() / NAME]
     if on_path is not None:
         found.append(Path(on_path))
     return list(
@@ -116,7 +116,7 @@ def install(say: Callable[[str], None], target: Path | None = None) -> Found:
     Nothing stands there before what was built has said that it is the version that is wanted. Raises
     :class:`OperationalError`.
     """
-    folder = target or user_folder()
+    folder = target or programs()
     go = find_go()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -244,7 +244,7 @@ class CometEngine(LocalLedger):
                 self._proves = True
                 self._changed.notify_all()
         if block.heads is not None:
-            self._announce(after, block.batch, light_block)
+            self._announce(after, block.batch, light_block, signed=votes.signed)
 
     # -- other threads
 

@@ -3,8 +3,8 @@
 FinalizeBlock brings neither: what signs our app hash is asked for over the RPC, from when a block is carried out, in a
 thread of its own. CometBFT has stored block and votes by then; while it starts and replays, it does not answer yet.
 
-CometBFT counts signatures by ZIP-215, which are more than count here (``proof.commit``). Where a block has too few that
-count here, it is certain when the block after it is signed and names it; it proves nothing by itself.
+Where a block has too few votes that count here, it is certain when the block after it is signed and names it; it proves
+nothing by itself (``proof.named``).
 """
 
 import logging
@@ -20,12 +20,12 @@ from fujie.proof.commit import verify_commit
 from fujie.proof.header import EMPTY_EVIDENCE_HASH
 from fujie.proof.light import verify_backwards
 from fujie.proof.light_block import LightBlock
+from fujie.proof.named import NAMED_MAX, has_too_few_votes
 from fujie.proof.validators import ValidatorSet, validator_set_hash
 
 RETRY_FIRST_S: Final = 0.005  # votes are stored a moment before the block is carried out, or after
 RETRY_MAX_S: Final = 1.0
 REFUSED_MIN: Final = 3  # so often the votes for a block are asked for before the block after it is
-NAMED_MAX: Final = 64  # blocks in a row whose votes do not count; who makes them so proposes fewer than one in three
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Headers:
                 raise VerificationError("header-height", f"asked for {height}, told {block.header.height}")
             verify_commit(self._chain_id, block.validators, block.header, block.commit)
         except VerificationError as error:
-            if error.step in ("commit-power", "commit-signature"):
+            if has_too_few_votes(error):
                 # The votes that were seen first may lack one that others have; those in the next block most often do not.
                 raise _TooFewVotes("commit", str(error)) from None
             raise _damaged(height, error) from None

@@ -8,6 +8,7 @@ Source: CometBFT 0.38, ``openapi.yaml`` of its RPC; ``light/provider/http``, who
 """
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -75,6 +76,16 @@ class Turns:
         return told if told is not None and same else block.validators
 
 
+class _Server(ThreadingUnixStreamServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Put into the log what went wrong with one connection; CometBFT hangs up on an answer that takes long."""
+        error = sys.exception()
+        if isinstance(error, ConnectionError):
+            log.info("who asked for a light block did not wait for it: %s", error)
+        else:
+            log.error("a light block was not answered", exc_info=error)
+
+
 class LightRpc:
     """Answers at a socket of its own, in threads of its own, from one source."""
 
@@ -102,7 +113,7 @@ class LightRpc:
         self._turns = turns
         self.url = f"unix://{path}"
         try:
-            self._server = ThreadingUnixStreamServer(str(path), Handler)
+            self._server = _Server(str(path), Handler)
         except OSError as error:
             raise OperationalError(
                 f"The socket {path} cannot be made: {error.strerror}.", "Check the folder and who may write to it."

@@ -1,4 +1,4 @@
-"""What keeps one validator key from signing in two processes: locks that `cometbft` itself holds as long as it lives.
+"""The lock on the home of a `cometbft`, which it holds itself as long as it lives, as it does the lock on its key.
 
 The open files are handed down to it, so a node that is killed gives nothing back before its `cometbft` has ended too.
 """
@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from fujie.core.errors import OperationalError
-from fujie.engine.cometbft.binary import user_folder
-from fujie.proof.validators import validator_address
+from fujie.engine.key_lock import read_holder, write_holder
 from fujie.store.files import FileLock
 
 LOCK_NAME: Final = "lock"
-HOLDER_BYTES_MAX: Final = 4_096
 ORPHAN_S: Final = 30.0  # after which one that was told to end is given up on
 POLL_S: Final = 0.05
 
@@ -32,7 +30,7 @@ class FolderLock(FileLock):
         give_up_s = time.monotonic() + ORPHAN_S
         while True:
             try:
-                super().__init__(home / LOCK_NAME, lambda file: _InUse(home, _read(file)))
+                super().__init__(home / LOCK_NAME, lambda file: _InUse(home, read_holder(file)))
             except _InUse as held:
                 if time.monotonic() > give_up_s:
                     raise
@@ -43,32 +41,7 @@ class FolderLock(FileLock):
 
     def name(self, process: int) -> None:
         """Write down which process holds it now."""
-        _write(self.descriptor, str(process))
-
-
-class KeyLock(FileLock):
-    """The right to sign with one validator key on this machine, in whatever folder."""
-
-    def __init__(self, public_key: bytes, home: Path) -> None:
-        """Raises :class:`OperationalError` when another folder's node signs with it, or the lock cannot be made."""
-        address = validator_address(public_key).hex()
-        folder = user_folder().with_name("locks")
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise OperationalError(
-                f"The folder {folder} for locks on validator keys cannot be made: {error.strerror}.",
-                "Give the node's user a home folder, or name one in XDG_DATA_HOME.",
-            ) from error
-        super().__init__(
-            folder / f"validator-{address}",
-            lambda file: OperationalError(
-                f"The validator key {public_key.hex()[:16]}… signs already, for the data folder {_read(file) or 'of another node'}.",
-                "Two nodes with one key sign two blocks of one height, which ends a validator. Stop the other one for good, "
-                "or give this folder a key of its own.",
-            ),
-        )
-        _write(self.descriptor, str(home.absolute()))
+        write_holder(self.descriptor, b"%d" % process)
 
 
 class _InUse(OperationalError):
@@ -88,12 +61,3 @@ def _end_orphan(holder: str, home: Path) -> None:
         command = Path(f"/proc/{holder}/cmdline").read_bytes().split(b"\0")
         if os.fsencode(home) in command:
             os.kill(int(holder), signal.SIGTERM)
-
-
-def _read(file: int) -> str:
-    return os.pread(file, HOLDER_BYTES_MAX, 0).decode("utf-8", "replace").strip()
-
-
-def _write(file: int, text: str) -> None:
-    os.ftruncate(file, 0)
-    os.pwrite(file, f"{text}\n".encode(), 0)

@@ -14,8 +14,9 @@ from typing import Final
 from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.engine.cometbft.home import validator_key_text
-from fujie.engine.cometbft.locks import FolderLock, KeyLock
+from fujie.engine.cometbft.locks import FolderLock
 from fujie.engine.cometbft.output import Output
+from fujie.engine.key_lock import KeyLock
 
 BACK_OFF_S: Final = (0.5, 1.0, 2.0, 5.0, 15.0)  # by how many ends came in a row
 STEADY_S: Final = 60.0  # a run of this length was no failed start
@@ -54,7 +55,8 @@ class CometProcess:
         self._folder_lock = FolderLock(home)
         self._key_lock: KeyLock | None = None
         try:
-            self._key_lock = None if validator is None else KeyLock(validator.public_key, home)
+            data_folder = home.parent
+            self._key_lock = None if validator is None else KeyLock(validator.public_key, data_folder)
             self._process = self._start()
         except BaseException:
             self._release()

@@ -7,6 +7,7 @@ Source: CometBFT 0.38, ``openapi.yaml`` of its RPC; JSON-RPC 2.0, section 6 "Bat
 """
 
 import http.client
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -36,6 +37,7 @@ T = TypeVar("T")
 TIMEOUT_S: Final = 10.0
 ANSWER_BYTES_MAX: Final = 16 * 2**20
 VALIDATORS_A_PAGE: Final = 100  # CometBFT's own bound
+_POWER: Final = re.compile(r" (\d{1,19})/(\d{1,19}) = ")  # in `BA{4:xx__} 2/4 = 0.50`: of whom votes have come, of all
 BROADCAST_MAX: Final = 500  # transactions in one call; the configuration lets so many in
 
 
@@ -57,6 +59,16 @@ class NodeStatus(msgspec.Struct, frozen=True):
     catching_up: bool
     peers: int
     power: int
+
+
+class Votes(msgspec.Struct, frozen=True):
+    """What has arrived of the votes on the block to come, at ``height``: the power of the validators that they are of, in the
+    round that has most, and of all validators. None has, as a rule, while nobody has proposed a block.
+    """
+
+    height: int
+    heard: int
+    total: int
 
 
 class _Error(msgspec.Struct):
@@ -110,6 +122,20 @@ class _StatusResult(msgspec.Struct):
 
 class _NetResult(msgspec.Struct):
     n_peers: str
+
+
+class _RoundVotes(msgspec.Struct):
+    prevotes_bit_array: str
+    precommits_bit_array: str
+
+
+class _RoundState(msgspec.Struct):
+    step: str = msgspec.field(name="height/round/step")
+    height_vote_set: list[_RoundVotes]
+
+
+class _ConsensusResult(msgspec.Struct):
+    round_state: _RoundState
 
 
 class Rpc:
@@ -184,6 +210,20 @@ class Rpc:
         return NodeStatus(
             int(sync.latest_block_height), sync.catching_up, int(peers), int(said.validator_info.voting_power)
         )
+
+    def votes(self) -> Votes:
+        """Return what has arrived of the votes on the block to come. Raises :class:`Unanswered`."""
+        state = self._call("consensus_state", {}, _ConsensusResult).round_state
+        height = state.step.partition("/")[0]
+        told = [
+            _POWER.search(bits)
+            for each in state.height_vote_set
+            for bits in (each.prevotes_bit_array, each.precommits_bit_array)
+        ]
+        found = [(int(match[1]), int(match[2])) for match in told if match is not None]
+        if not found or not height.isdigit():
+            raise Unanswered("consensus_state", "it says nothing of votes")
+        return Votes(int(height), max(heard for heard, _ in found), found[0][1])
 
     def close(self) -> None:
         """Close what is open. Idempotent."""

@@ -135,6 +135,9 @@ class Snapshots:
             self._write(moment, head)
         except _ClosingError:
             _remove(self._plan.folder, head.height)
+        except OperationalError as error:
+            log.warning("the snapshot at block %d was not taken: %s", head.height, error)
+            _remove(self._plan.folder, head.height)
         except Exception:  # whatever it is, the ledger goes on without a snapshot
             log.exception("the snapshot at block %d was not taken", head.height)
             _remove(self._plan.folder, head.height)

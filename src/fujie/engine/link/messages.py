@@ -17,7 +17,7 @@ from fujie.core.errors import OperationalError
 from fujie.core.limits import PENDING_BYTES_MAX
 from fujie.machine.schedule import ComingRules
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 LENGTH_BYTES: Final = 4
 FRAME_BYTES_MAX: Final = PENDING_BYTES_MAX + 1_048_576  # as much as may wait for blocks, submitted at once
 ROWS_PER_FRAME: Final = 2_048  # decoded in a millisecond or two, so that other threads get their turn
@@ -166,10 +166,11 @@ class LogLevels(_Message, tag="log-levels"):
 
 
 class Block(_Message, tag="block"):
-    """A committed block; so many frames ``Rows`` follow. ``head`` is the one after it, canonical."""
+    """A committed block; so many frames ``Rows`` follow. ``head`` is the one after it, canonical; ``signed`` as of ``feed``."""
 
     head: bytes
     light_block: bytes
+    signed: bool
     frames: int
 
 

@@ -380,7 +380,7 @@ def _frames(block: PublishedBlock) -> "list[bytes]":
             rest = iter(items.items())
             pieces = [dict(islice(rest, ROWS_PER_FRAME)) for _ in range(0, len(items), ROWS_PER_FRAME)]
         rows += [messages.frame(messages.Rows(table.prefix, piece)) for piece in pieces]
-    return [messages.frame(messages.Block(encode(block.head), block.light_block, len(rows))), *rows]
+    return [messages.frame(messages.Block(encode(block.head), block.light_block, block.signed, len(rows))), *rows]
 
 
 def _failed(number: int, error: BaseException) -> messages.Failed:

@@ -17,11 +17,13 @@ from fujie.proof.block_link import Link
 from fujie.proof.changes import verify_changes
 from fujie.proof.commit import verify_commit
 from fujie.proof.header import Header, decode_header
+from fujie.proof.light_block import decode_light_block
 from fujie.proof.merkle_log import leaf_hash
+from fujie.proof.named import has_too_few_votes, is_signed
 from fujie.proof.validators import ValidatorSet, decode_validator_set
 from fujie.proof.vote import Commit, decode_commit
 from fujie.store.base import ReadOnlyStore
-from fujie.store.layout import Table, number_key
+from fujie.store.layout import META_PROMISED, Table, number_key
 from fujie.store.rebuild import LogTiles
 
 
@@ -73,6 +75,8 @@ class ChainCheck:
             height = number + 1
             report.blocks += 1
             before = self._block(number, row, before)
+        if before is not None:
+            self._see_promised(before.link)
         self._find_unsigned()
         if height != head.height + 1:
             report.find("block-is-kept", f"blocks/{height}", f"the head stands at {head.height}")
@@ -143,12 +147,27 @@ class ChainCheck:
             except VerificationError as error:
                 self._unsigned.append((place, str(error)))
                 # Votes that count for CometBFT alone do no harm: the next block that is signed names this one.
-                if error.step not in ("commit-power", "commit-signature"):
+                if not has_too_few_votes(error):
                     self._find_unsigned()
         # What a block with transactions or evidence changes is signed by the next header; an empty one changes nothing.
         carried = header.app_hash if not stored.transactions and not evidence else b""
         several = 1 if validators is None else len(validators.validators)
         return _Before(Link.of(header, commit, several), stored.results_hash, carried)
+
+    def _see_promised(self, newest: Link) -> None:
+        """Take the block after the newest one, which a mirror has seen and not carried out, for one that names it."""
+        data = self._store.get(Table.META, META_PROMISED)
+        if data is None or not self._unsigned:
+            return
+        try:
+            promised = decode_light_block(data)
+            signed = is_signed(self._chain_id, promised)
+        except (DecodeError, VerificationError):
+            return
+        if newest.precedes(promised.header):
+            self._unsigned.clear()
+            if not signed:  # a later one is, which the mirror saw as well, and asks for again
+                self._report.proven = False
 
     def _find_unsigned(self) -> None:
         """Report the blocks that too few signed and no later one names."""

@@ -11,7 +11,7 @@ from fujie.client.keys import load_key
 from fujie.core.errors import FujieError, OperationalError, VerificationError
 from fujie.core.hashing import app_hash
 from fujie.core.limits import HEARTBEAT_MS
-from fujie.core.wording import count
+from fujie.core.wording import count, span
 from fujie.engine.executor import FOLDER_FORMAT
 from fujie.machine import genesis as genesis_form
 from fujie.machine.genesis import founding_record
@@ -23,7 +23,7 @@ from fujie.node.doctor.report import Check, Said, fail, failed, ok, skip, warn
 from fujie.node.doctor.scene import Scene, alive, process_name
 from fujie.node.founding import trust_root
 from fujie.node.keyring import log_key
-from fujie.proof.commit import verify_commit
+from fujie.proof.commit import decided_ms, verify_commit
 from fujie.proof.trust import CLOCK_DRIFT_MS
 from fujie.proof.validators import decode_validator_set
 from fujie.proof.vote import decode_commit
@@ -203,34 +203,48 @@ def _clock(scene: Scene) -> Iterable[Said]:
     if age_ms < -CLOCK_DRIFT_MS:
         return [
             fail(
-                f"The newest block lies {_span(-age_ms)} in the future of this machine's clock; nobody believes such a block.",
+                f"The newest block lies {span(-age_ms)} in the future of this machine's clock; nobody believes such a block.",
                 "Set the clock (NTP). If it is right, a block was made while it was wrong: wait until it has caught up.",
             )
         ]
+    if age_ms > STALE_MS:
+        age_ms = min(age_ms, scene.now_ms - _decided_ms(scene))
     if scene.just_started and age_ms > STALE_MS:
-        return [ok(f"the newest block is {_span(age_ms)} old, and a node has just begun to make the next")]
+        return [ok(f"the newest block is {span(age_ms)} old, and a node has just begun to make the next")]
     if scene.running and scene.mirrors and age_ms > STALE_MS:
         return [
             warn(
-                f"A mirror runs, and its newest block is {_span(age_ms)} old: its source makes none, or cannot be reached.",
+                f"A mirror runs, and its newest block is {span(age_ms)} old: its source makes none, or cannot be reached.",
                 "See `fujie log show --level warning`, and the node that it mirrors.",
             )
         ]
     if scene.running and age_ms > STALE_MS:
         return [
             fail(
-                f"A node runs, and its newest block is {_span(age_ms)} old; it makes one every {HEARTBEAT_MS // 1_000} s.",
+                f"A node runs, and its newest block is {span(age_ms)} old; it makes one every {HEARTBEAT_MS // 1_000} s.",
                 "See `fujie log show --level warning`; check the clock (NTP); start the node again.",
             )
         ]
     if scene.trust is not None and age_ms > scene.trust.trust_period_ms:
         return [
             warn(
-                f"The newest block is {_span(age_ms)} old, more than the trust root accepts of a current answer.",
+                f"The newest block is {span(age_ms)} old, more than the trust root accepts of a current answer.",
                 "Start the node, which makes a new one at once.",
             )
         ]
-    return [ok(f"the newest block is {_span(max(age_ms, 0))} old")]
+    return [ok(f"the newest block is {span(max(age_ms, 0))} old")]
+
+
+def _decided_ms(scene: Scene) -> int:
+    """Return when the newest block was decided on: one that follows a halt has the time of the halt."""
+    stored = scene.stored
+    if scene.trust is None or stored.block is None or stored.validators is None:
+        return stored.head.time_ms
+    validators, commit = decode_validator_set(stored.validators), decode_commit(stored.block.commit)
+    try:
+        return decided_ms(scene.trust.chain_id, validators, commit)
+    except VerificationError:  # another check says so
+        return stored.head.time_ms
 
 
 def _rules(scene: Scene) -> Iterable[Said]:
@@ -297,12 +311,3 @@ def _stored(scene: Scene) -> bool:
         return bool(scene.stored)
     except FujieError:
         return False
-
-
-def _span(milliseconds: int) -> str:
-    """Return a span of time for people."""
-    seconds = milliseconds // 1_000
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

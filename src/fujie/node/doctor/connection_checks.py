@@ -16,7 +16,7 @@ from fujie.client.transport import Status
 from fujie.client.verifier import VerifiedRecord
 from fujie.core.errors import VerificationError
 from fujie.core.limits import HEARTBEAT_MS
-from fujie.core.wording import count, quoted
+from fujie.core.wording import count, quoted, span
 from fujie.machine.schedule import UPGRADE
 from fujie.node.config_keys import is_loopback
 from fujie.node.doctor.connection import STREAM_TIMEOUT_S, Answer, Connection
@@ -201,11 +201,11 @@ def _freshness(scene: Connection) -> Iterable[Said]:
     if age_ms > 2 * HEARTBEAT_MS:
         return [
             warn(
-                f"The newest proven block is {age_ms // 1_000} s old.",
+                f"The newest proven block is {span(age_ms)} old.",
                 "A node makes one every minute: see its log, or the clock.",
             )
         ]
-    return [ok(f"the newest proven block is {max(age_ms, 0) // 1_000} s old")]
+    return [ok(f"the newest proven block is {span(max(age_ms, 0))} old")]
 
 
 def _clock(scene: Connection) -> Iterable[Said]:

@@ -4,7 +4,6 @@ import errno
 import platform
 import re
 import resource
-import socket
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -15,6 +14,7 @@ from fujie import __version__
 from fujie.node.doctor.report import Check, Said, fail, ok, skip, warn
 from fujie.node.doctor.scene import Scene, process_name
 from fujie.node.open_files import wanted_files
+from fujie.node.ports import bind_error, port_taken
 
 NETWORK_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "sshfs", "fuse.sshfs"}
@@ -147,30 +147,13 @@ def _own_port(url: str) -> Iterable[Said]:
 
 def no_listening(host: str, port: int) -> Said | None:
     """Return why nobody could listen at ``port`` of ``host``, free or not; None where a node may."""
-    error = _bind_error(host, port)
+    error = bind_error(host, port)
     if error in (None, errno.EADDRINUSE):
         return None
     if error in (errno.EACCES, errno.EPERM):
         do = "Choose a port from 1024 on (FUJIE_PORT, http.port), with a proxy before it where a low one is wanted."
         return fail(f"This user may not listen at port {port}.", do)
     return fail(f"{host} is no address of this machine.", "Write 127.0.0.1, or one of its own, in http.host.")
-
-
-def port_taken(host: str, port: int) -> bool:
-    """Tell whether ``port`` of ``host`` is in use."""
-    return _bind_error(host, port) == errno.EADDRINUSE
-
-
-def _bind_error(host: str, port: int) -> int | None:
-    """Return the number of the error that listening there would give, or None."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error.errno
-    return None
 
 
 def listener_of(port: int) -> str:

@@ -7,7 +7,8 @@ import pytest
 
 from fujie.core.errors import OperationalError
 from fujie.engine.cometbft import binary
-from fujie.engine.cometbft.binary import VERSION, Found, install, look, numbers, require, user_folder
+from fujie.engine.cometbft.binary import VERSION, Found, install, look, numbers, require
+from fujie.engine.user_folder import user_folder
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -54,7 +55,7 @@ def test_the_first_that_fits_is_used(tmp_path):
 
 
 def test_the_users_folder_follows_its_variable_when_that_is_a_path():
-    assert user_folder({"XDG_DATA_HOME": "/srv/data"}) == Path("/srv/data/fujie/bin")
+    assert user_folder({"XDG_DATA_HOME": "/srv/data"}) == Path("/srv/data/fujie")
     assert user_folder({"XDG_DATA_HOME": "here"}) == user_folder({})
 
 

@@ -1,7 +1,11 @@
 """What CometBFT's light client is told over a socket of ours: read back by what reads CometBFT's own answers."""
 
+import logging
 import shutil
+import socket
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from fujie.proof.light_block import LightBlock
 from fujie.proof.validators import ValidatorSet
 from tests.light.embedded_chain import make_chain
 
+GIVE_UP_S = 60
 POWERS = {name: name for name in range(1, 251)}  # three pages
 BLOCKS = make_chain([POWERS, POWERS, {1: 1}])
 
@@ -101,6 +106,33 @@ def test_says_in_cometbfts_words_why_there_is_no_answer(served: Served, height: 
 )
 def test_refuses_whatever_else_is_asked(served: Served, content: bytes) -> None:
     assert served.post(content)["error"]["code"] < 0
+    assert served.reader.signed_header(1)[0] == BLOCKS[0].header, "and answers the next one"
+
+
+def test_says_in_the_log_alone_that_somebody_did_not_wait_for_an_answer(
+    served: Served, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked, hung_up = threading.Event(), threading.Event()
+    honest = served.rpc._source
+
+    def slow(height: int | None) -> LightBlock | None:
+        asked.set()
+        assert hung_up.wait(GIVE_UP_S)
+        return honest(height)
+
+    served.rpc._source = slow
+    body = b'{"id": 7, "method": "validators", "params": {"height": "1"}}'
+    with socket.socket(socket.AF_UNIX) as impatient:
+        impatient.connect(str(served.path))
+        impatient.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        assert asked.wait(GIVE_UP_S)
+    with caplog.at_level(logging.INFO):
+        hung_up.set()
+        give_up = time.monotonic() + GIVE_UP_S
+        while "did not wait for it" not in caplog.text:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+    assert "Traceback" not in caplog.text + capfd.readouterr().err
     assert served.reader.signed_header(1)[0] == BLOCKS[0].header, "and answers the next one"
 
 

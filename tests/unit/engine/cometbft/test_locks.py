@@ -9,8 +9,9 @@ import pytest
 
 from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
-from fujie.engine.cometbft.locks import FolderLock, KeyLock
+from fujie.engine.cometbft.locks import FolderLock
 from fujie.engine.cometbft.output import FILES_KEPT, Output
+from fujie.engine.key_lock import KeyLock
 
 SIGNER = Signer(b"one validator".ljust(32, b"."))
 GIVE_UP_S = 60.0
@@ -20,7 +21,8 @@ NODE = """
 import os, subprocess, sys
 from pathlib import Path
 from fujie.core.signing import Signer
-from fujie.engine.cometbft.locks import FolderLock, KeyLock
+from fujie.engine.cometbft.locks import FolderLock
+from fujie.engine.key_lock import KeyLock
 home = Path(sys.argv[1])
 locks = FolderLock(home), KeyLock(bytes.fromhex(sys.argv[2]), home)
 child = subprocess.Popen(

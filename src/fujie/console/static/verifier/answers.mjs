@@ -5,6 +5,7 @@
 
 import { equal } from "./bytes.mjs";
 import { loggedId, verifyBundle } from "./bundle.mjs";
+import { decidedMs } from "./commit.mjs";
 import { must, VerificationError } from "./errors.mjs";
 import { transactionId } from "./hashing.mjs";
 import { inForce } from "./past.mjs";
@@ -75,7 +76,7 @@ export async function proveRecord(query, bytes, trust, { nowMs, freshnessMs, atM
   const path = pathOf(query);
   tell("answer-path", { query, asked: path, answered: item.path });
   must(item.path === path, "answer-path", `asked was ${path}, the answer is about ${item.path}`);
-  checkFreshness(verified.timeMs, trust, nowMs, freshnessMs, tell);
+  await checkFreshness(verified, trust, nowMs, freshnessMs, tell);
   const versionsAllowed = atMs !== undefined || item.$type === "Absent" || item.versions.length === 0;
   must(versionsAllowed, "answer-versions", "older versions were not asked for");
   return { ...(await openRecord(item, verified, atMs, ofItem(tell, 0))), verified };
@@ -110,7 +111,7 @@ export async function proveRecords(query, bytes, trust, { nowMs, freshnessMs, fo
   say();
   must(answered.length === asked.length, "answer-count", `${asked.length} answers were asked for, ${answered.length} came`);
   for (const [index, path] of asked.entries()) mustAnswer(path, answered[index]);
-  checkFreshness(verified.timeMs, trust, nowMs, freshnessMs, tell);
+  await checkFreshness(verified, trust, nowMs, freshnessMs, tell);
   for (const [index, item] of answered.entries()) {
     if (index > 0) items.push(await openRecord(item, verified, undefined, ofItem(tell, index)));
   }
@@ -145,7 +146,7 @@ export async function proveReceipt(id, bytes, trust, { nowMs, freshnessMs, tell 
   const answered = await loggedId(item);
   tell("answer-transaction", { asked: id, answered });
   must(equal(answered, id), "answer-transaction", "the receipt is of another transaction");
-  if (nowMs !== undefined && freshnessMs !== undefined) checkFreshness(verified.timeMs, trust, nowMs, freshnessMs, tell);
+  if (nowMs !== undefined && freshnessMs !== undefined) await checkFreshness(verified, trust, nowMs, freshnessMs, tell);
   return { ...(await openReceipt(item, verified, ofItem(tell, 0))), verified };
 }
 
@@ -155,9 +156,17 @@ function onlyItem({ items }) {
   return items[0];
 }
 
-/** @param {number} timeMs @param {TrustRoot} trust @param {number} nowMs @param {number} freshnessMs @param {Tell} tell */
-function checkFreshness(timeMs, trust, nowMs, freshnessMs, tell) {
+/**
+ * @param {import("./bundle.mjs").Verified} verified
+ * @param {TrustRoot} trust
+ * @param {number} nowMs
+ * @param {number} freshnessMs
+ * @param {Tell} tell
+ */
+async function checkFreshness({ block, timeMs: headerMs }, trust, nowMs, freshnessMs, tell) {
   const most = Math.min(freshnessMs, trust.trust_period_ms);
+  const isOld = nowMs - headerMs > most; // the first block after a halt has the time of the halt; its votes say when it was made
+  const timeMs = isOld ? Math.max(headerMs, await decidedMs(trust.chain_id, block)) : headerMs;
   tell("freshness", { timeMs, nowMs, most });
   must(nowMs - timeMs <= most, "freshness", `the header is ${nowMs - timeMs} ms old, at most ${most} are accepted`);
   must(timeMs - nowMs <= CLOCK_DRIFT_MS, "freshness", `the header is ${timeMs - nowMs} ms ahead of this clock`);

@@ -19,7 +19,7 @@ const PATH_BYTES_MAX = 4_194_304;
  *
  * @typedef {import("./light-block.mjs").Header} Header
  * @typedef {import("./light-block.mjs").LightBlock} LightBlock
- * @typedef {{ header: Header, headerHash: Uint8Array, timeMs: number, items: any[], path: Header[],
+ * @typedef {{ header: Header, block: LightBlock, headerHash: Uint8Array, timeMs: number, items: any[], path: Header[],
  *   isAccountable: boolean }} Verified
  */
 
@@ -58,6 +58,7 @@ export async function verifyBundle(bytes, trust, tell = silent) {
   }
   return {
     header: block.header,
+    block,
     headerHash,
     timeMs: block.header.timeMs,
     items: bundle.items,

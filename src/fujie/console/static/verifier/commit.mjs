@@ -3,7 +3,7 @@
 import { equal } from "./bytes.mjs";
 import { isValidSignature } from "./ed25519.mjs";
 import { must } from "./errors.mjs";
-import { FLAG, headerHash, signBytes, totalPower, validatorsHash } from "./light-block.mjs";
+import { FLAG, headerHash, milliseconds, signBytes, totalPower, validatorsHash } from "./light-block.mjs";
 import { silent } from "./trace.mjs";
 
 /**
@@ -49,4 +49,33 @@ export async function verifyCommit(chainId, { header, commit, validators }, tell
   tell("commit-signature", { checked, valid, total });
   must(valid * 3n > total * 2n, "commit-signature", `power ${valid} of ${total} signed`);
   return hash;
+}
+
+/**
+ * Returns when the validators of `block` decided on it, in ms: the median of the times of the valid votes for it, weighted by
+ * power (docs/spec/04-proofs.md, "The time of a block"). The block has passed {@link verifyCommit}.
+ *
+ * @param {string} chainId
+ * @param {import("./light-block.mjs").LightBlock} block
+ * @returns {Promise<number>}
+ */
+export async function decidedMs(chainId, { commit, validators }) {
+  /** @type {{ time: bigint, power: bigint, timeMs: number }[]} */
+  const votes = [];
+  for (const [index, { publicKey, power }] of validators.entries()) {
+    const entry = commit.signatures[index];
+    if (entry.flag !== FLAG.COMMIT) continue;
+    if (!(await isValidSignature(publicKey, signBytes(chainId, commit, entry), entry.signature))) continue;
+    const time = entry.time.seconds * 1_000_000_000n + entry.time.nanoseconds;
+    votes.push({ time, power, timeMs: milliseconds(entry.time) });
+  }
+  votes.sort((one, other) => (one.time < other.time ? -1 : Number(one.time > other.time)));
+  let remaining = votes.reduce((sum, { power }) => sum + power, 0n) / 2n;
+  const median = votes.find(({ power }) => {
+    if (remaining <= power) return true;
+    remaining -= power;
+    return false;
+  });
+  must(median !== undefined, "commit-signature", "no vote for the block is valid");
+  return /** @type {{ timeMs: number }} */ (median).timeMs;
 }

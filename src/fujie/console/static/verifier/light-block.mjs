@@ -50,7 +50,7 @@ function readTimestamp(bytes) {
 }
 
 /** @param {Timestamp} time @returns {number} milliseconds since 1970, rounded down */
-const milliseconds = (time) => Number(time.seconds * 1_000n + time.nanoseconds / 1_000_000n);
+export const milliseconds = (time) => Number(time.seconds * 1_000n + time.nanoseconds / 1_000_000n);
 
 /** @param {Uint8Array} bytes @returns {BlockId} */
 function readBlockId(bytes) {

@@ -1,0 +1,129 @@
+"""What a node says of whom it reaches: never more than CometBFT lets it know."""
+
+import logging
+import time
+
+import msgspec
+import pytest
+
+from fujie.engine.cometbft.rpc import NodeStatus
+from fujie.node import reach
+from fujie.node.cometbft_file import read_comet_file, write_comet_file
+from fujie.node.folder import Folder
+from fujie.node.missing_nodes import missing_nodes
+from fujie.node.network import create
+from fujie.node.ports import PEER_PORTS
+from fujie.node.reach import Reach, told, too_few, waits_for, watched
+from tests.e2e.cli_network import free_ports
+
+
+def seen(peers, known, most, total, heard=0, *, power=1, catching_up=False):
+    return Reach(NodeStatus(46, catching_up, peers, power), known, 47, total, most, heard)
+
+
+@pytest.mark.parametrize(
+    ("reached", "enough"),
+    [
+        (seen(3, 3, 4, 4), True),
+        (seen(2, 3, 3, 4), True),
+        (seen(1, 3, 2, 4), False),
+        (seen(0, 3, 1, 4), False),
+        (seen(0, 3, 0, 4, power=0), False),
+        (seen(1, 2, 2, 3), False),  # two thirds are not more than two thirds
+        (seen(1, 1, 2, 4), True),  # all that it knows are connected: they may pass on what others say
+        (seen(0, 0, 1, 1), True),
+        (seen(0, 1, 1, 1), True),  # a replica is away
+        (seen(1, 3, 2, 4, catching_up=True), True),
+        (seen(3, 3, 4, 4, heard=2), False),
+        (seen(3, 3, 4, 4, heard=3), True),
+        (seen(3, 3, None, None), True),  # before the first block of a chain that grew, nobody can say
+        (seen(0, 3, None, None), False),
+    ],
+)
+def test_too_few_are_reached_where_what_is_known_cannot_be_more_than_two_thirds(reached, enough):
+    assert (too_few(reached) == "") is enough
+
+
+def test_it_is_said_how_much_is_reached():
+    assert too_few(seen(1, 3, 2, 4)) == (
+        "1 of 3 peers connected, together at most 2 of 4 of the voting power: unless these reach others, no block can be made."
+    )
+    assert too_few(seen(3, 3, 4, 4, heard=2)) == (
+        "3 of 3 peers connected, votes on block 47 from 2 of 4: no block is made before the votes of more than two thirds of "
+        "the power arrive."
+    )
+
+
+def test_votes_that_are_on_their_way_are_waited_for(tmp_path, monkeypatch):
+    folder = Folder(tmp_path)
+    looks = [seen(3, 3, 4, 4, heard=2), seen(3, 3, 4, 4, heard=2)._replace(height=48)]
+    monkeypatch.setattr(reach, "VOTES_S", 0.0)
+    monkeypatch.setattr(reach, "look", lambda _: looks.pop(0))
+    assert too_few(reach.reach_of(folder)) == ""
+    looks += [seen(3, 3, 4, 4, heard=2)] * 2
+    assert too_few(reach.reach_of(folder)) != ""
+
+
+def test_a_node_whose_cometbft_does_not_answer_waits_for_that(tmp_path):
+    folder = create(tmp_path, "town", 4, free_ports(), "sqlite").folders()["node1"]
+    assert waits_for(folder) == "waits for its cometbft to answer"
+
+
+def until(condition):
+    give_up = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def test_what_is_waited_for_is_said_again_and_again_and_logged_now_and_then(tmp_path, monkeypatch, caplog):
+    for name in ("FIRST_S", "AGAIN_S"):
+        monkeypatch.setattr(reach, name, 0.01)
+    folder = create(tmp_path, "town", 4, free_ports(), "sqlite").folders()["node1"]
+    said: list[str] = []
+    with caplog.at_level(logging.INFO), told(folder, said.append):
+        until(lambda: len(said) > 2)
+    assert set(said[:-1]) == {"waits for its cometbft to answer"}
+    assert said[-1] == ""
+    assert [record.message for record in caplog.records if record.name == reach.__name__] == [
+        "the node does not serve yet: it waits for its cometbft to answer"
+    ]
+
+
+def test_a_node_that_serves_tells_of_lost_peers_once_and_when_they_are_back(tmp_path, monkeypatch, caplog):
+    now = [seen(3, 3, 4, 4)]
+    monkeypatch.setattr(reach, "WATCHED_S", 0.01)
+    monkeypatch.setattr(reach, "look", lambda _: now[0])
+    said: list[str] = []
+    with caplog.at_level(logging.INFO), watched(Folder(tmp_path), said.append):
+        now[0] = seen(1, 3, 2, 4)
+        until(lambda: len(said) > 1)
+        now[0] = seen(3, 3, 4, 4)
+        until(lambda: said[-1] == "")
+    assert set(said) == {too_few(seen(1, 3, 2, 4)), ""}
+    assert [record.message for record in caplog.records if record.name == reach.__name__] == [
+        too_few(seen(1, 3, 2, 4)),
+        "enough is reached for blocks again: 3 of 3 peers connected",
+    ]
+
+
+def test_a_node_whose_folder_is_gone_or_not_whole_is_named(tmp_path):
+    base = free_ports()
+    town = create(tmp_path, "town", 4, base, "sqlite")
+    assert missing_nodes(town) == []
+    town.folders()["node4"].home.rename(tmp_path / "elsewhere")
+    town.folders()["node3"].cometbft.unlink()
+    not_whole, gone = missing_nodes(town)
+    assert not_whole.startswith("node3: ")
+    assert "has no cometbft.json" in not_whole
+    assert gone.startswith(f"node4: the others know it at 127.0.0.1:{base + PEER_PORTS + 4}")
+
+
+def test_a_peer_elsewhere_is_no_missing_node(tmp_path):
+    base = free_ports()
+    town = create(tmp_path, "town", 2, base, "sqlite")
+    folder = town.folders()["node1"]
+    file = read_comet_file(folder)
+    others = ("ab" * 20 + "@127.0.0.1:26656", "cd" * 20 + f"@north.example:{base + PEER_PORTS + 4}")
+    write_comet_file(folder, msgspec.structs.replace(file, peers=(*file.peers, *others)))
+    assert missing_nodes(town) == []
