@@ -66,8 +66,8 @@ class Process:
         bad: float,
         first: int,
     ) -> None:
-        """``first`` is the height of the first block that CometBFT makes. ``hear`` is told of every block that is durable; ``spread`` sends a transaction to all peers; ``bad``: see
-        :class:`Mempool`. Owns the store.
+        """``first`` is the height of the first block that CometBFT makes. ``hear`` is told of every block that is
+        durable; ``spread`` sends a transaction to all peers; ``bad``: see :class:`Mempool`. Owns the store.
         """
         self.store = store
         self.executor = Executor(store, schedule)

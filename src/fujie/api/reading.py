@@ -69,8 +69,9 @@ async def read(serving: Serving, request: AnyRequest, since: str | None) -> Answ
     with the old versions that reach back to it. Without a grant in the body the header Authorization says who asks.
     ``since`` concerns bundles alone.
 
-    Problems, in order: MALFORMED (query), MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT, MALFORMED, those of a
-    credential, the reasons of ``engine.reading.answer``, UNAVAILABLE, VALIDATORS_UNKNOWN, and in JSON TIME_NOT_PROVEN_YET, HISTORY_NOT_KEPT.
+    Problems, in order: MALFORMED (query), MEDIA_TYPE_UNSUPPORTED, NOT_ACCEPTABLE, TOO_LARGE, NODE_BUSY, BODY_TIMEOUT,
+    MALFORMED, those of a credential, the reasons of ``engine.reading.answer``, UNAVAILABLE, VALIDATORS_UNKNOWN, and in
+    JSON TIME_NOT_PROVEN_YET, HISTORY_NOT_KEPT.
     """
     sent = media.sent_type(request.headers.get("content-type"), (media.READ, media.JSON))
     own, other = (media.BUNDLE, media.JSON) if sent == media.READ else (media.JSON, media.BUNDLE)

@@ -19,7 +19,8 @@ def register(app: typer.Typer) -> None:
 def check(context: typer.Context, json: Json = False) -> None:
     """Check everything in the data folder: records, blocks, log.
 
-    Everything is hashed again, and every invariant of the rooms is held against the whole state. With a store of kind sqlite the node may run. Nothing is changed. Exit code 5: something is wrong.
+    Everything is hashed again, and every invariant of the rooms is held against the whole state. With a store of kind
+    sqlite the node may run. Nothing is changed. Exit code 5: something is wrong.
     """
     from fujie.node.check import check_folder
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fujie.cli import output
-from fujie.cli.progress import rows_progress
+from fujie.cli.progress import rows_progress, waiting
 from fujie.cli.settings import Json, Settings, Yes, examples, settings_of
 from fujie.core.wording import count
 
@@ -136,7 +136,8 @@ def _finish(settings: Settings, plan: "Plan", grown: "Grown", port_base: int) ->
         if not plan.validates and not grown.handover.file.peer:
             output.say(_UNKNOWN)
         return
-    network = start_here(folder, grown.handover, port_base, plan.url, output.say, rows_progress)
+    with waiting() as waits:
+        network = start_here(folder, grown.handover, port_base, plan.url, output.say, waits, rows_progress)
     if grown.since_s is not None:
         data["paused_s"] = round(time.monotonic() - grown.since_s, 1)
         rows.append(("stood still for", f"{data['paused_s']:.1f} s"))

@@ -53,8 +53,9 @@ class Session:
     """Talks to one node about one chain. Any thread may call any method.
 
     ``signers`` sign what a verb is not given other signers for. Every answer is verified against ``trust`` before it is
-    returned; where the validators have changed since, the node has to show how, and ``witnesses``, other nodes of the chain,
-    are asked whether they saw the same. With ``pending`` what is submitted is on disk until its outcome is known. Errors are ``Refused`` (a rule said no), :class:`VerificationError` (the node's answer does not hold) and
+    returned; where the validators have changed since, the node has to show how, and ``witnesses``, other nodes of the
+    chain, are asked whether they saw the same. With ``pending`` what is submitted is on disk until its outcome is
+    known. Errors are ``Refused`` (a rule said no), :class:`VerificationError` (the node's answer does not hold) and
     :class:`OperationalError` (the node cannot be reached, or is too slow).
     """
 

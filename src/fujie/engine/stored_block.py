@@ -91,7 +91,8 @@ def block_at(get: Get, height: int) -> BlockAt | None:
 def light_block_at(get: Get, height: int) -> LightBlock | None:
     """Return the block at ``height`` with the validators that signed it; None where the store has none.
 
-    Of heights before the first block, it has those at which validators changed, and these as light blocks alone. Raises :class:`OperationalError` when the store has the block and not its validators.
+    Of heights before the first block, it has those at which validators changed, and these as light blocks alone. Raises
+    :class:`OperationalError` when the store has the block and not its validators.
     """
     found = block_at(get, height)
     if found is None:

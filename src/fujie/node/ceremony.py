@@ -161,8 +161,8 @@ def is_network_file(path: Path) -> bool:
 def read_founding(path: Path) -> tuple[Genesis, tuple[JoinRequest, ...]]:
     """Return the genesis in a network file with its requests, or that in a file of `fujie genesis export` with none.
 
-    Raises :class:`VerificationError` for a file of another kind (``join-form``), and when the genesis is not what the requests give: then whoever merged it put something else
-    there, or merged it with another version of Fujie.
+    Raises :class:`VerificationError` for a file of another kind (``join-form``), and when the genesis is not what the
+    requests give: then whoever merged it put something else there, or merged it with another version of Fujie.
     """
     data = read_bounded(path, GENESIS_FILE_BYTES_MAX)
     kind = kind_of(data)

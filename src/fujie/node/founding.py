@@ -87,10 +87,11 @@ def open_engine(
 ) -> "EmbeddedEngine | CometEngine":
     """Start the engine of ``folder`` on its chain: the embedded one, or CometBFT's where the folder has a cometbft.json.
 
-    The latter waits until enough validators run; ``stopped`` ends the wait. How much is kept in memory, the configuration
-    of the folder says; a node that is to begin from a snapshot of others has it before. Raises :class:`OperationalError` when there is no chain, another process has the folder, the
-    pinned trust root is of another chain, the validator's key is not the one that the chain was founded with (embedded)
-    or signs in another process on this machine, or the configuration does not read; and as :func:`node.cometbft_home.open_comet_engine`.
+    The latter waits until enough validators run; ``stopped`` ends the wait. How much is kept in memory, the
+    configuration of the folder says; a node that is to begin from a snapshot of others has it before. Raises
+    :class:`OperationalError` when there is no chain, another process has the folder, the pinned trust root is of
+    another chain, the validator's key is not the one that the chain was founded with (embedded) or signs in another
+    process on this machine, or the configuration does not read; and as :func:`node.cometbft_home.open_comet_engine`.
     """
     description = folder.require()
     config = load_config(folder)

@@ -67,13 +67,14 @@ def start_here(
     port_base: int,
     url: str | None,
     say: Say,
+    waiting: Say = lambda _: None,
     progress: Callable[[], AbstractContextManager[Advance | None]] = nullcontext,
 ) -> Network:
     """Found the other nodes where they are missing, start all, and return the network when it makes blocks.
 
     The node of ``folder`` comes first, so that it answers reads again while the others are founded. ``url`` is where it
-    answered before: a port that no file says is written down, so that it stays. ``progress`` is opened for each of the
-    others, and hears of rows that are verified. Raises :class:`OperationalError`.
+    answered before: a port that no file says is written down, so that it stays. ``waiting`` as of ``Network.start``.
+    ``progress`` is opened for each of the others, and hears of rows that are verified. Raises :class:`OperationalError`.
     """
     if url is not None and not (folder.home / CONFIG_NAME).exists():
         write_port(folder, int(url.rpartition(":")[2]))
@@ -81,7 +82,7 @@ def start_here(
     network = Network(name, folder.home / FOLDER / name)
     make_folder(network.place)
     write_file(network.place / HOME_IS_FIRST, b"node1 is the data folder that this network lies in.\n")
-    network.start([], say)
+    network.start([], say, waiting)
     kind = folder.require().store
     for request in handover.requests:
         number = int(request.organisation.removeprefix("node"))
@@ -92,7 +93,7 @@ def start_here(
         write_port(node, port_base + number)
         with progress() as advance:
             join_grown(node, handover.place, kind, advance=advance)
-    network.start([], say)
+    network.start([], say, waiting)
     _wait_for_block(network, handover.file.height + 1)
     return network
 

@@ -156,9 +156,9 @@ def write_handover(
 ) -> Handover:
     """Complete the handover folder of ``folder``, whose chain was handed over, and return it.
 
-    What an interrupted run has written is used again. ``peer``: as in ``HandoverFile``. ``whole_log``: with every log entry, so that each node can prove the
-    receipts of old transactions; without, those alone that a node must remember. ``advance`` hears of the rows of the snapshot. Raises
-    :class:`OperationalError`.
+    What an interrupted run has written is used again. ``peer``: as in ``HandoverFile``. ``whole_log``: with every log
+    entry, so that each node can prove the receipts of old transactions; without, those alone that a node must remember.
+    ``advance`` hears of the rows of the snapshot. Raises :class:`OperationalError`.
     """
     place = handover_folder(folder)
     ended = ended_in(folder)

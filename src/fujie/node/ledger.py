@@ -103,8 +103,8 @@ def owner_genesis(
 ) -> list[tuple[str, Record]]:
     """Return the parts of a genesis with one organisation and one account, ``owner``, that holds every role.
 
-    ``owner`` and ``validator`` are public keys. On a ``public`` chain anyone may read, and mirror, everything. The account governs ``ZZ.000``, issues XTS and serves wallets of class 1,
-    which has no limits.
+    ``owner`` and ``validator`` are public keys. On a ``public`` chain anyone may read, and mirror, everything. The
+    account governs ``ZZ.000``, issues XTS and serves wallets of class 1, which has no limits.
     """
     roles = (Role.CENTRAL_BANK, Role.GOVERNOR, Role.INSTITUTION, Role.REGISTRAR, Role.ROOT_AUTHORITY)
     membership = MembershipGenesis(

@@ -225,8 +225,9 @@ def open_mirror(
 
     It does not follow yet.
 
-    ``witnesses`` are the URLs of nodes to compare with, by default those of before. ``on_first_trust`` is told which source is taken at its word, and for what, before anything is written: a start that
-    is broken off after that has pinned it.
+    ``witnesses`` are the URLs of nodes to compare with, by default those of before. ``on_first_trust`` is told which
+    source is taken at its word, and for what, before anything is written: a start that is broken off after that has
+    pinned it.
 
     Raises :class:`OperationalError`: the folder holds a ledger of its own or is in use, no source is named, it is the
     mirror itself or cannot be asked, it is of another chain than the trust root; :class:`VerificationError` for a genesis

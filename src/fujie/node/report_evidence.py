@@ -33,8 +33,9 @@ class Reported(NamedTuple):
 def report(folder: Folder, data: bytes, trust: TrustRoot) -> Reported:
     """Give the evidence in the text of a file to the node of ``folder``. To do so again changes nothing.
 
-    Raises :class:`VerificationError` for a file of another kind (``evidence-form``), that does not verify under ``trust``, or shows nothing for which CometBFT
-    holds anybody to account (``evidence-blame``); :class:`OperationalError` where the node does not run or does not take it.
+    Raises :class:`VerificationError` for a file of another kind (``evidence-form``), that does not verify under
+    ``trust``, or shows nothing for which CometBFT holds anybody to account (``evidence-blame``);
+    :class:`OperationalError` where the node does not run or does not take it.
     """
     if (kind := kind_of(data)) not in EVIDENCE:
         raise VerificationError("evidence-form", f"the file is {kind}, and no evidence")

@@ -138,8 +138,8 @@ def run_processes(
 ) -> bool:
     """Run the ledger that ``open_ledger`` returns, and the processes beside it, until ``stop`` is set.
 
-    What it returns is as of :func:`run_node`. ``ends_with_failure``: a ledger that has failed stops the node; a mirror goes on to answer. Raises as
-    :func:`run_node`, and what ``open_ledger`` raises.
+    What it returns is as of :func:`run_node`. ``ends_with_failure``: a ledger that has failed stops the node; a mirror
+    goes on to answer. Raises as :func:`run_node`, and what ``open_ledger`` raises.
     """
     _require_unused(folder)
     with closed_to_others(), listen(config.http.host, config.http.port) as listener:

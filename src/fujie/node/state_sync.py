@@ -54,10 +54,6 @@ from fujie.store.snapshot import META_ORIGIN, HeadRow, load_rows, read_origin
 
 ASIDE: Final = "chain"  # in the folder for what is fetched: a store that is being built
 PROGRESS_NAME: Final = "state-sync.json"  # in run/
-TRUST_PART: Final = (
-    0.75  # of the trust period: how old the header is that is believed first, so that snapshots lie above it
-)
-HEIGHT_WAIT_S: Final = 5.0  # for a block that a node is about to have
 POLL_S: Final = 0.2
 AGAIN_S: Final = 10.0  # after an attempt that CometBFT gave up
 

@@ -143,7 +143,8 @@ def verify_evidence(data: bytes, trust: TrustRoot) -> Evidence:
        ``validator-set``, ``commit-…``: more than two thirds of those signed it.
     5. ``evidence-height``: they are of the height that the file says, or the one after it.
     6. Of a fork, ``evidence-same``: they differ. Of a result, ``evidence-parent``: the second follows the first;
-       ``evidence-data``: the transactions, and the evidence of misbehaviour, are those of the first; ``evidence-same``: the second signs another result.
+       ``evidence-data``: the transactions, and the evidence of misbehaviour, are those of the first; ``evidence-same``:
+       the second signs another result.
     """
     file = decode_evidence(data)
     if file.chain_id != trust.chain_id:

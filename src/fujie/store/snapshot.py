@@ -114,8 +114,8 @@ def read_origin(data: bytes) -> Origin:
 def save(store: ReadOnlyStore, manifest: Manifest, path: Path, advance: Advance | None = None) -> int:
     """Write a snapshot of ``store``, which stands where ``manifest`` says, to ``path``; return how many rows it has.
 
-    ``advance`` hears of rows as they are written. The file is whole and durable when this returns; until then it has another name, and an interruption leaves nothing.
-    Raises :class:`OperationalError`, also when ``path`` is taken.
+    ``advance`` hears of rows as they are written. The file is whole and durable when this returns; until then it has
+    another name, and an interruption leaves nothing. Raises :class:`OperationalError`, also when ``path`` is taken.
     """
     rows = 0
 

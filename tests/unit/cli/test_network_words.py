@@ -23,6 +23,7 @@ from fujie.node.known_files import kind_of
 from fujie.node.network import create
 from fujie.proof.trust import encode_trust
 from tests.conftest import ROOT
+from tests.e2e.cli_network import free_ports
 from tests.world import funded
 
 
@@ -163,7 +164,7 @@ def test_a_further_command_asks_the_node_that_was_asked() -> None:
 
 
 def test_a_network_that_never_ran_has_no_logs_and_is_told_how_to_start(work: Path) -> None:
-    create(work / "home", "town", 1, 9_500, "sqlite")
+    create(work / "home", "town", 1, free_ports(), "sqlite")
     error = CliRunner().invoke(app, ["network", "logs", "town"]).exception
     assert isinstance(error, OperationalError)
     assert (error.what, error.do) == (

@@ -38,6 +38,7 @@ from fujie.proof.validators import Validator, ValidatorSet, validator_set_hash
 from fujie.store.layout import Table
 from fujie.store.opening import StoreKind, open_store
 from fujie.store.snapshot import META_ORIGIN
+from tests.e2e.cli_network import free_ports
 from tests.growing import ORGANISATIONS, request_of, requests, town
 from tests.unit.node.test_ceremony import signer
 from tests.world import ON_DISK
@@ -440,8 +441,8 @@ def test_until_it_is_handed_over_the_embedded_chain_goes_on(tmp_path: Path) -> N
 
 def test_a_network_of_that_name_which_is_another_chain_is_not_taken_for_the_nodes(tmp_path: Path) -> None:
     folder = town(tmp_path / "old")
-    other = create(folder.home, "town", 4, 41_000, "sqlite")
+    other = create(folder.home, "town", 4, free_ports(), "sqlite")
     with pytest.raises(OperationalError, match="is of another chain"):
-        requests_here(folder, 4, 9_400)
+        requests_here(folder, 4, free_ports())
     other.place.rename(tmp_path / "away")
-    assert len(requests_here(folder, 4, 9_400)) == 4
+    assert len(requests_here(folder, 4, free_ports())) == 4

@@ -16,6 +16,7 @@ from fujie.node.config import load_config
 from fujie.node.founding import read_genesis
 from fujie.node.network import FOLDER, Network, create, names
 from fujie.node.ports import PEER_PORTS, port_taken
+from tests.e2e.cli_network import free_ports
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,8 @@ def _no_port(monkeypatch):
 
 
 def test_every_node_has_keys_and_ports_of_its_own_and_the_same_genesis(tmp_path):
-    folders = create(tmp_path, "town", 4, 9_000, "sqlite").folders()
+    base = free_ports()
+    folders = create(tmp_path, "town", 4, base, "sqlite").folders()
     assert list(folders) == ["node1", "node2", "node3", "node4"]
     genesis = read_genesis(folders["node1"])[1]
     assert {read_genesis(folder)[0] for folder in folders.values()} == {read_genesis(folders["node1"])[0]}
@@ -41,7 +43,7 @@ def test_every_node_has_keys_and_ports_of_its_own_and_the_same_genesis(tmp_path)
     ids = [node_id(load_key(folder.node_key).public_key) for folder in folders.values()]
     for number, folder in enumerate(folders.values()):
         file = read_comet_file(folder)
-        assert (load_config(folder).http.port, file.listen) == (9_001 + number, f"127.0.0.1:{9_101 + number}")
+        assert (load_config(folder).http.port, file.listen) == (base + 1 + number, f"127.0.0.1:{base + 101 + number}")
         assert {peer.node_id for peer in file.known_peers} == set(ids) - {ids[number]}
         assert [path for path in folder.home.rglob("*") if path.is_file() and path.stat().st_mode & 0o077] == []
     assert [folder.demo_seed.exists() for folder in folders.values()] == [True, False, False, False]
@@ -74,13 +76,13 @@ def test_a_founding_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(network, "write_node", fails_at_the_third)
     with pytest.raises(OperationalError, match="disk is full"):
-        create(tmp_path, "town", 4, 9_000, "sqlite")
+        create(tmp_path, "town", 4, free_ports(), "sqlite")
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
 def test_a_network_is_found_by_its_name(tmp_path):
     assert names(tmp_path) == []
-    create(tmp_path, "town", 1, 9_000, "sqlite")
+    create(tmp_path, "town", 1, free_ports(), "sqlite")
     assert names(tmp_path) == ["town"]
     assert list(Network.find(tmp_path, "town").chosen(["node1"])) == ["node1"]
     with pytest.raises(OperationalError, match="has no node 'node2'"):
@@ -88,7 +90,7 @@ def test_a_network_is_found_by_its_name(tmp_path):
     with pytest.raises(OperationalError, match="no network called towm"):
         Network.find(tmp_path, "towm")
     with pytest.raises(OperationalError, match="There is a network called town already"):
-        create(tmp_path, "town", 1, 9_000, "sqlite")
+        create(tmp_path, "town", 1, free_ports(), "sqlite")
     [state] = Network.find(tmp_path, "town").states()
     assert (state.pid, state.head, state.problem) == (None, None, "")
 

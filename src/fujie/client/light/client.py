@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from fujie.client.light.detector import Detector, Word, block_hash, block_of, compare_first
-from fujie.client.light.provider import HeightAbsent, LightProvider
+from fujie.client.light.provider import HeightAbsent, LightProvider, TooFar
 from fujie.client.light.store import LightStore
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.proof.header import NANOSECONDS_PER_MS
@@ -36,16 +36,6 @@ T = TypeVar("T")
 Clock = Callable[[], int]  # milliseconds since 1970
 
 FETCHES_MAX: Final = 1_000  # light blocks asked for between a believed one and the target; bisection needs a few dozen
-
-
-class TooFar(OperationalError):
-    """More light blocks lie in between than this client asks for."""
-
-    def __init__(self, low: int, high: int, fetches_max: int) -> None:
-        super().__init__(
-            f"From height {low} to height {high} it takes more than {fetches_max} light blocks.",
-            "Allow more fetches, or pin a newer header.",
-        )
 
 
 class _Failing(Exception):
@@ -301,11 +291,11 @@ class LightClient:
         while ahead:
             try:
                 block = self._verified(trace[-1], ahead[-1])
-            except NotEnoughTrust:
-                if fetched == self._fetches_max:
-                    raise TooFar(trace[-1].header.height, target.header.height, self._fetches_max) from None
+            except VerificationError as error:
+                _nearer(trace[-1], ahead, error, source)
                 fetched += 1
-                ahead.append(_between(trace[-1], ahead[-1], source))
+                if fetched > self._fetches_max:
+                    raise TooFar(trace[-1].header.height, target.header.height, self._fetches_max) from None
                 continue
             trace.append(block)
             ahead.pop()
@@ -364,8 +354,7 @@ class LightClient:
 
     def _contradicted(self, known: LightBlock) -> None:
         """Ask the primary why it denies a believed block. Raises :class:`DivergenceError`, or it fails."""
-        before = self._store.below(known.header.height - 1)
-        if before is not None:
+        if (before := self._store.below(known.header.height - 1)) is not None:
             self._detector([before, known]).ask(self._primary)
         raise _Failing(VerificationError("light-conflict", f"height {known.header.height} is believed to be another"))
 
@@ -378,6 +367,21 @@ class LightClient:
         """Return the believed blocks up to ``height``."""
         blocks = (self._store.at(each) for each in self._store.heights() if each <= height)
         return [block for block in blocks if block is not None]
+
+
+def _nearer(believed: LightBlock, ahead: list[LightBlock], error: VerificationError, source: LightProvider) -> None:
+    """Change the way ahead, whose next block, the last of ``ahead``, is not verified for the sake of the believed one.
+
+    For want of trust, a block between the two comes first; one in the middle with votes that do not count here is replaced
+    by the block after it, which serves as well. Raises ``error`` where there is no other way.
+    """
+    after = ahead[-1].header.height + 1
+    if isinstance(error, NotEnoughTrust):
+        ahead.append(_between(believed, ahead[-1], source))
+    elif error.step == "commit-signature" and len(ahead) > 1 and after < ahead[-2].header.height:
+        ahead[-1] = block_of(source, after)
+    else:
+        raise error
 
 
 def _between(believed: LightBlock, ahead: LightBlock, source: LightProvider) -> LightBlock:

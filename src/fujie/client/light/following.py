@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from fujie.client.light.believed import PIN_ANEW, Believed, UnknownValidators
-from fujie.client.light.client import Clock, LightClient, TooFar
-from fujie.client.light.provider import HeightAbsent, LightProvider
+from fujie.client.light.client import Clock, LightClient
+from fujie.client.light.provider import HeightAbsent, LightProvider, TooFar
 from fujie.client.light.store import DamagedStore, LightStore
 from fujie.client.transport import Transport
 from fujie.core.errors import OperationalError, VerificationError

@@ -17,6 +17,16 @@ class HeightAbsent(OperationalError):
         self.height = height
 
 
+class TooFar(OperationalError):
+    """More light blocks lie in between than this client asks for."""
+
+    def __init__(self, low: int, high: int, fetches_max: int) -> None:
+        super().__init__(
+            f"From height {low} to height {high} it takes more than {fetches_max} light blocks.",
+            "Allow more fetches, or pin a newer header.",
+        )
+
+
 class LightProvider(Protocol):
     """Any thread may call. Not trusted: it may lag, lie, and answer each time otherwise. Retried by the implementation.
 

@@ -70,10 +70,11 @@ class Restoration:
     ) -> None:
         """``folder`` is for what is fetched; nothing else is in it.
 
-        ``believed`` returns the light block at a height, or raises :class:`OperationalError` where it is not to be had, and
-        :class:`VerificationError` where the nodes that are asked do not tell what holds: then the node stops. ``turns`` is
-        what CometBFT's light client is told of priorities: where it has not been from its start, it must start again. ``install`` loads the rows in a file and makes them
-        the chain of the folder, or raises as ``store.snapshot.load_rows``. ``is_peer`` says which nodes CometBFT may connect to.
+        ``believed`` returns the light block at a height, or raises :class:`OperationalError` where it is not to be had,
+        and :class:`VerificationError` where the nodes that are asked do not tell what holds: then the node stops.
+        ``turns`` is what CometBFT's light client is told of priorities: where it has not been from its start, it must
+        start again. ``install`` loads the rows in a file and makes them the chain of the folder, or raises as
+        ``store.snapshot.load_rows``. ``is_peer`` says which nodes CometBFT may connect to.
         """
         self._chain_id = chain_id
         self._folder = folder

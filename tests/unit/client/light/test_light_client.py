@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fujie.client.light.client import LightClient, TooFar
+from fujie.client.light.client import LightClient
 from fujie.client.light.detector import DivergenceError
-from fujie.client.light.provider import HeightAbsent
+from fujie.client.light.provider import HeightAbsent, TooFar
 from fujie.client.light.store import LightStore
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.proof.header import header_hash
@@ -324,6 +324,22 @@ def test_the_next_block_serves_where_no_other_commit_does():
     assert client.at(5).header == blocks[4].header
     with pytest.raises(VerificationError, match="commit-signature"):
         client_of(blocks[:5]).at(5)
+
+
+def test_the_next_block_serves_on_the_way_as_well():
+    blocks = make_chain(TURNOVER)
+    honest = MemoryProvider("honest", blocks)
+    assert LightClient(pin(blocks[0]), honest, clock=after(blocks)).newest() == blocks[-1]
+    way = sorted({height for height in honest.asked if height is not None and 1 < height < len(blocks)})
+    assert len(way) > 3
+    for height in way:
+        name, odd = min(TURNOVER[height - 1]), list(blocks)
+        odd[height - 1] = without(
+            with_odd_signature(blocks[height - 1], name), first_place_but(blocks[height - 1], name)
+        )
+        with pytest.raises(VerificationError, match="commit-signature"):
+            client_of(odd[:height]).newest()
+        assert client_of(odd).newest() == blocks[-1]
 
 
 # -- witnesses
