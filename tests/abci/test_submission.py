@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fujie.core.encoding import encode
 from fujie.core.limits import BLOCK_BYTES_MAX
 from fujie.core.policy import single
 from fujie.core.reasons import TransactionReason
@@ -25,6 +26,9 @@ from fujie.engine.intake import Intake
 from fujie.machine.schedule import SCHEDULE, Schedule
 from fujie.modules.currency.operations import Distribute, Pay, RotateWalletKeys
 from fujie.modules.currency.transitions import ROOM_V1
+from fujie.store.base import WriteBatch
+from fujie.store.layout import Table, number_key
+from fujie.store.snapshot import META_ORIGIN, Origin
 from fujie.store.sqlite import SqliteStore
 from tests import world
 from tests.parity.one_node import SECONDS_MAX, wait
@@ -301,6 +305,26 @@ def test_what_no_block_takes_is_settled_when_block_time_has_passed_its_expiry(ch
     assert not pending.future.done()
     chain.decide(chain.signing.pay(2, 3), after_ms=1)
     assert pending.codes == [TransactionReason.TRANSACTION_EXPIRED]
+    assert pending.outcomes[0].receipt is None
+
+
+@pytest.mark.parametrize("asked", ["before it expired", "afterwards"])
+def test_what_may_lie_before_the_first_entry_of_the_log_is_not_said_to_have_expired(chain: Chain, asked: str) -> None:
+    early, late = expiring(chain), expiring(chain)
+    chain.decide(early)
+    chain.decide(chain.signing.pay(2, 3))
+    batch = WriteBatch()  # as in a store that was loaded without the first entry
+    batch.delete(Table.LOG_ENTRIES, number_key(0))
+    batch.delete(Table.TRANSACTION_INDEX, chain.verification.transaction(early).id)
+    batch.put(Table.META, META_ORIGIN, encode(Origin(2, 1)))
+    chain.store.commit(batch)
+    chain.rpc.loses = True
+    pending = chain.submit(late) if asked == "before it expired" else None
+    if pending is not None:
+        wait(lambda: bool(chain.rpc.calls))
+    chain.decide(chain.signing.pay(2, 3), after_ms=LIVES_MS)
+    pending = pending or chain.submit(late)
+    assert pending.codes == chain.submit(early).codes == [TransactionReason.OUTCOME_NOT_KEPT]
     assert pending.outcomes[0].receipt is None
 
 

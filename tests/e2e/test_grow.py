@@ -244,6 +244,25 @@ def test_a_late_node_begins_from_a_snapshot_and_the_trust_root_from_before(town:
         assert late.stop() == 0
 
 
+def test_a_node_with_the_genesis_alone_ends_and_says_how_to_begin(town: Town, tmp_path: Path) -> None:
+    late, genesis = Organisation(tmp_path, "early"), tmp_path / "town.genesis"
+    assert town.owner.json("genesis", "export", str(genesis))["grew_at"] == town.height + 1
+    late.run("network", "join", str(genesis), "--replica", "--listen", late.address, "--peer", town.owner.peer)
+    town.owner.run("network", "peer", "add", late.peer)
+    late.launch()
+    assert late.process is not None
+    assert late.process.wait(START_S) == 1
+    said = late.run("log", "show", "--process", "node")
+    assert "their chain grew out of an embedded one" in said
+    late.run("network", "recover", "--above", "1", "--handover", str(handover_folder(town.owner.folder)))
+    late.launch()
+    try:
+        until(late.is_ready)
+        until(lambda: Scene(late.folder).stored.head.app_hash == Scene(town.owner.folder).stored.head.app_hash)
+    finally:
+        assert late.stop() == 0
+
+
 def test_a_validator_that_lost_its_chain_is_recovered_from_a_snapshot(town: Town) -> None:
     until(town.agree)
     north = town.others[1]

@@ -14,7 +14,7 @@ from fujie.engine.mirror import MirrorEngine
 from fujie.machine.genesis import Genesis
 from fujie.node.founding import trust_root
 from fujie.proof.evidence import EvidenceFile
-from fujie.store.layout import META_ONE_BACK, META_PROMISED, Table
+from fujie.store.layout import META_NAMING, META_ONE_BACK, META_PROMISED, Table
 from tests.world import Kind, funded, open_kind
 
 SECONDS_MAX = 300  # after which a test gives up waiting; nothing is measured by it
@@ -98,5 +98,5 @@ def mirroring(source: Any, kind: Kind = "memory", folder: Path = Path(), **optio
 def rows(engine: Any) -> dict[Table, list[tuple[bytes, bytes]]]:
     """Every row of an engine's store, but for those that only mirrors have, or only the CometBFT engine."""
     found = {table: list(engine.executor.store.scan(table)) for table in Table}
-    found[Table.META] = [row for row in found[Table.META] if row[0] not in (META_PROMISED, META_ONE_BACK)]
+    found[Table.META] = [row for row in found[Table.META] if row[0] not in (META_PROMISED, META_NAMING, META_ONE_BACK)]
     return found

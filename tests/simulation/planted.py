@@ -7,6 +7,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from fujie.core.transaction import VerifiedBlock
+from fujie.engine import outcomes
 from fujie.engine.cometbft import abci, consensus, submission
 from fujie.engine.cometbft.application import Application
 from fujie.engine.cometbft.consensus import Block, CarriedOut, Consensus
@@ -160,9 +161,14 @@ def place_of_the_next() -> AbstractContextManager[Any]:
     return patch.object(Submission, "settle_block", beside)
 
 
-def repetition_told() -> AbstractContextManager[Any]:
+@contextmanager
+def repetition_told() -> Iterator[None]:
     """Who asks again is told that it was a repetition, and not what became of it."""
-    return patch.object(Submission, "_carried_out", lambda self, transaction: None)
+    with (
+        patch.object(submission, "carried_out", lambda executor, transaction_id: None),
+        patch.object(outcomes, "carried_out", lambda executor, transaction_id: None),
+    ):
+        yield
 
 
 @contextmanager

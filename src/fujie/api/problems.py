@@ -48,8 +48,8 @@ class Kind(Enum):
     IDENTIFIER_ABSENT = 404, "The identifier was never allocated.", "The link `proof` proves its absence."
     RECEIPT_ABSENT = (
         404,
-        "No transaction with this id stands on the ledger.",
-        "Check its id; one that was submitted may still come until it expires.",
+        "The node knows no transaction with this id.",
+        "Check its id; one that was submitted may still come until it expires, and a node without the whole log lacks old ones.",
     )
     BLOCK_ABSENT = 404, "The node has no block of this height.", "Ask up to that of /status, or ask another node."
     VALIDATORS_UNKNOWN = (

@@ -41,18 +41,32 @@ def show(context: typer.Context, json: Json = False) -> None:
 def export(
     context: typer.Context, file: Annotated[Path, typer.Argument(help="File to write")], json: Json = False
 ) -> None:
-    """Write the genesis as bytes that hash to the chain id. It holds salts: give it to members only."""
+    """Write the genesis as bytes that hash to the chain id. It holds salts: give it to members only.
+
+    Of a chain that grew out of an embedded one it is not enough to join with: the command says what is needed.
+    """
     from fujie.client.files import OWNER_ONLY, write_atomically
     from fujie.core.errors import OperationalError
     from fujie.machine.genesis import chain_id
+    from fujie.node.handover import ended_in
 
     data, genesis = _load(context)
+    ended = ended_in(settings_of(context).folder)
+    first = None if ended is None else ended.header.height + 1
     try:
         write_atomically(file, data, mode=OWNER_ONLY, overwrite=False)
     except FileExistsError:
         raise OperationalError(f"{file} exists already.", "Choose another name.") from None
     rows: list[output.Row] = [("chain", chain_id(genesis)), ("size", count(len(data), "byte"))]
-    output.show(f"Exported {file}", rows, {"file": str(file), "chain_id": chain_id(genesis), "bytes": len(data)})
+    if first is not None:
+        rows.append(("grew", f"validators make its blocks from {first:,} on, and nodes cannot fetch earlier ones"))
+    told = {"file": str(file), "chain_id": chain_id(genesis), "bytes": len(data), "grew_at": first}
+    output.show(f"Exported {file}", rows, told)
+    if first is not None:
+        output.say(
+            "A new node joins with the folder handover/ instead of this file, or with this file and --state-sync URL --state-sync URL.",
+            "yellow",
+        )
 
 
 def _load(context: typer.Context) -> "tuple[bytes, Genesis]":

@@ -238,13 +238,14 @@ def join(
 
     require()
     folder, kind = settings_of(context).folder, store_kind(store)
+    let_in = ""
     wanted = _state_sync(context, state_sync, trust, lambda: ceremony.chain_of(file))
     if file.is_dir():
         with rows_progress() as advance:
             handover = ceremony.join_grown(
                 folder, file, kind, peers=peer or [], listen=listen, replica=replica, advance=advance
             )
-        chain = handover.file.chain_id
+        chain, let_in = handover.file.chain_id, handover.file.peer
     else:
         chain = founding.chain_id(ceremony.join(folder, file, kind, peers=peer or [], listen=listen, replica=replica))
     if wanted is not None:
@@ -255,9 +256,10 @@ def join(
             ("chain", chain),
             ("data folder", folder.home),
             ("trust root", folder.trust_path),
+            ("lets in", f"{let_in}, the node that handed over, as its validator signed" if let_in else ""),
             ("next", f"fujie --home {folder.home} up"),
         ],
-        {"chain_id": chain, "home": str(folder.home), "trust": str(folder.trust_path)},
+        {"chain_id": chain, "home": str(folder.home), "trust": str(folder.trust_path), "lets_in": let_in or None},
     )
 
 
@@ -289,7 +291,7 @@ def recover(
 
     folder = settings_of(context).folder
     wanted = _state_sync(context, state_sync, trust, lambda: folder.trust().chain_id)
-    aside = set_aside(folder, above, genesis, handover)
+    aside = set_aside(folder, above, genesis, handover, from_snapshot=wanted is not None)
     if wanted is not None:
         wish_state_sync(folder, wanted)
     output.show(

@@ -46,7 +46,9 @@ _UNVERIFIED_STEP_DO: Final = {  # where another sentence is truer
     "light-expired": "Pin a newer trust root, from somebody whom you trust: --trust FILE.",
     "answer-time": "The proof is older than that: fetch a newer one, or ask for an earlier time.",
 }
-_HANDOVER_DO: Final = "Ask for the handover folder again, whole, and by a way that changes nothing in it."
+_HANDOVER_DO: Final = (
+    "Copy the folder handover/ again, whole, from whoever has it, and by a way that changes nothing in it."
+)
 _AGREEMENTS: Final = ("join", "grow")  # beginnings of steps that judge who goes together, and no proof
 
 
@@ -208,14 +210,20 @@ def _failed(what: str, do: str, facts: dict[str, Any], code: int) -> int:
 def require_yes(question: str, yes: bool) -> None:
     """Ask on a terminal whether to do what nobody should do by mistake, unless ``yes`` (``--yes``) says so already.
 
-    Raises ``typer.Abort`` when the answer is no, and ``typer.BadParameter`` where nobody can be asked.
+    Raises ``typer.Abort`` when the answer is no, and :class:`OperationalError` where nobody can be asked: what a pipe says
+    is nobody's answer.
     """
     if yes:
         return
     import typer
 
+    from fujie.core.errors import OperationalError
+
     if _Mode.json or not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question} There is nobody to ask: say --yes")
+        raise OperationalError(
+            f"{question} There is nobody to ask, so nothing was done.",
+            "Run it on a terminal, or say --yes.",
+        )
     typer.confirm(visible(question), abort=True, err=True)
 
 

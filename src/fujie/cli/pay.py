@@ -1,6 +1,7 @@
 """`fujie pay`: moving money from one wallet to another, with a receipt file."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +63,7 @@ def pay(
         [
             ("transaction", outcome.transaction_id.hex()),
             ("time", words.time_text(outcome.verified.receipt.time_ms)),
-            ("receipt", f"{path}   (fujie verify {path})"),
+            ("receipt", f"{path}   ({settings.command(f'verify {shlex.quote(str(path))}')})"),
         ],
         words.outcome_data(outcome) | {"receipt": str(path), "amount_minor": amount_minor, "instrument": money.code},
         words.proof_text(outcome.verified),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fujie.store.snapshot import Advance
 
 LINE_EVERY_S: Final = 1.0
-REPEATED_S: Final = 15.0  # before the same line is said again, in a log; twice as long each time
+REPEATED_S: Final = 15.0  # between two lines in a log; twice as long each time while they say the same
 REPEATED_S_MAX: Final = 600.0
 
 
@@ -90,7 +90,7 @@ class Waiting:
         self._line: Status | None = None
         self._said = ""
         self._pause_s = REPEATED_S
-        self._again_s = 0.0  # when the same is said again; later each time
+        self._said_s = -REPEATED_S  # when that was
 
     def __call__(self, text: str) -> None:
         """Show ``text``; nothing is waited for any more where it is empty."""
@@ -98,13 +98,12 @@ class Waiting:
             return
         if not sys.stdout.isatty():
             now = time.monotonic()
-            if text != self._said:
-                self._pause_s, self._again_s = REPEATED_S, 0.0
-            if text and now >= self._again_s:
-                self._again_s = now + self._pause_s
-                self._pause_s = min(2 * self._pause_s, REPEATED_S_MAX)
+            if not text:
+                self._said, self._said_s = "", -REPEATED_S
+            elif now - self._said_s >= (self._pause_s if text == self._said else REPEATED_S):
+                self._pause_s = min(2 * self._pause_s, REPEATED_S_MAX) if text == self._said else REPEATED_S
+                self._said, self._said_s = text, now
                 output.say(f"  {text}")
-            self._said = text
             return
         if self._line is not None and not text:
             self._line.stop()

@@ -22,8 +22,8 @@ def receipt(
     with settings.client(trust) as client:
         found = client.receipt(identifier)
         if found is None:
-            raise not_in_a_block(settings, client, identifier)
-    settings.pending.forget(identifier)
+            raise not_in_a_block(settings.pending(trust), client, identifier)
+    settings.pending().forget(identifier)
     if save is not None:
         from fujie.client.files import write_atomically
 

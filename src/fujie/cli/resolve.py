@@ -1,5 +1,6 @@
 """`fujie resolve`: what an identifier stands for, now or in the past, with the proof verified here."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,7 +69,7 @@ def resolve(
         raise typer.Exit(output.EXIT_ABSENT)
     _show(wanted, found, found.record, names)
     if save is not None:
-        output.say(f"The proof is in {save}; check it with: fujie verify {save}")
+        output.say(f"The proof is in {save}; check it with: {settings.command(f'verify {shlex.quote(str(save))}')}")
 
 
 def _by_alias(settings: "Settings", client: "Client", text: str, at_ms: int | None) -> str:

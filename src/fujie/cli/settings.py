@@ -93,12 +93,14 @@ class Settings:
 
         return Keyring(self.folder, output.ask_passphrase)
 
-    @property
-    def pending(self) -> "PendingFolder":
-        """What was submitted with the data folder and has no outcome yet."""
+    def pending(self, trust: Path | None = None) -> "PendingFolder":
+        """Return what was submitted with the data folder and has no outcome yet; ``trust`` is the option that was given."""
         from fujie.client.pending import PENDING_NAME, PendingFolder
 
-        return PendingFolder(self.folder.home / PENDING_NAME, self.command("", asks_node=True).strip())
+        root = "" if trust is None else f" --trust {shlex.quote(str(trust))}"
+        return PendingFolder(
+            self.folder.home / PENDING_NAME, lambda words: f"{self.command(words, asks_node=True)}{root}"
+        )
 
     def trust(self, given: Path | None = None) -> "TrustRoot":
         """Return the trust root in the file ``given``, or the one pinned in the data folder."""
@@ -124,7 +126,7 @@ class Settings:
         transport = HttpTransport(self.url, plain_http=own)
         verifier = Verifier(root, memory=HeadMemory(seen), store=store)
         witnesses = [NodeProvider(url) for url in self._witnesses]
-        return Client(transport, root, verifier=verifier, witnesses=witnesses, pending=self.pending)
+        return Client(transport, root, verifier=verifier, witnesses=witnesses, pending=self.pending(trust))
 
     def explore(self, ask: "Callable[[Explorer], Awaitable[T]]", api_key: str = "") -> T:
         """Return what ``ask`` finds with an explorer of the node, on whose word it stands: nothing of it is proven.

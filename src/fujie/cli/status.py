@@ -69,7 +69,7 @@ def status(
         "validators_from_height": voted + RULE_LEAD_HEIGHTS if voted else None,
         "proof": proof_data(found),
     }
-    pending = settings.pending.count()
+    pending = settings.pending().count()
     data["pending"] = pending
     if pending:
         rows.append(("without outcome", f"{count(pending, 'transaction')}: {settings.command('transaction pending')}"))
@@ -96,9 +96,11 @@ def _require_serving(folder: "Folder") -> None:
     """Raise :class:`OperationalError` where the folder's own node runs and serves nobody yet: it says what it waits for."""
     from fujie.node.address import running_url
     from fujie.node.network import holder
-    from fujie.node.reach import waits_for
+    from fujie.node.reach import grew_earlier, lacks_first_block, waits_for
 
     if running_url(folder) is None and holder(folder) is not None:
+        if lacks_first_block(folder):
+            raise grew_earlier(folder)
         raise OperationalError(
             f"The node of {folder.home} runs, and does not serve yet: it {waits_for(folder)}.",
             "Wait until it is done. `fujie log show` says more, also with `--process cometbft`.",
@@ -138,7 +140,7 @@ def _engine(folder: "Folder", data: dict[str, object]) -> list[output.Row]:
     }
     return [
         ("peers", f"{told.peers} of {reach.known} known"),
-        ("votes with power", told.power or "none: it follows without a vote"),
+        ("votes with power", reach.role()),
         ("catching up", "yes: it fetches older blocks" if told.catching_up else ""),
         ("beware", lacking),
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from fujie.cli import output
+from fujie.client import times
 from fujie.core import identifiers
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.identifier_forms import parse_people_form
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from fujie.node.folder import Folder
 
 RECEIPT_NAMES_MAX = 10_000
+
+time_text = times.time_text
 
 
 def identifier(text: str) -> str:
@@ -77,14 +80,6 @@ def asking_about(at_ms: int | None) -> Iterator[None]:
             f"No block is proven yet that is later than {time_text(at_ms)}.",
             "Ask for an earlier time, leave --at out for now, or ask again in a minute.",
         ) from None
-
-
-def time_text(time_ms: int) -> str:
-    """Return a block time for people, to the second, in UTC."""
-    try:
-        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (ValueError, OverflowError):
-        return f"{time_ms} ms"
 
 
 def proof_text(found: "VerifiedRecord[Any] | VerifiedReceipt") -> str:

@@ -13,10 +13,11 @@ from typing import Final, NamedTuple
 import httpx
 import msgspec
 
-from fujie.client.reasons import NotSubmittedError, OutcomePendingError, reason_of
+from fujie.client.reasons import SAME_AGAIN, NotSubmittedError, OutcomePendingError, reason_of
 from fujie.client.transport import Status, TransportOutcome
 from fujie.core.encoding import Codec, encode
-from fujie.core.errors import DecodeError, OperationalError, Refused, VerificationError
+from fujie.core.errors import DecodeError, OperationalError, Reason, Refused, VerificationError
+from fujie.core.reasons import TransactionReason
 from fujie.core.wording import quoted, visible
 from fujie.modules.catalog import RECEIPT
 from fujie.proof.light_block import LIGHT_BLOCK_BYTES_MAX
@@ -45,6 +46,11 @@ PAUSE_MAX_S: Final = 5.0  # also of what Retry-After may ask for
 
 _NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _RETRIED: Final = frozenset({429, 502, 503, 504})
+_ASKED_FURTHER: Final = (  # by whoever submits, so that they settle nothing by themselves
+    TransactionReason.ADMISSION_QUEUE_FULL,
+    TransactionReason.TRANSACTION_EXPIRED,
+    TransactionReason.OUTCOME_NOT_KEPT,
+)
 
 _Outcome = tuple[bytes, int, bytes | None, int | None]
 _OUTCOMES: Final[Codec[list[_Outcome]]] = Codec(list[_Outcome])
@@ -61,9 +67,12 @@ class _Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Tries:
-    """Whether one of the tries of a request may have reached who carries it out."""
+    """Whether one of the tries of a request may have reached who carries it out, and whether one before the last may have."""
 
-    in_doubt = False
+    def __init__(self, submits: bool = False) -> None:
+        self.submits = submits
+        self.in_doubt = False
+        self.in_doubt_before = False
 
 
 class _Answer(NamedTuple):
@@ -113,16 +122,20 @@ class HttpTransport:
         :class:`NotSubmittedError` where nothing was sent, or the node has turned the request itself away.
         """
         body = encode(list(transactions))
-        tries = _Tries()
+        tries = _Tries(submits=True)
         try:
             answer = self._ask("POST", "/transactions", OUTCOMES_TYPE, body, TRANSACTIONS_TYPE, tries=tries)
         except Refused as refused:  # one refusal for all of them: the queue is full
+            self._require_certain(tries, refused.reason)
             return [TransportOutcome(b"", int(refused.reason), None, None, None)] * len(transactions)
         except OperationalError as error:
             if tries.in_doubt:
                 raise
             raise NotSubmittedError(error.what, error.do) from error
-        return [_outcome(*outcome) for outcome in _OUTCOMES.decode(answer.body)]
+        outcomes = [_outcome(*outcome) for outcome in _OUTCOMES.decode(answer.body)]
+        if len(outcomes) == 1 and outcomes[0].receipt is None and (reason := reason_of(outcomes[0].code)) is not None:
+            self._require_certain(tries, reason)
+        return outcomes
 
     def dry_run(self, transaction: bytes) -> TransportOutcome:
         """See ``Transport``. Raises as :meth:`submit`."""
@@ -192,17 +205,18 @@ class HttpTransport:
         bytes_max = self._answer_bytes_max if bytes_max is None else bytes_max
         tries = _Tries() if tries is None else tries
         for attempt in range(1, self._tries + 1):
-            in_doubt, tries.in_doubt = tries.in_doubt, True
+            in_doubt = tries.in_doubt_before = tries.in_doubt
+            tries.in_doubt = True
             try:
                 answer, retry_after = self._send(method, path, headers, body, bytes_max)
             except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
                 if isinstance(error, _NOTHING_SENT):
                     tries.in_doubt = in_doubt
                 if attempt == self._tries:
-                    raise self._unreachable(error) from None
+                    raise self._unreachable(error, tries) from None
                 retry_after = None
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-                raise self._unreachable(error) from None
+                raise self._unreachable(error, tries) from None
             except RuntimeError:  # httpx says so when the client was closed
                 raise OperationalError("The connection was closed.", "Make a new client.") from None
             else:
@@ -278,16 +292,22 @@ class HttpTransport:
         """Return what to do about an answer that is none, instead of what the node advises; empty: the node knows best."""
         return ""
 
-    def _unreachable(self, error: Exception) -> OperationalError:
+    def _require_certain(self, tries: _Tries, reason: Reason) -> None:
+        """Raise :class:`OperationalError` where a submission was turned away for good now, and an earlier try may go its way."""
+        if tries.in_doubt_before and reason not in _ASKED_FURTHER:
+            raise OperationalError(
+                f"{self._url} does not take it now ({reason.name}), and an earlier try may have been taken.", SAME_AGAIN
+            )
+
+    def _unreachable(self, error: Exception, tries: _Tries | None = None) -> OperationalError:
         """Return the error for a node that does not answer, or not as HTTP demands."""
         if isinstance(error, httpx.ConnectError):
             what = f"No node answers at {self._url} ({error})."
         else:
             what = f"{self._url} does not answer as it should ({type(error).__name__}: {error})."
-        return OperationalError(
-            what,
-            "Check that the node runs (`fujie up`) and that the URL is right; nothing is lost by trying again.",
-        )
+        in_doubt = tries is not None and tries.submits and tries.in_doubt
+        again = SAME_AGAIN if in_doubt else "Nothing is lost by trying again."
+        return OperationalError(what, f"Check that the node runs (`fujie up`) and that the URL is right. {again}")
 
 
 def _outcome(identifier: bytes, code: int, receipt: bytes | None, index: int | None) -> TransportOutcome:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fujie.client.reasons import reason_of
+from fujie.client.transport import TransportOutcome
 from fujie.client.verifier import VerifiedReceipt
-from fujie.core.errors import OperationalError, Reason, Refused
-from fujie.core.transaction import Receipt
+from fujie.core.errors import DecodeError, OperationalError, Reason, Refused, VerificationError
+from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, transaction_id
+from fujie.modules.catalog import RECEIPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,24 @@ def refusal_of(outcome: Outcome) -> Exception:
             "Install a newer version.",
         )
     return RefusedTransaction(reason, outcome)
+
+
+def outcome_of(transaction: bytes, answer: TransportOutcome) -> Outcome:
+    """Return a node's answer about a canonical signed transaction as an outcome. Raises ``answer-transaction``, ``answer-receipt``."""
+    identifier = transaction_id(SIGNED_TRANSACTION.decode(transaction).body)
+    if answer.transaction_id not in (b"", identifier):
+        raise VerificationError(
+            "answer-transaction",
+            f"submitted was {identifier.hex()}, the answer is about {answer.transaction_id.hex()}",
+        )
+    if answer.receipt is None:
+        if answer.code == 0:
+            raise VerificationError("answer-receipt", "the node reports success without a receipt")
+        return Outcome(identifier, answer.code, None, None, transaction)
+    try:
+        receipt = RECEIPT.decode(answer.receipt)
+    except DecodeError as error:
+        raise VerificationError("answer-receipt", error.detail) from None
+    if receipt.transaction_id != identifier or receipt.code != answer.code:
+        raise VerificationError("answer-receipt", "the receipt is of another transaction, or has another code")
+    return Outcome(identifier, receipt.code, receipt, answer.log_index, transaction)

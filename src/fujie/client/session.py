@@ -9,27 +9,22 @@ from typing import Any, Final
 
 from fujie.client.light.following import Following, TransportProvider
 from fujie.client.light.provider import LightProvider
-from fujie.client.outcomes import Outcome, refusal_of
-from fujie.client.pending import Pending, PendingFolder
-from fujie.client.reasons import NotSubmittedError, OutcomePendingError, reason_of
+from fujie.client.outcomes import Outcome, outcome_of, refusal_of
+from fujie.client.pending import Pending, PendingFolder, pending_of
+from fujie.client.reasons import SAME_AGAIN, NotSubmittedError, reason_of
 from fujie.client.transactions import batches
-from fujie.client.transport import Status, Transport, TransportOutcome
+from fujie.client.transport import Status, Transport
 from fujie.client.verifier import VerifiedReceipt, VerifiedRecord, Verifier, system_clock_ms
 from fujie.core.encoding import encode
-from fujie.core.errors import DecodeError, OperationalError, VerificationError
+from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.grant import Grant, sign_grant
 from fujie.core.limits import BULK_ITEMS_MAX, HEARTBEAT_MS, SUBMIT_BATCH_MAX
 from fujie.core.query import Query
 from fujie.core.reasons import TransactionReason
 from fujie.core.room import Operation
 from fujie.core.signing import Signer
-from fujie.core.transaction import (
-    SIGNED_TRANSACTION,
-    Transaction,
-    sign_transaction,
-    transaction_id,
-)
-from fujie.modules.catalog import RECEIPT, TRANSACTION
+from fujie.core.transaction import Transaction, sign_transaction
+from fujie.modules.catalog import TRANSACTION
 from fujie.modules.membership.queries import ParametersQuery
 from fujie.modules.membership.records import Parameters
 from fujie.proof.trust import TrustRoot
@@ -54,9 +49,9 @@ class Session:
 
     ``signers`` sign what a verb is not given other signers for. Every answer is verified against ``trust`` before it is
     returned; where the validators have changed since, the node has to show how, and ``witnesses``, other nodes of the
-    chain, are asked whether they saw the same. With ``pending`` what is submitted is on disk until its outcome is
-    known. Errors are ``Refused`` (a rule said no), :class:`VerificationError` (the node's answer does not hold) and
-    :class:`OperationalError` (the node cannot be reached, or is too slow).
+    chain, are asked whether they saw the same. With ``pending`` what is submitted alone is on disk until its outcome is
+    known; what :meth:`submit_many` submits never is. Errors are ``Refused`` (a rule said no), :class:`VerificationError` (the
+    node's answer does not hold) and :class:`OperationalError` (the node cannot be reached, or is too slow).
     """
 
     def __init__(
@@ -159,20 +154,15 @@ class Session:
     def submit_signed(self, transaction: bytes, *, prove: bool = True) -> Outcome:
         """Submit one canonical signed transaction. See :meth:`submit`.
 
-        Raises :class:`OutcomePendingError` when it is not known what became of it; the same bytes may be submitted again.
+        Raises :class:`OutcomePendingError` when it is not known what became of it: the same bytes, which are in that error,
+        may be submitted again, and a new transaction in their place may be carried out besides. So also where the node says that
+        it has expired and no proven block shows that, or where its log does not go back far enough to say so.
+        :class:`NotSubmittedError` says that it has not reached the ledger, for certain.
         """
-        if self._pending is not None:
-            with self._pending.keeping(transaction) as kept:
-                return self._submit_kept(self._pending, kept, prove=prove, again=False)
-        try:
-            outcome = self._submit_one(transaction, prove)
-        except OutcomePendingError as error:
-            identifier = transaction_id(SIGNED_TRANSACTION.decode(transaction).body).hex()
-            known = f"The transaction is {identifier}: `fujie receipt` tells what became of it."
-            raise OutcomePendingError(error.what, f"{error.do} {known}") from None
-        if outcome.code:
-            raise refusal_of(outcome)
-        return outcome
+        if self._pending is None:
+            return self._submit_one(pending_of(transaction), prove)
+        with self._pending.keeping(transaction) as kept:
+            return self._submit_one(kept, prove)
 
     def resend(self, identifier: bytes) -> Outcome:
         """Submit the kept bytes of the transaction with this id (32 bytes) again; return its proven outcome, whenever it came.
@@ -186,7 +176,7 @@ class Session:
                     f"Transaction {identifier.hex()} is of chain {kept.body.chain_id}, and this is {self.chain_id}.",
                     "Name a node and the trust root of its chain: --url, --trust.",
                 )
-            return self._submit_kept(self._pending, kept, prove=True, again=True)
+            return self._submit_one(kept, True)
 
     def submit_many(
         self,
@@ -202,6 +192,9 @@ class Session:
         Refusals are returned, not raised. A full queue is waited for. Batches hold at most ``batch_size`` transactions
         (1 to ``SUBMIT_BATCH_MAX``) and ``BLOCK_BYTES_MAX`` bytes. ``progress`` is called after each batch with how many
         are done, of ``total`` (their number, where ``transactions`` has one).
+
+        Nothing of them is kept on disk, with ``pending`` neither, and a lost answer raises :class:`OperationalError` without
+        the outcomes that were known: whoever needs them keeps the bytes, and submits the very same again.
         """
         if not 1 <= batch_size <= SUBMIT_BATCH_MAX:
             raise ValueError(f"a batch holds 1 to {SUBMIT_BATCH_MAX} transactions")
@@ -209,7 +202,7 @@ class Session:
             total = len(transactions) if isinstance(transactions, Sequence) else 0
         outcomes: list[Outcome] = []
         for batch in batches(transactions, batch_size):
-            answered = self._submit_batch(batch)
+            answered = self._submit_batch(batch, begun=bool(outcomes))
             if prove:
                 answered = [self._proven(outcome) if outcome.receipt else outcome for outcome in answered]
             outcomes.extend(answered)
@@ -220,7 +213,7 @@ class Session:
     def dry_run(self, *operations: Operation, signers: Signers | None = None) -> Outcome:
         """Have a transaction carried out and forgotten. The outcome is the node's word, and only a forecast."""
         transaction = self.build(operations, signers)
-        return self._outcome(transaction, self.transport.dry_run(transaction))
+        return outcome_of(transaction, self.transport.dry_run(transaction))
 
     # -- reading
 
@@ -298,43 +291,67 @@ class Session:
 
     # -- inside
 
-    def _submit_one(self, transaction: bytes, prove: bool) -> Outcome:
-        [outcome] = self._submit_batch([transaction])
-        return self._proven(outcome) if prove and outcome.receipt is not None else outcome
-
-    def _submit_kept(self, pending: PendingFolder, kept: Pending, *, prove: bool, again: bool) -> Outcome:
-        """Submit what is kept, and forget it when its outcome is known: proven, where that is asked for.
-
-        ``again``: it may be on its way since before, so that a node which does not take it now settles nothing.
-        """
+    def _submit_one(self, sent: Pending, prove: bool) -> Outcome:
+        """Submit one transaction, and forget what is kept of it when its outcome is known: proven, where that is asked for."""
+        command = None if self._pending is None else self._pending.command
         try:
-            with kept.in_doubt(pending.program):
-                outcome = self._submit_one(kept.transaction, prove)
+            with sent.in_doubt(command):
+                [outcome] = self._submit_batch([sent.transaction])
+                if prove and outcome.receipt is not None:
+                    outcome = self._proven(outcome)
+                doubt = self._doubt(outcome, sent)
         except NotSubmittedError:
-            if not again:
-                pending.forget(kept.id)
+            if not sent.sent_before:
+                self._forget(sent)
             raise
-        if outcome.code and outcome.receipt is None and outcome.code != TransactionReason.TRANSACTION_EXPIRED:
-            full = outcome.code == TransactionReason.ADMISSION_QUEUE_FULL  # where an earlier try may have found room
-            if again or full:
-                raise kept.unknown(f"The node does not take it now: {refusal_of(outcome)}", pending.program)
-        pending.forget(kept.id)
+        if doubt:
+            raise sent.unknown(doubt, command)
+        self._forget(sent)
         if outcome.code:
             raise refusal_of(outcome)
         return outcome
 
-    def _submit_batch(self, batch: Sequence[bytes]) -> list[Outcome]:
-        """Submit and decode; those turned away by a full queue are submitted again, in order, after a pause."""
+    def _doubt(self, outcome: Outcome, sent: Pending) -> str:
+        """Return why an outcome leaves open what becomes of a transaction; empty where it does not."""
+        if not outcome.code or outcome.receipt is not None:
+            return ""
+        if outcome.code == TransactionReason.OUTCOME_NOT_KEPT:
+            return f"This node cannot tell: {refusal_of(outcome)} Ask a node that has the whole log."
+        if outcome.code == TransactionReason.TRANSACTION_EXPIRED:
+            # The word of a node; that nothing can come any more is seen in a block.
+            if self.read(ParametersQuery()).time_ms >= sent.body.expires_at_ms:
+                return ""
+            return "The node says that it has expired, and no proven block is as late as that."
+        # Where the queue is full now, an earlier try may have found room; what an unknown reason means, a newer program knows.
+        open_still = outcome.code == TransactionReason.ADMISSION_QUEUE_FULL or outcome.reason is None
+        if sent.sent_before or open_still:
+            return f"The node does not take it now: {refusal_of(outcome)}"
+        return ""
+
+    def _forget(self, sent: Pending) -> None:
+        if self._pending is not None:
+            self._pending.forget(sent.id)
+
+    def _submit_batch(self, batch: Sequence[bytes], *, begun: bool = False) -> list[Outcome]:
+        """Submit and decode; those turned away by a full queue are submitted again, in order, after a pause.
+
+        Raises :class:`NotSubmittedError` only of the first try, and not where others have ``begun`` before it.
+        """
         outcomes: list[Outcome | None] = [None] * len(batch)
         waiting = list(range(len(batch)))
         for attempt in range(QUEUE_FULL_WAITS_MAX + 1):
-            answers = self.transport.submit([batch[place] for place in waiting])
+            try:
+                answers = self.transport.submit([batch[place] for place in waiting])
+            except NotSubmittedError as error:
+                if not attempt and not begun:
+                    raise
+                raise OperationalError(error.what, SAME_AGAIN) from error
             if len(answers) != len(waiting):
                 raise VerificationError(
                     "answer-count", f"{len(waiting)} transactions were submitted, {len(answers)} are answered"
                 )
             for place, answer in zip(waiting, answers, strict=True):
-                outcomes[place] = self._outcome(batch[place], answer)
+                outcomes[place] = outcome_of(batch[place], answer)
             full = int(TransactionReason.ADMISSION_QUEUE_FULL)
             waiting = [place for place in waiting if (known := outcomes[place]) is not None and known.code == full]
             if not waiting or attempt == QUEUE_FULL_WAITS_MAX:
@@ -345,26 +362,6 @@ class Session:
         with self._lock:
             self._written_height = max(self._written_height, written)
         return done
-
-    def _outcome(self, transaction: bytes, answer: TransportOutcome) -> Outcome:
-        """Return a node's answer as an outcome. Raises ``answer-transaction``, ``answer-receipt``."""
-        identifier = transaction_id(SIGNED_TRANSACTION.decode(transaction).body)
-        if answer.transaction_id not in (b"", identifier):
-            raise VerificationError(
-                "answer-transaction",
-                f"submitted was {identifier.hex()}, the answer is about {answer.transaction_id.hex()}",
-            )
-        if answer.receipt is None:
-            if answer.code == 0:
-                raise VerificationError("answer-receipt", "the node reports success without a receipt")
-            return Outcome(identifier, answer.code, None, None, transaction)
-        try:
-            receipt = RECEIPT.decode(answer.receipt)
-        except DecodeError as error:
-            raise VerificationError("answer-receipt", error.detail) from None
-        if receipt.transaction_id != identifier or receipt.code != answer.code:
-            raise VerificationError("answer-receipt", "the receipt is of another transaction, or has another code")
-        return Outcome(identifier, receipt.code, receipt, answer.log_index, transaction)
 
     def _proven(self, outcome: Outcome) -> Outcome:
         """Return ``outcome`` with the proof of its receipt. What is proven replaces what the node said."""

@@ -20,6 +20,7 @@ class TransactionReason(Reason):
     QUOTA_EXCEEDED = 9, "The account has used up its operations for this minute."
     ADMISSION_QUEUE_FULL = 10, "The node has as many transactions waiting as it accepts; try again shortly."
     EXECUTION_FAILED = 11, "The node quarantined the transaction because carrying it out failed unexpectedly."
+    OUTCOME_NOT_KEPT = 12, "It has expired, and the node's log does not go back to when it may have been carried out."
 
 
 class ReadReason(Reason):

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
@@ -23,8 +23,9 @@ from fujie.core.transaction import VerifiedBlock, VerifiedTransaction
 from fujie.core.wording import count
 from fujie.engine.base import Outcome
 from fujie.engine.executor import Executor, Head, Staged
-from fujie.engine.intake import Waiting, turned_away
+from fujie.engine.intake import Waiting
 from fujie.engine.local_ledger import LocalLedger
+from fujie.engine.outcomes import not_carried_out
 from fujie.engine.proving import Proven
 from fujie.engine.quarantine import apply_sound
 from fujie.engine.stored_block import StoredBlock, block_at, note_pivot
@@ -47,9 +48,6 @@ from fujie.proof.validators import Validator, ValidatorSet, encode_validator_set
 from fujie.proof.vote import EMPTY_COMMIT, Commit, commit_hash, encode_commit
 from fujie.store.base import Store
 from fujie.store.layout import META_HANDED_OVER, Table, number_key
-
-_CARRIED_OUT_BEFORE: Final = (TransactionReason.TRANSACTION_REPEATED, TransactionReason.TRANSACTION_EXPIRED)
-"""Reasons to turn away what may have a receipt: it is the answer to the same bytes, also after they have expired."""
 
 log = logging.getLogger(__name__)
 
@@ -256,17 +254,12 @@ class EmbeddedEngine(LocalLedger):
         outcomes = []
         for position, transaction in enumerate(transactions):
             code = refused.get(position)
-            identifier = transaction.id
             if code is None:
                 receipt = next(receipts)
-                outcomes.append(Outcome(identifier, receipt.code, receipt, index))
+                outcomes.append(Outcome(transaction.id, receipt.code, receipt, index))
                 index += 1
             else:
-                first = self.executor.receipt_of(identifier) if code in _CARRIED_OUT_BEFORE else None
-                if first is None or not first.authorised:
-                    outcomes.append(turned_away(code, identifier))
-                else:
-                    outcomes.append(Outcome(identifier, first.code, first, self.executor.index_of(identifier)))
+                outcomes.append(not_carried_out(self.executor, transaction, code))
         self._intake.settle(waiting, outcomes)
 
     # -- inside

@@ -19,7 +19,8 @@ class KeyLock(FileLock):
     def __init__(self, public_key: bytes, home: Path) -> None:
         """Take it for the folder ``home``, which others are told.
 
-        Raises :class:`OperationalError` when another folder's node signs with the key, or the lock cannot be made.
+        Raises :class:`KeyInUse` when another folder's node signs with the key, and :class:`OperationalError` when the lock
+        cannot be made.
         """
         address = validator_address(public_key).hex()
         folder = user_folder() / FOLDER_NAME
@@ -32,14 +33,21 @@ class KeyLock(FileLock):
             ) from error
         super().__init__(
             folder / f"validator-{address}",
-            lambda file: OperationalError(
-                f"The validator key {public_key.hex()[:16]}… signs already, for the data folder "
-                f"{read_holder(file) or 'of another node'}.",
-                "Two nodes with one key sign two blocks of one height, which ends a validator. Stop the other one for good, "
-                "or give this folder a key of its own.",
-            ),
+            lambda file: KeyInUse(public_key, read_holder(file)),
         )
         write_holder(self.descriptor, os.fsencode(home.absolute()))
+
+
+class KeyInUse(OperationalError):
+    """A validator key signs already, for the data folder ``holder``, or an unknown one where that is empty."""
+
+    def __init__(self, public_key: bytes, holder: str) -> None:
+        super().__init__(
+            f"The validator key {public_key.hex()[:16]}… signs already, for the data folder {holder or 'of another node'}.",
+            "Two nodes with one key sign two blocks of one height, which ends a validator. Stop the other one for good, "
+            "or give this folder a key of its own.",
+        )
+        self.holder = holder
 
 
 def read_holder(file: int) -> str:

@@ -43,14 +43,13 @@ from fujie.engine.mirror_path import StoredPath
 from fujie.engine.mirror_results import Executed, Results, carry_out, deviation, voted_validators_hash
 from fujie.engine.proving import Proven
 from fujie.engine.rehearsing import dry_run
-from fujie.engine.stored_block import block_at, light_block_at, put_block
+from fujie.engine.stored_block import block_at, light_block_at, promise_in, put_block, put_promise
 from fujie.proof.block import results_hash
 from fujie.proof.block_link import Link
 from fujie.proof.evidence import EvidenceFile
 from fujie.proof.header import NANOSECONDS_PER_MS
-from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
+from fujie.proof.light_block import LightBlock, encode_light_block
 from fujie.proof.named import is_signed
-from fujie.store.layout import META_PROMISED, Table
 
 T = TypeVar("T")
 
@@ -328,10 +327,7 @@ class MirrorEngine(LocalReads):
             transactions=len(block.transactions),
             evidence=block.evidence,
         )
-        if promised is None:
-            batch.delete(Table.META, META_PROMISED)
-        else:
-            batch.put(Table.META, META_PROMISED, encode_light_block(promised.block))
+        put_promise(batch, [] if promised is None else [promised.block, *promised.naming])
         try:
             executor.commit(executed.staged)
         except BaseException:
@@ -365,9 +361,7 @@ class MirrorEngine(LocalReads):
                 raise OperationalError(f"There is no block {head.height} in the store.", "Restore a snapshot.")
             self._last = link_of(newest)
             self._results = row.stored.results_hash
-        promised = get(Table.META, META_PROMISED)
-        if promised is not None:
-            self._promised = decode_light_block(promised)
+        self._promised = next(iter(promise_in(get)), None)
         for block in (self._promised, newest):
             if block is None or block.header.app_hash != head.app_hash:
                 continue

@@ -102,7 +102,12 @@ class Arrived(NamedTuple):
     transactions: tuple[VerifiedTransaction, ...]
     evidence: tuple[bytes, ...]
     misbehaviour: tuple[Misbehaviour, ...]  # what the evidence tells
-    signed: bool = True  # else a later block that is names it, and it proves nothing by itself (``proof.named``)
+    naming: tuple[LightBlock, ...] = ()  # where too few signed it: those after it up to one that is signed and names it
+
+    @property
+    def signed(self) -> bool:
+        """Whether it is signed; else a later block that is names it, and it proves nothing by itself (``proof.named``)."""
+        return not self.naming
 
     @property
     def height(self) -> int:
@@ -153,22 +158,22 @@ def arrived(
     """Return the block in what the source sent for ``height``; without ``successors`` it must be signed itself.
 
     Raises :class:`Deviation`, in order: ``decode``, ``block-height``, the steps of ``verify_commit`` and of
-    ``Successors.require_named``, ``block-evidence``, ``block-data``, ``block-transaction``.
+    ``Successors.naming``, ``block-evidence``, ``block-data``, ``block-transaction``.
     """
-    block, signed = _light_block(height, light_block), True
+    block = _light_block(height, light_block)
+    naming: tuple[LightBlock, ...] = ()
     try:
         verify_commit(chain_id, block.validators, block.header, block.commit)
     except VerificationError as error:
         if successors is None or not has_too_few_votes(error):
             raise Deviation(error.step, height, error.detail) from None
-        successors.require_named(block, error)
-        signed = False
+        naming = successors.naming(block, error)
     header = block.header
     misbehaviour = _told(height, evidence, header.evidence_hash)
     if (found := data_hash(raws)) != header.data_hash:
         raise Deviation("block-data", height, "the transactions are not those of the header", found, header.data_hash)
     transactions = tuple(verify(height, raws))
-    return Arrived(block, header_hash(header), transactions, tuple(evidence), misbehaviour, signed)
+    return Arrived(block, header_hash(header), transactions, tuple(evidence), misbehaviour, naming)
 
 
 def _light_block(height: int, data: bytes) -> LightBlock:
@@ -201,16 +206,17 @@ class Successors:
         self._chain_id = chain_id
         self._source = source
         self._sent = {height + number: item[0] for number, item in enumerate(items)}
-        self._named: set[bytes] = set()  # hashes of headers
+        self._named: dict[bytes, tuple[LightBlock, ...]] = {}  # by hash of the header
 
-    def require_named(self, block: LightBlock, problem: VerificationError) -> None:
-        """Return when a later block that is signed names ``block``; whose turn it was is for :func:`check_next`.
+    def naming(self, block: LightBlock, problem: VerificationError) -> tuple[LightBlock, ...]:
+        """Return the blocks after ``block`` up to one that is signed and names it; whose turn it was is for :func:`check_next`.
 
         Raises :class:`Deviation`: as ``problem`` where the source has no such block after it, or not among the next 64; the
         steps of :func:`arrived` for those, and of ``proof.named.verify_named``; what ``Source.blocks`` raises.
         """
-        if header_hash(block.header) in self._named:
-            return
+        known = self._named.get(header_hash(block.header))
+        if known is not None:
+            return known
         height = block.header.height
         row = [block]
         try:
@@ -220,8 +226,9 @@ class Successors:
                     verify_named(self._chain_id, row)
                     if not all(link_of(before).precedes(after.header) for before, after in pairwise(row)):
                         break  # the one validator that there is signed otherwise than the source says
-                    self._named.update(header_hash(each.header) for each in row[:-1])
-                    return
+                    after = tuple(row[1:])
+                    self._named |= {header_hash(each.header): after[place:] for place, each in enumerate(row[:-1])}
+                    return after
         except Deviation:
             raise
         except DecodeError as error:

@@ -12,7 +12,7 @@ from fujie.proof.light_block import LightBlock, decode_light_block, encode_light
 from fujie.proof.validators import decode_validator_set, encode_validator_set
 from fujie.proof.vote import Commit, decode_commit, encode_commit
 from fujie.store.base import WriteBatch
-from fujie.store.layout import META_CHANGE, META_PIVOT, Table, number_key
+from fujie.store.layout import META_CHANGE, META_NAMING, META_PIVOT, META_PROMISED, Table, number_key
 
 
 class StoredBlock(Record, tag=1):
@@ -25,7 +25,14 @@ class StoredBlock(Record, tag=1):
     transactions: Count
 
 
+class Naming(Record, tag=1):
+    """A row of a mirror: the light blocks after the promised one, where that is not signed; the last is, and names all before it."""
+
+    blocks: tuple[bytes, ...]
+
+
 STORED_BLOCK: Final[Codec[StoredBlock]] = Codec(StoredBlock)
+_NAMING: Final[Codec[Naming]] = Codec(Naming)
 
 Get = Callable[[Table, bytes], bytes | None]
 
@@ -68,6 +75,29 @@ def put_change(batch: WriteBatch, block: LightBlock) -> None:
     """Put a light block from before the first block of the store into ``batch``, one of those at which validators changed."""
     batch.put(Table.META, META_CHANGE + number_key(block.header.height), encode_light_block(block))
     note_pivot(batch, block.header)
+
+
+def put_promise(batch: WriteBatch, blocks: Sequence[LightBlock]) -> None:
+    """Put what proves the head of a mirror into ``batch``: the block after it, and those up to one that is signed and names it.
+
+    Without ``blocks`` what stands there is removed: the head proves itself.
+    """
+    if not blocks:
+        batch.delete(Table.META, META_PROMISED)
+    else:
+        batch.put(Table.META, META_PROMISED, encode_light_block(blocks[0]))
+    if len(blocks) < 2:
+        batch.delete(Table.META, META_NAMING)
+    else:
+        batch.put(Table.META, META_NAMING, encode(Naming(tuple(map(encode_light_block, blocks[1:])))))
+
+
+def promise_in(get: Get) -> list[LightBlock]:
+    """Return what :func:`put_promise` put into a store, by ``get`` of it. Raises ``DecodeError``."""
+    promised, naming = get(Table.META, META_PROMISED), get(Table.META, META_NAMING)
+    if promised is None:
+        return []
+    return [decode_light_block(data) for data in (promised, *(_NAMING.decode(naming).blocks if naming else ()))]
 
 
 def pivot_in(get: Get, validators_hash: bytes) -> int | None:

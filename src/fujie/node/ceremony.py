@@ -41,6 +41,7 @@ from fujie.node.cometbft_file import (
     CometFile,
     check_address,
     has_cometbft,
+    host_of,
     parse_peer,
     peer_texts,
     port_of,
@@ -54,7 +55,7 @@ from fujie.node.join_request import JoinRequest, check_request, known_rules, sig
 from fujie.node.keyring import AskPassphrase, ensure_key, passphrase_from_environment
 from fujie.node.known_files import A_GENESIS, A_NETWORK, kind_of
 from fujie.node.ledger import GENESIS_FILE_BYTES_MAX, currency_part, identity_part
-from fujie.node.ports import require_other_port
+from fujie.node.ports import is_here, require_other_port
 from fujie.store.opening import StoreKind
 from fujie.store.snapshot import Advance
 
@@ -102,10 +103,13 @@ def make_request(
 ) -> JoinRequest:
     """Return a signed request for the organisation whose keys lie in ``folder``; those that are missing are made.
 
-    Raises :class:`OperationalError` for a name or address that is none, one at which the node answers requests, or a key that
-    does not open.
+    Raises :class:`OperationalError` for a name or address that is none, one of this machine at which the node answers requests, or a
+    key that does not open.
     """
-    require_other_port(folder, check_address(address))
+    if is_here(
+        host_of(check_address(address))
+    ):  # else the port is that of a router before this machine, or of another machine
+        require_other_port(folder, address)
     files = [
         ensure_key(folder.key_folders[0] / f"{organisation}.key", organisation),
         ensure_key(folder.validator_key, "validator"),
@@ -298,8 +302,7 @@ def _listen(request: JoinRequest | None) -> str:
     """Return where a node waits for its peers: at its port, on every address of the machine unless others are on it."""
     if request is None:
         raise OperationalError("It is not said where this node waits for its peers.", "Say it: --listen 0.0.0.0:26656.")
-    host = request.address.rpartition(":")[0].strip("[]")
-    return request.address if is_loopback(host) else f"{EVERYWHERE}:{port_of(request.address)}"
+    return request.address if is_loopback(host_of(request.address)) else f"{EVERYWHERE}:{port_of(request.address)}"
 
 
 def _check_together(terms: Terms, requests: Sequence[JoinRequest]) -> None:

@@ -118,6 +118,11 @@ def port_of(address: str) -> int:
     return port
 
 
+def host_of(address: str) -> str:
+    """Return the host of ``host:port``, an IPv6 address without its brackets."""
+    return address.rpartition(":")[0].strip("[]")
+
+
 def is_everywhere(address: str) -> bool:
     """Tell whether ``host:port`` says where to listen on every address of a machine, and not where others reach it."""
     return address.rpartition(":")[0] in ("0.0.0.0", "[::]")  # noqa: S104 - compared with, and listened at nowhere
@@ -129,7 +134,7 @@ def parse_peer(text: str) -> Peer:
     if match is None:
         raise OperationalError(
             f"{quoted(text, 120)} is no peer.",
-            "Write its node id, which `fujie network status` shows, and where: ID@host:port.",
+            "Write its node id, which `fujie network show` shows, and where: ID@host:port.",
         )
     return Peer(match[1], check_address(match[2]))
 

@@ -14,12 +14,14 @@ Every step does only what is missing, so the command is run again after whatever
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Final, NamedTuple, TypeVar
 
 from fujie.client.client import Client
 from fujie.client.http import HttpTransport
 from fujie.core.encoding import Record
 from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.signing import Signer
 from fujie.core.state import Key
 from fujie.core.wording import count
 from fujie.engine.embedded import EmbeddedEngine, validator_set
@@ -30,7 +32,15 @@ from fujie.modules.membership.records import Action
 from fujie.node import control
 from fujie.node.address import running_url
 from fujie.node.ceremony import EVERYWHERE, comet_file_of, own_peer
-from fujie.node.cometbft_file import CometFile, check_address, has_cometbft, is_everywhere, peer_texts, port_of
+from fujie.node.cometbft_file import (
+    CometFile,
+    check_address,
+    has_cometbft,
+    is_everywhere,
+    parse_peer,
+    peer_texts,
+    port_of,
+)
 from fujie.node.folder import Folder, closed_to_others
 from fujie.node.founding import open_engine
 from fujie.node.handover import (
@@ -40,6 +50,7 @@ from fujie.node.handover import (
     ended_in,
     go_on,
     handover_folder,
+    kept_peer,
     kept_requests,
     read_handover,
     write_handover,
@@ -144,8 +155,10 @@ def plan(
 def _own_node(folder: Folder, requests: Sequence[JoinRequest], listen: str, address: str) -> tuple[CometFile, str]:
     """Return what the folder's own node is to be, and how those who join reach it: empty where a request says it, or nobody.
 
-    Raises :class:`OperationalError` as ``ceremony.comet_file_of``.
+    What an earlier run has written stays, unless something else is said. Raises :class:`OperationalError` as ``ceremony.comet_file_of``.
     """
+    if not address and (not listen or is_everywhere(listen)):
+        address = parse_peer(kept).address if (kept := kept_peer(handover_folder(folder))) else ""
     if address and not listen:
         listen = f"{EVERYWHERE}:{port_of(check_address(address))}"
     file = comet_file_of(folder, requests, listen)
@@ -186,19 +199,22 @@ def carry_out(
     if has_cometbft(folder):  # which was the last step
         return Grown(read_handover(handover_folder(folder)), None)
     began_s: float | None = None
+    signer = cache(lambda: validator_signer(folder, ask))
+    if plan.peer:
+        signer()  # it signs how its node is reached: what does not open is said before there is no way back
     say("Keeping the requests")
     write_requests(handover_folder(folder), plan.requests)
     if plan.ended is None:
         if plan.actions:
             say(f"Voting: {count(len(plan.actions), 'proposal')}")
-            with _client(folder, ask) as client:
+            with _client(folder, signer) as client:
                 vote(client, plan.actions, plan.electorate)
         _require_successors(folder, plan)
         say("Handing over")
         began_s = time.monotonic()
-        _hand_over(folder, ask)
+        _hand_over(folder, signer)
     say("Writing the handover folder")
-    handover = write_handover(folder, peer=plan.peer, whole_log=whole_log, advance=advance)
+    handover = write_handover(folder, signer, peer=plan.peer, whole_log=whole_log, advance=advance)
     say("Making this folder a node among them")
     ended = ended_in(folder)
     assert ended is not None, "the handover folder is of a chain that was handed over"
@@ -207,10 +223,10 @@ def carry_out(
     return Grown(handover, began_s)
 
 
-def _hand_over(folder: Folder, ask: AskPassphrase) -> None:
+def _hand_over(folder: Folder, signer: Callable[[], Signer]) -> None:
     """Have the last embedded block made: by the node that runs, which ends with it, or here."""
     if holder(folder) is None:
-        engine = open_engine(folder, validator_signer(folder, ask))
+        engine = open_engine(folder, signer())
         assert isinstance(engine, EmbeddedEngine), "a folder without cometbft.json is opened with the embedded engine"
         engine.hand_over()
         return
@@ -263,12 +279,12 @@ def _reading(folder: Folder) -> Iterator[_State]:
 
 
 @contextlib.contextmanager
-def _client(folder: Folder, ask: AskPassphrase) -> Iterator[Client]:
+def _client(folder: Folder, signer: Callable[[], Signer]) -> Iterator[Client]:
     """Talk to the chain of ``folder``: through the node that runs on it, or in this process."""
     url = running_url(folder)
     if url is not None:
         client = Client(HttpTransport(url, plain_http=True), folder.trust())
     else:
-        client = Ledger(folder, open_engine(folder, validator_signer(folder, ask)), ())
+        client = Ledger(folder, open_engine(folder, signer()), ())
     with client:
         yield client

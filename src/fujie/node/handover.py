@@ -9,10 +9,11 @@
       handover.json       written last: without it the folder is not complete
 
 All of it follows from the chain and the requests, so it can be written again at any time; and nothing of it has to be
-believed: the last embedded block, signed by the one validator until then, names its successors and the state.
+believed: the last embedded block, signed by the one validator until then, names its successors and the state. How its own node is
+reached, which follows from nothing, that validator has signed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
@@ -22,9 +23,10 @@ from msgspec import Meta
 
 from fujie.client.files import OWNER_ONLY, read_bounded
 from fujie.core.errors import OperationalError, VerificationError
+from fujie.core.signing import Signer, verify
 from fujie.engine.cometbft import home as comet
 from fujie.engine.embedded import validator_set
-from fujie.engine.stored_block import Get, block_at, note_pivot
+from fujie.engine.stored_block import Get, block_at, light_block_at, note_pivot
 from fujie.machine import genesis as genesis_form
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
 from fujie.node.cometbft_file import CometFile, PeerTextOrNothing, write_comet_file
@@ -33,8 +35,15 @@ from fujie.node.founding import trust_root
 from fujie.node.join_request import JoinRequest, encode_request, read_request
 from fujie.node.snapshot import load_snapshot, save_snapshot
 from fujie.proof.header import Header
+from fujie.proof.light_block import LightBlock
 from fujie.proof.trust import TrustRoot, encode_trust
-from fujie.proof.validators import ValidatorSet, decode_validator_set, encode_validator_set, validator_set_hash
+from fujie.proof.validators import (
+    ValidatorSet,
+    decode_validator_set,
+    encode_validator_set,
+    validator_address,
+    validator_set_hash,
+)
 from fujie.store.base import Store, WriteBatch
 from fujie.store.layout import META_HANDED_OVER, Table, number_key
 from fujie.store.opening import StoreKind
@@ -50,18 +59,29 @@ TRUST: Final = "trust.json"
 FILE: Final = "handover.json"
 
 
+CONTEXT: Final = b"fujie-handover-1\n"  # before what is signed: no vote, transaction or checkpoint begins so
+
+
 class HandoverFile(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="format", tag="fujie-handover-1"
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    omit_defaults=True,  # what is signed is without signature
+    tag_field="format",
+    tag="fujie-handover-1",
 ):
     """The content of ``handover.json``: which chain, and the height of the last block of the embedded engine.
 
     ``peer`` is the node that hands over, where it goes on as a replica and can be reached (``node id@host:port``), or empty. No
-    request names it, and the others let in those whom they know.
+    request names it, and the others let in those whom they know. ``signature``, where there is a peer: of the validator of that block
+    over all of it, in hexadecimal.
     """
 
     chain_id: str
     height: Annotated[int, Meta(ge=1, le=2**53)]
     peer: PeerTextOrNothing = ""
+    signature: Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{128})?\Z")] = ""
 
 
 class Ended(NamedTuple):
@@ -151,12 +171,31 @@ def kept_requests(place: Path) -> tuple[JoinRequest, ...]:
     return tuple(read_request(path) for path in sorted((place / REQUESTS).glob("*.join")))
 
 
+def kept_peer(place: Path) -> str:
+    """Return the peer in a handover folder that was written before; empty where it was not, or names none."""
+    try:
+        return read_handover(place).file.peer
+    except (OperationalError, VerificationError):
+        return ""
+
+
+def signed_bytes(file: HandoverFile) -> bytes:
+    """Return what the validator of the last block signs: the file without signature, as JSON without white space, behind its context."""
+    return CONTEXT + msgspec.json.encode(msgspec.structs.replace(file, signature=""))
+
+
 def write_handover(
-    folder: Folder, *, peer: str = "", whole_log: bool = True, advance: Advance | None = None
+    folder: Folder,
+    signer: Callable[[], Signer],
+    *,
+    peer: str = "",
+    whole_log: bool = True,
+    advance: Advance | None = None,
 ) -> Handover:
     """Complete the handover folder of ``folder``, whose chain was handed over, and return it.
 
-    What an interrupted run has written is used again. ``peer``: as in ``HandoverFile``. ``whole_log``: with every log
+    What an interrupted run has written is used again. ``peer``: as in ``HandoverFile``; ``signer`` is asked for the key of the
+    validator where there is one. ``whole_log``: with every log
     entry, so that each node can prove the receipts of old transactions; without, those alone that a node must remember.
     ``advance`` hears of the rows of the snapshot. Raises :class:`OperationalError`.
     """
@@ -172,8 +211,19 @@ def write_handover(
     write_file(place / COMET_GENESIS, comet_genesis(ended))
     write_file(place / TRUST, encode_trust(folder.trust()))
     file = HandoverFile(chain_id=ended.header.chain_id, height=ended.header.height, peer=peer)
+    if peer:
+        file = msgspec.structs.replace(file, signature=_signature(file, signer(), ended.header))
     write_file(place / FILE, msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n")
     return read_handover(place)
+
+
+def _signature(file: HandoverFile, signer: Signer, last: Header) -> str:
+    if validator_address(signer.public_key) != last.proposer_address:
+        raise OperationalError(
+            f"The validator's key of this folder is not the one that signed block {last.height}: who joins would not believe it.",
+            "Put that key back into keys/validator.key until this is done.",
+        )
+    return signer.sign(signed_bytes(file)).hex()
 
 
 # Reading and founding.
@@ -211,8 +261,9 @@ def join_handed_over(
 
     ``comet_file`` is what ``cometbft.json`` is to say, but for the height. Raises as ``node.snapshot.load_snapshot``, and
     :class:`VerificationError`: ``handover-trust``: the trust root is not the one that the genesis gives;
-    ``handover-validators``: those of the state, of the requests and of the last block are not the same;
-    ``handover-genesis``: CometBFT's genesis file is another than the chain gives.
+    ``handover-signature``: a peer is named, and not by the validator of the last block; ``handover-validators``: those of the
+    state, of the requests and of the last block are not the same;
+    ``handover-snapshot``: the snapshot is damaged, or another; ``handover-genesis``: CometBFT's genesis file is another than the chain gives.
     """
 
     def accept(loaded: Store) -> None:
@@ -224,7 +275,13 @@ def join_handed_over(
         loaded.commit(batch)
         go_on(folder, comet_file, ended)
 
-    load_snapshot(folder, handover.place / SNAPSHOT, handover.trust, store, accept=accept, advance=advance)
+    path = handover.place / SNAPSHOT
+    try:
+        load_snapshot(folder, path, handover.trust, store, accept=accept, advance=advance)
+    except VerificationError as error:
+        if not error.step.startswith("snapshot-"):
+            raise
+        raise VerificationError("handover-snapshot", f"{path}: {error.detail}") from error
 
 
 def go_on(folder: Folder, file: CometFile, ended: Ended) -> None:
@@ -246,13 +303,14 @@ def go_on(folder: Folder, file: CometFile, ended: Ended) -> None:
 def _check_loaded(store: Store, handover: Handover) -> Ended:
     """Check what a loaded snapshot says of its validators against the other files; return how the chain ended."""
     genesis = store.get(Table.GENESIS, b"genesis")
-    last = block_at(store.get, handover.file.height)
+    last = light_block_at(store.get, handover.file.height)
     row = store.get(Table.STATE, VALIDATORS_KEY.hash)
     if genesis is None or last is None or row is None:
         raise VerificationError("handover-form", f"the snapshot is not of block {handover.file.height}")
     founded = trust_root(genesis_form.load(genesis))
     if (founded.chain_id, founded.validators_hash) != (handover.trust.chain_id, handover.trust.validators_hash):
         raise VerificationError("handover-trust", "the trust root is not the one that the genesis of the chain gives")
+    _require_signed(handover.file, last)
     successors = validator_set(VALIDATORS_KEY.codec.decode(unpack_leaf(row)[2]).members)
     named = {bytes.fromhex(request.validator_key) for request in handover.requests}
     if (
@@ -266,3 +324,15 @@ def _check_loaded(store: Store, handover: Handover) -> Ended:
     if read_bounded(handover.place / COMET_GENESIS, SMALL_FILE_BYTES_MAX) != comet_genesis(ended):
         raise VerificationError("handover-genesis", f"{COMET_GENESIS} is not the one that the chain gives")
     return ended
+
+
+def _require_signed(file: HandoverFile, last: LightBlock) -> None:
+    """Raise :class:`VerificationError` for a peer that the validator of the last block did not name: it would be let in."""
+    if not file.peer:
+        return
+    message, signature = signed_bytes(file), bytes.fromhex(file.signature)
+    if not all(verify(validator.public_key, message, signature) for validator in last.validators.validators):
+        raise VerificationError(
+            "handover-signature",
+            f"the validator of block {file.height} has not signed what {FILE} says of its node, {file.peer}",
+        )

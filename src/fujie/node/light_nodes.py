@@ -78,13 +78,17 @@ def check_nodes(urls: Sequence[str], chain_id: str) -> None:
 
     Nothing is believed for that: a node that begins from a snapshot verifies what it is told.
     """
-    problems = [f"{url}: {problem}" for url in urls if (problem := _problem_of(url, chain_id))]
-    if problems:
+    if problems := problems_of(urls, chain_id):
         raise OperationalError(
             "A node that begins from a snapshot asks these for headers, and not all of them serve:\n  "
-            + "\n  ".join(problems),
+            + "\n  ".join(f"{url}: {problem}" for url, problem in problems.items()),
             "Name nodes of this chain that run: the address of their HTTP interface, as `fujie status` shows it there.",
         )
+
+
+def problems_of(urls: Sequence[str], chain_id: str) -> dict[str, str]:
+    """Return, of each node that does not serve the chain, why not. Nothing is believed for that."""
+    return {url: problem for url in urls if (problem := _problem_of(url, chain_id))}
 
 
 def _problem_of(url: str, chain_id: str) -> str:
@@ -150,10 +154,10 @@ def believe(
     """Return a light client, and the header that it believed first: old enough for snapshots to lie above it.
 
     All nodes have it, also one that has no older blocks: CometBFT's light client does not begin where one of them lacks it.
-    From there on headers are skipped, while one would walk down to older ones step by step. Raises as ``LightClient.newest``.
+    From there on headers are skipped, while one would walk down to older ones step by step. Raises as ``LightClient.newest``, and
+    :class:`OperationalError` where the nodes have no block in common.
     """
-    oldest_ms = clock() - int(root.trust_period_ms * TRUST_PART)
-    since = max(node.since(oldest_ms) for node in nodes)
+    since = _common(nodes, clock() - int(root.trust_period_ms * TRUST_PART))
     client = LightClient(root, nodes[0], nodes[1:], clock=clock, evidence=evidence)
     for node in nodes:
         node.newest = since
@@ -161,3 +165,23 @@ def believe(
     for node in nodes:
         node.newest = None
     return client, believed
+
+
+def _common(nodes: Sequence[LightNode], oldest_ms: int) -> int:
+    """Return the greatest of the heights that ``since`` gives of each node, but for one that no other node has: it is made up.
+
+    Raises :class:`OperationalError` that names the nodes where nothing else is left.
+    """
+    said = sorted(((node.since(oldest_ms), node) for node in nodes), key=lambda each: each[0], reverse=True)
+    for height, node in said:
+        others = [other for other in nodes if other is not node]
+        if not others or any(other.soon(height) is not None for other in others):
+            return height
+        log.warning("%s begins with block %d, as it says, which no other node has: it is not heeded", node.name, height)
+    raise OperationalError(
+        "The nodes that are asked for headers have no block in common that is young enough: "
+        + ", ".join(f"{node.name} begins with block {height}" for height, node in said)
+        + ".",
+        "Name others: nodes of this chain that run, and are not behind (`fujie network recover --above HEIGHT --state-sync URL "
+        "--state-sync URL`).",
+    )

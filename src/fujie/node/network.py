@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -34,8 +35,8 @@ from fujie.node.demo import demo_genesis
 from fujie.node.folder import Folder, closed_to_others, make_folder, write_file
 from fujie.node.founding import found_from
 from fujie.node.keyring import ensure_key
-from fujie.node.ports import PEER_PORTS, check_range, require_free
-from fujie.node.reach import AGAIN_S, FIRST_S, Say, reach_of, too_few, waits_for
+from fujie.node.ports import NODES_MAX, PEER_PORTS, check_range, require_free
+from fujie.node.reach import AGAIN_S, FIRST_S, Lasting, Say, reach_of, too_few, waits_for
 from fujie.node.state_sync import read_progress
 from fujie.store.files import FileLock
 from fujie.store.opening import LOCK_NAME, SharedLock, StoreKind
@@ -124,6 +125,7 @@ class Network:
         give_up_s = time.monotonic() + ready_s
         told_s = time.monotonic() + FIRST_S
         open_ = dict(chosen)
+        lasting = {name: Lasting() for name in chosen}
         while open_:
             for name, folder in list(open_.items()):
                 if is_ready(folder):
@@ -134,11 +136,11 @@ class Network:
                     raise OperationalError(f"{name} has ended: {_last_words(folder)}", f"See {_output(folder)}.")
             if time.monotonic() > give_up_s:
                 raise OperationalError(
-                    f"Not ready after {ready_s:.0f} s: {_waits(open_)}. They go on in the background.",
+                    f"Not ready after {ready_s:.0f} s: {_waits(open_, lasting)}. They go on in the background.",
                     f"`fujie network logs {self.name}` says why. More than two thirds of the validators must run.",
                 )
             if open_ and time.monotonic() > told_s:
-                waiting(_waits(open_))
+                waiting(_waits(open_, lasting))
                 told_s = time.monotonic() + AGAIN_S
             if open_:
                 time.sleep(POLL_S)
@@ -169,8 +171,10 @@ class Network:
                     time.sleep(POLL_S)
 
     def states(self) -> list[NodeState]:
-        """Return how each node is."""
-        return [state_of(name, folder) for name, folder in self.folders().items()]
+        """Return how each node is. One that does not answer takes some seconds; all are asked at once."""
+        folders = self.folders()
+        with ThreadPoolExecutor(NODES_MAX, "fujie-status") as pool:
+            return list(pool.map(state_of, folders, folders.values()))
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -318,18 +322,20 @@ def state_of(name: str, folder: Folder) -> NodeState:
         head,
         None if status is None else status.peers,
         None if status is None else status.catching_up,
-        None if status is None else status.power,
+        None
+        if status is None or not status.height
+        else status.power,  # before its first block it says 0, whatever it is
         problem,
         lacking,
         "" if reach is None or problem else too_few(reach),
     )
 
 
-def _waits(nodes: dict[str, Folder]) -> str:
+def _waits(nodes: dict[str, Folder], lasting: dict[str, Lasting]) -> str:
     """Return which of ``nodes`` wait for what; those that wait for the same stand together."""
     waits: dict[str, list[str]] = {}
     for name, folder in nodes.items():
-        waits.setdefault(waits_for(folder), []).append(name)
+        waits.setdefault(waits_for(folder, lasting[name]), []).append(name)
     return "; ".join(f"{', '.join(names)}: {what}" for what, names in waits.items())
 
 

@@ -1,6 +1,7 @@
 """Which ports of this machine are free for the nodes of a network, and whose the others are."""
 
 import errno
+import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Final
@@ -9,6 +10,7 @@ from fujie.core.errors import OperationalError
 from fujie.node.address import running_url
 from fujie.node.cometbft_file import port_of, read_comet_file
 from fujie.node.config import resolve_config
+from fujie.node.config_keys import is_loopback
 from fujie.node.folder import Folder
 
 PEER_PORTS: Final = 100  # above the port of a node is that for its peers
@@ -90,5 +92,16 @@ def require_other_port(folder: Folder, address: str) -> None:
     if port_of(address) == port:
         raise OperationalError(
             f"{address} has the port {port} of this node's HTTP interface (FUJIE_PORT, http.port).",
-            "Choose another port for its peers, such as 26656, or another FUJIE_PORT.",
+            "Choose another port for its peers, such as 26656 (of a node that joins: --listen 0.0.0.0:26656), or another FUJIE_PORT.",
         )
+
+
+def is_here(host: str) -> bool:
+    """Tell whether ``host`` is an address of this machine, or all of them. A name is of another unless it is ``localhost`` or its own."""
+    if is_loopback(host) or host == socket.gethostname().lower():
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_unspecified or bind_error(host, 0) is None

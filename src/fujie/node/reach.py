@@ -29,6 +29,11 @@ WATCHED_S: Final = 5.0  # between two looks at a node that serves
 
 NEEDED: Final = "more than two thirds of the power must run and reach one another"
 
+FRUITLESS_S: Final = 10.0  # without block 1 beside peers that are further on: after that the node never gets it
+AHEAD: Final = 2  # a peer that is further on than that has had block 1 for a while
+PEER_LOOKS: Final = 40  # peers of such a node stay for some milliseconds only, again and again
+PEER_POLL_S: Final = 0.01
+
 Say = Callable[[str], None]
 
 log = logging.getLogger(__name__)
@@ -38,7 +43,7 @@ class Reach(NamedTuple):
     """How a running node is, and whom it reaches. Powers are None where CometBFT does not say them yet.
 
     ``known``: how many peers its cometbft.json names. ``power_most``: the most that this node and those connected to it can
-    have. ``power_heard``: of those whose votes on block ``height`` have arrived.
+    have. ``power_heard``: of those whose votes on block ``height`` have arrived, where the node is in ``round``.
     """
 
     status: NodeStatus
@@ -47,6 +52,7 @@ class Reach(NamedTuple):
     power_total: int | None = None
     power_most: int | None = None
     power_heard: int | None = None
+    round: int | None = None
 
     @property
     def lacks_peers(self) -> bool:
@@ -62,6 +68,12 @@ class Reach(NamedTuple):
             bool(self.power_heard) and not self.status.catching_up and _too_little(self.power_heard, self.power_total)
         )
 
+    def role(self) -> str:
+        """Return in words with what power the node votes. CometBFT says 0 of every node before its first block."""
+        if self.status.power:
+            return str(self.status.power)
+        return "none: it follows without a vote" if self.status.height else "not known before CometBFT's first block"
+
     def text(self) -> str:
         """Return in words whom the node reaches."""
         parts = [f"{self.status.peers} of {count(self.known, 'peer')} connected"]
@@ -76,15 +88,33 @@ def _too_little(power: int | None, total: int | None) -> bool:
     return power is not None and total is not None and 3 * power <= 2 * total
 
 
+class Lasting:
+    """Tells votes that stay away from those that are on their way, from looks at one node, one after the other."""
+
+    def __init__(self) -> None:
+        self._votes: tuple[int | None, ...] = ()
+        self._since_s = 0.0
+
+    def judge(self, reach: Reach) -> Reach:
+        """Return ``reach``; without votes where too few have arrived, and not for long: for the same block, in the same round."""
+        if not reach.lacks_votes:
+            self._votes = ()
+            return reach
+        votes = (reach.height, reach.round, reach.power_heard)
+        if votes != self._votes:
+            self._votes, self._since_s = votes, time.monotonic()
+            return reach._replace(power_heard=None)
+        return reach if time.monotonic() - self._since_s >= VOTES_S else reach._replace(power_heard=None)
+
+
 def reach_of(folder: Folder) -> Reach:
     """Return how the running node of ``folder`` is and whom it reaches. Raises :class:`OperationalError`."""
-    found = look(folder)
+    lasting, found = Lasting(), look(folder)
+    judged = lasting.judge(found)
     if found.lacks_peers or not found.lacks_votes:
-        return found
+        return judged
     time.sleep(VOTES_S)
-    later = look(folder)
-    # Only votes that stay away tell that a block cannot be made.
-    return later if later.height == found.height else later._replace(power_heard=None)
+    return lasting.judge(look(folder))
 
 
 def look(folder: Folder) -> Reach:
@@ -109,15 +139,20 @@ def too_few(reach: Reach) -> str:
     return ""
 
 
-def waits_for(folder: Folder) -> str:
-    """Return in words what a node waits for that does not serve yet."""
+def waits_for(folder: Folder, lasting: Lasting | None = None) -> str:
+    """Return in words what a node waits for that does not serve yet.
+
+    ``lasting`` is that of earlier looks. Without one, it is looked a second time where votes are missing.
+    """
     fetching = read_progress(folder)
     try:
-        reach = look(folder)
+        reach = reach_of(folder) if lasting is None else lasting.judge(look(folder))
     except OperationalError:
         return fetching or "waits for its cometbft to answer"
     if fetching:
         return f"{fetching}; {reach.text()}"
+    if height := lacks_first_block(folder):
+        return f"has no block yet, and gets none: a peer is at block {height:,}, and none gives it block 1"
     if reach.status.catching_up:
         return f"fetches older blocks from its peers, at block {reach.status.height:,}; {reach.text()}"
     if not (reach.lacks_peers or reach.lacks_votes):
@@ -125,17 +160,66 @@ def waits_for(folder: Folder) -> str:
     return f"waits for validators: {reach.text()}; {NEEDED}"
 
 
+def lacks_first_block(folder: Folder) -> int | None:
+    """Return the block that a peer is at, where a running node is to begin at block 1 and none of its peers gives it that.
+
+    So it is with a chain that grew: its validators have the blocks from the hand-over on, and cut off whoever asks for earlier
+    ones, again and again. 0 where no peer was seen to be further on, and None for a node that has blocks or begins otherwise.
+    """
+    file = read_comet_file(folder)
+    if file.initial_height != 1 or file.state_sync is not None:
+        return None
+    rpc = comet_rpc(folder)
+    try:
+        status = rpc.status()
+        if status.height or status.catching_up:
+            return None
+        for _ in range(PEER_LOOKS):
+            highest = max(rpc.peer_heights(), default=0)
+            if highest > AHEAD:
+                return highest
+            time.sleep(PEER_POLL_S)
+    except OperationalError:  # it starts, or ends
+        pass
+    finally:
+        rpc.close()
+    return 0
+
+
+def grew_earlier(folder: Folder) -> OperationalError:
+    """Return what is said of a node of which :func:`lacks_first_block` tells."""
+    again = f"fujie --home {folder.home} network recover --above 1"
+    return OperationalError(
+        "This node is to begin at block 1, and its peers, which are further on, have no such block: their chain grew out of an "
+        "embedded one.",
+        f"Have it begin with the folder handover/ that any of them has: {again} --handover FOLDER. "
+        f"Or from a snapshot of theirs: {again} --state-sync URL --state-sync URL.",
+    )
+
+
 @contextmanager
-def told(folder: Folder, say: Say) -> Iterator[None]:
+def told(folder: Folder, say: Say, give_up: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Have ``say`` hear every other second what a node waits for that does not serve yet, and an empty text at the end.
 
-    The log has it now and then. What does not take long is not worth a word.
+    The log has it now and then. What does not take long is not worth a word. ``give_up`` is called where
+    :func:`lacks_first_block` has told for a while that waiting is in vain.
     """
     logged_s = 0.0
+    fruitless_s: float | None = None  # since when
+    lasting = Lasting()
 
     def tell() -> None:
-        nonlocal logged_s
-        text = waits_for(folder)
+        nonlocal logged_s, fruitless_s
+        ahead = lacks_first_block(folder)
+        if ahead is None:
+            fruitless_s = None
+        elif ahead and fruitless_s is None:
+            fruitless_s = time.monotonic()
+        if fruitless_s is not None and time.monotonic() - fruitless_s > FRUITLESS_S:
+            log.error("%s", grew_earlier(folder))
+            give_up()
+            return
+        text = waits_for(folder, lasting)
         if time.monotonic() - logged_s > LOGGED_S:
             logged_s = time.monotonic()
             log.warning("the node does not serve yet: it %s", text)
@@ -151,15 +235,16 @@ def watched(folder: Folder, say: Say) -> Iterator[None]:
     """Have ``say`` and the log hear when a node that serves reaches too few for a block, and ``say`` an empty text after that."""
     seen: Reach | None = None  # the last look, where it showed that
     told_of = ""
+    lasting = Lasting()
 
     def look_again() -> None:
         nonlocal seen, told_of
         try:
-            now = look(folder)
+            now = lasting.judge(look(folder))
         except OperationalError:  # it is started again by itself, or the node ends
             return
         text = too_few(now)
-        lasts = bool(text) and seen is not None and (now.lacks_peers or now.height == seen.height)
+        lasts = bool(text) and (now.lacks_votes or seen is not None)
         seen = now if text else None
         if lasts and not told_of:
             log.warning("%s", text)
@@ -183,7 +268,10 @@ def _again(task: Callable[[], None], first_s: float, every_s: float) -> Iterator
         wait_s = first_s
         while not ended.wait(wait_s):
             wait_s = every_s
-            task()
+            try:
+                task()
+            except Exception:  # whatever it is, the node goes on without a word on what it waits for
+                log.exception("it cannot be told what the node waits for")
 
     thread = threading.Thread(target=work, name="fujie-reach", daemon=True)
     thread.start()
@@ -205,8 +293,8 @@ def _reach(rpc: Rpc, known: int) -> Reach:
     if votes is None:
         return Reach(status, known)
     if not powers:
-        return Reach(status, known, votes.height, votes.total, None, votes.heard)
+        return Reach(status, known, votes.height, votes.total, None, votes.heard, votes.round)
     if status.power in powers:
         powers.remove(status.power)
     others = sorted(powers, reverse=True)[: status.peers]
-    return Reach(status, known, votes.height, votes.total, status.power + sum(others), votes.heard)
+    return Reach(status, known, votes.height, votes.total, status.power + sum(others), votes.heard, votes.round)

@@ -94,13 +94,16 @@ def run_node(
 
         found()
         description = folder.require()
+        in_vain = threading.Event()
         try:
             with ExitStack() as telling:
                 if folder.cometbft.exists():
                     from fujie.node.reach import told  # not at the top: most nodes wait for nobody
 
-                    telling.enter_context(told(folder, waiting))
-                engine = open_engine(folder, validator_signer(folder), stopped=stop.is_set)
+                    telling.enter_context(told(folder, waiting, in_vain.set))
+                engine = open_engine(
+                    folder, validator_signer(folder), stopped=lambda: stop.is_set() or in_vain.is_set()
+                )
         except OperationalError:
             if stop.is_set():
                 raise Stopped from None
@@ -108,6 +111,10 @@ def run_node(
         try:
             if stop.is_set():
                 raise Stopped
+            if in_vain.is_set():
+                from fujie.node.reach import grew_earlier
+
+                raise grew_earlier(folder)
             keys = load_demo_keys(folder) if description.world == "demo" else None
             return engine, None if keys is None else fill(engine, DemoWorld(keys), _Stoppable(stop, progress))
         except BaseException:
@@ -142,7 +149,7 @@ def run_processes(
     goes on to answer. Raises as :func:`run_node`, and what ``open_ledger`` raises.
     """
     _require_unused(folder)
-    with closed_to_others(), listen(config.http.host, config.http.port) as listener:
+    with closed_to_others(), _listen(folder, config) as listener:
         start_logging(folder, "node", config.log)
         if config.exposed:
             log.warning("listening on %s, which the network reaches, without TLS: put a proxy with TLS before it",
@@ -169,6 +176,28 @@ def run_processes(
                 log.info("stopped at height %d", engine.head.height)
         finally:
             children.stop()
+
+
+def _listen(folder: Folder, config: Config) -> socket.socket:
+    """Bind the port. Where it is taken by the node that this folder is a copy of, another port would not help, and is not advised."""
+    try:
+        return listen(config.http.host, config.http.port)
+    except OperationalError:
+        if folder.validator_key.exists():
+            _require_key_unused(folder)
+        raise
+
+
+def _require_key_unused(folder: Folder) -> None:
+    """Raise :class:`OperationalError` when the node of another folder signs with the validator's key of this one."""
+    from fujie.client.keys import load_key
+    from fujie.engine.key_lock import KeyInUse, KeyLock
+
+    try:
+        KeyLock(load_key(folder.validator_key).public_key, folder.home).release()
+    except KeyInUse as error:
+        if error.holder != str(folder.home.absolute()):
+            raise
 
 
 def _start_reader(children: Children, folder: Folder, config: Config, listener: socket.socket, number: int) -> Child:

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -41,7 +41,7 @@ from fujie.modules.catalog import RECEIPT
 from fujie.node.cometbft_file import CometFile, KnownPeers, StateSyncFile, read_comet_file, write_comet_file
 from fujie.node.cometbft_home import prepare_home, remove_sockets
 from fujie.node.folder import Folder, exchange_chain, make_folder, sync_folder, write_file
-from fujie.node.light_nodes import LightNode, believe, fetch_changes
+from fujie.node.light_nodes import LightNode, believe, fetch_changes, problems_of
 from fujie.proof.block import encode_result, results_hash
 from fujie.proof.header import header_hash
 from fujie.proof.light_block import LightBlock
@@ -55,6 +55,7 @@ from fujie.store.snapshot import META_ORIGIN, HeadRow, load_rows, read_origin
 ASIDE: Final = "chain"  # in the folder for what is fetched: a store that is being built
 PROGRESS_NAME: Final = "state-sync.json"  # in run/
 POLL_S: Final = 0.2
+SERVERS_MIN: Final = 2  # nodes whose headers are compared
 AGAIN_S: Final = 10.0  # after an attempt that CometBFT gave up
 
 FAILED: Final = b"State sync failed"  # what CometBFT says, and goes on without doing anything
@@ -66,7 +67,7 @@ def fetch_state(folder: Folder, genesis: Callable[[], Genesis], validator: Signe
     """Have the chain of ``folder`` begin from a snapshot of its peers, where cometbft.json says so.
 
     Returns at once where it does not, or has done so. Waits for a snapshot of the peers as long as it takes. Raises
-    :class:`OperationalError`, also when the nodes that are asked for headers do not answer or ``stopped`` says so, and
+    :class:`OperationalError`, also when fewer than two of the nodes that are asked for headers answer or ``stopped`` says so, and
     :class:`VerificationError` where the trust root vouches for no header.
     """
     file = read_comet_file(folder)
@@ -77,8 +78,9 @@ def fetch_state(folder: Folder, genesis: Callable[[], Genesis], validator: Signe
     _require_new(folder, kind, file.initial_height)
     founding = genesis()
     root = file.state_sync.trust or folder.trust()
+    servers = answering(folder, file.state_sync.servers, root.chain_id)
     with ExitStack() as undo:
-        nodes = [LightNode(url) for url in file.state_sync.servers]
+        nodes = [LightNode(url) for url in servers]
         since = bytes.fromhex(folder.trust().validators_hash)
         installing = Installing(folder, kind, lambda newest: fetch_changes(nodes, since, newest))
         undo.callback(installing.close)
@@ -87,12 +89,32 @@ def fetch_state(folder: Folder, genesis: Callable[[], Genesis], validator: Signe
             undo.callback(node.close)
         log.info(
             "the node begins from a snapshot of its peers; headers are asked for at %s",
-            ", ".join(file.state_sync.servers),
+            ", ".join(servers),
         )
         client, believed = believe(root, nodes, folder.evidence)
         log.info("block %d of %s is believed for the sake of the trust root", believed.header.height, root.chain_id)
         _Fetching(folder, file, root, founding, validator, nodes, client, believed, installing).run(undo, stopped)
     log.info("the node goes on as every other")
+
+
+def answering(folder: Folder, urls: Sequence[str], chain_id: str) -> list[str]:
+    """Return which of the nodes that ``folder`` names for headers serve the chain; the log has what is wrong with the others.
+
+    Raises :class:`OperationalError` where fewer than two do.
+    """
+    problems = problems_of(urls, chain_id)
+    said = [f"{url}: {problem}" for url, problem in problems.items()]
+    left = [url for url in urls if url not in problems]
+    if len(left) < SERVERS_MIN:
+        raise OperationalError(
+            f"This node begins from a snapshot, and asks {SERVERS_MIN} or more nodes for headers; of those that it was told "
+            f"with --state-sync, {len(left)} of {len(urls)} serve:\n  " + "\n  ".join(said),
+            "Start it again when they serve, or name others: "
+            f"fujie --home {folder.home} network recover --above HEIGHT --state-sync URL --state-sync URL.",
+        )
+    for each in said:
+        log.warning("it goes on without one of the nodes that were named with --state-sync, %s", each)
+    return left
 
 
 def _require_new(folder: Folder, kind: StoreKind, initial_height: int) -> None:
@@ -112,7 +134,7 @@ def _require_new(folder: Folder, kind: StoreKind, initial_height: int) -> None:
 
 def state_sync_file(servers: tuple[str, ...], trust: TrustRoot | None, chain_id: str) -> StateSyncFile:
     """Return what is to be written into cometbft.json. Raises :class:`OperationalError` for what cannot be used."""
-    if len(set(servers)) < 2:
+    if len(set(servers)) < SERVERS_MIN:
         raise OperationalError(
             "A node that begins from a snapshot compares the headers of two or more nodes.",
             "Name the HTTP interfaces of two: --state-sync URL --state-sync URL.",

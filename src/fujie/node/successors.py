@@ -45,7 +45,12 @@ def check_successors(state: Readable, chain_id: str, requests: Sequence[JoinRequ
     for request in requests:
         check_request(request, f"the request of {request.organisation}")
     check_distinct(requests)
-    if not requests or (len(requests) < FEW and not few):
+    if not requests:
+        raise OperationalError(
+            "It is not said who goes on with the chain.",
+            "Name the join requests of all who do: fujie network grow *.join. To try it on this machine: --validators 4.",
+        )
+    if len(requests) < FEW and not few:
         raise OperationalError(
             f"{count(len(requests), 'validator')}: that is too few, for below {FEW} none may be away without the chain standing still.",
             "Name the requests of more organisations, or say that you know: --few.",

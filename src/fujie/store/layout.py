@@ -33,6 +33,9 @@ class Table(Enum):
 META_FORMAT: Final = b"format"  # format number of the folder, as decimal text
 META_HEAD: Final = b"head"  # canonical Head (engine.executor): height, time, app hash, roots, log size
 META_PROMISED: Final = b"promised"  # of a mirror: the light block after the head, while that one alone proves the head
+META_NAMING: Final = (
+    b"naming"  # of a mirror: those after it up to one that is signed, where it is not (engine.stored_block)
+)
 META_PIVOT: Final = (
     b"pivot/"  # then a validator set hash -> height of the last block of these validators, before others'
 )

@@ -59,7 +59,9 @@ def test_a_code_of_money_is_described_in_words(work: Path) -> None:
 def test_a_chain_of_one_is_founded_only_when_that_is_meant(work: Path) -> None:
     request = str(ask(work))
     done = CliRunner().invoke(app, ["network", "genesis", request])
-    assert (done.exit_code, "say --yes" in done.output) == (output.EXIT_USAGE, True)
+    error = done.exception
+    assert isinstance(error, OperationalError)
+    assert "say --yes" in error.do
     assert not (work / "town.network").exists()
     assert CliRunner().invoke(app, ["network", "genesis", request, "--yes"]).exit_code == 0
     assert (work / "town.network").exists()
@@ -72,11 +74,26 @@ def test_a_node_does_not_wait_for_its_peers_where_it_answers_requests(
 ) -> None:
     monkeypatch.setenv("FUJIE_PORT", "26701")
     wanted = ["network", "request", "town", "--organisation", "east", "--address"]
-    error = CliRunner().invoke(app, [*wanted, "127.0.0.1:26701"]).exception
-    assert isinstance(error, OperationalError)
-    assert "has the port 26701 of this node's HTTP interface" in error.what
+    for host in ("127.0.0.1", "localhost", "0.0.0.0", "[::]", "[::1]", "127.0.0.9"):
+        error = CliRunner().invoke(app, [*wanted, f"{host}:26701"]).exception
+        assert isinstance(error, OperationalError), host
+        assert "has the port 26701 of this node's HTTP interface" in error.what
     assert not (work / "home").exists()
     assert CliRunner().invoke(app, [*wanted, "127.0.0.1:26702"]).exit_code == 0
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "[2001:db8::7]", "bank.example"])
+def test_an_address_of_a_router_may_have_the_port_at_which_the_node_answers_requests(
+    host: str, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FUJIE_PORT", "26701")
+    words = ["network", "request", "town", "--organisation", "east", "--address", f"{host}:26701"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    CliRunner().invoke(app, ["network", "genesis", "east.join", "--yes"])
+    error = CliRunner().invoke(app, ["network", "join", "town.network"]).exception
+    assert isinstance(error, OperationalError)
+    assert "--listen 0.0.0.0:26656" in error.do, "where it waits behind the router is another matter"
+    assert CliRunner().invoke(app, ["network", "join", "town.network", "--listen", "0.0.0.0:26702"]).exit_code == 0
 
 
 def test_a_file_of_another_kind_is_called_by_its_name(work: Path) -> None:
@@ -126,7 +143,7 @@ def test_every_format_has_a_name() -> None:
         ("grow-rules", "install a newer Fujie"),
         ("join-merge", "The founders settle"),
         ("evidence-blame", "organisations of the chain"),
-        ("handover-validators", "handover folder again"),
+        ("handover-validators", "Copy the folder handover/ again"),
     ],
 )
 def test_what_an_agreement_refuses_is_no_bad_proof(capsys: pytest.CaptureFixture[str], step: str, said: str) -> None:

@@ -28,9 +28,13 @@ def test_a_log_has_a_line_when_the_text_changes_and_else_ever_more_rarely(clock,
         pauses = [later - earlier for earlier, later in pairwise(said_at)]
         assert pauses[:3] == [REPEATED_S, 2 * REPEATED_S, 4 * REPEATED_S]
         assert set(pauses[8:]) == {REPEATED_S_MAX}
+        clock[0] += REPEATED_S
         say("waits for peers: 1 of 3")
         say("waits for peers: 1 of 3")
         assert capsys.readouterr().out == "  waits for peers: 1 of 3\n"
+        for of_3 in (2, 3):
+            say(f"waits for peers: {of_3} of 3")
+            assert capsys.readouterr().out == "", "numbers change every moment"
         say("")
         say("waits for peers: 1 of 3")
         assert capsys.readouterr().out == "  waits for peers: 1 of 3\n", "it is waited for anew"

@@ -3,15 +3,18 @@
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from fujie.client.http import PROBLEM_TYPE, TOLD_CHARACTERS_MAX, HttpTransport
+from fujie.client.http import OUTCOMES_TYPE, PROBLEM_TYPE, TOLD_CHARACTERS_MAX, HttpTransport
 from fujie.client.reasons import NotSubmittedError, OutcomePendingError
 from fujie.client.replication import ReplicationSource
+from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
+from fujie.core.reasons import TransactionReason
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_where_nobody_listens_nothing_was_submitted():
     with socket.socket() as probe:  # bound, and deaf: nobody else gets the port meanwhile
         probe.bind(("127.0.0.1", 0))
         transport = HttpTransport(f"http://127.0.0.1:{probe.getsockname()[1]}", tries=2)
-        with pytest.raises(NotSubmittedError, match="No node answers"):
+        with pytest.raises(NotSubmittedError, match=r"No node answers.*Nothing is lost by trying again"):
             transport.submit([b"x"])
         transport.close()
 
@@ -200,3 +203,47 @@ def test_who_hangs_up_instead_of_answering_leaves_in_doubt_what_was_submitted(tr
         transport.close()
         thread.join()
     assert not isinstance(caught.value, NotSubmittedError)
+    assert "very same bytes again" in caught.value.do
+
+
+@contextmanager
+def deaf_at_first(status: int, content_type: str, body: bytes) -> Iterator[HttpTransport]:
+    """A node that takes the first submission and hangs up, and answers every later one in this way."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for number in range(2):
+                taken, _ = listener.accept()
+                with taken:
+                    taken.recv(65_536)
+                    if number:
+                        head = f"HTTP/1.1 {status} So\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+                        taken.sendall(head.encode() + body)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        transport = HttpTransport(f"http://127.0.0.1:{listener.getsockname()[1]}", tries=2)
+        yield transport
+        transport.close()
+        thread.join()
+
+
+def problem_of(reason: TransactionReason) -> tuple[int, str, bytes]:
+    return 422, PROBLEM_TYPE, json.dumps({"status": 422, "reason": int(reason)}).encode()
+
+
+def turned_away(reason: TransactionReason) -> tuple[int, str, bytes]:
+    return 200, OUTCOMES_TYPE, encode([(b"", int(reason), None, None)])
+
+
+@pytest.mark.parametrize("answer", [problem_of, turned_away])
+def test_who_turns_away_a_second_try_says_nothing_of_the_first(answer):
+    with deaf_at_first(*answer(TransactionReason.POLICY_NOT_SATISFIED)) as transport:
+        with pytest.raises(
+            OperationalError, match=r"POLICY_NOT_SATISFIED.*an earlier try may have been taken"
+        ) as caught:
+            transport.submit([b"x"])
+        assert not isinstance(caught.value, NotSubmittedError)
+    with deaf_at_first(*answer(TransactionReason.ADMISSION_QUEUE_FULL)) as transport:
+        [outcome] = transport.submit([b"x"])  # whoever submits waits, and holds nothing of it for certain
+        assert outcome.code == TransactionReason.ADMISSION_QUEUE_FULL

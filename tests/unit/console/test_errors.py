@@ -28,7 +28,7 @@ from tests.unit.console.site import CITY, Html, Visitor
         ("/console/transactions?code=007", 400, "The request is not well formed."),
         ("/console/transactions?code=x", 400, "The address is not well formed."),
         ("/console/transactions/abc", 400, "That is no transaction id."),
-        ("/console/transactions/" + "ab" * 32, 404, "No transaction with this id stands on the ledger."),
+        ("/console/transactions/" + "ab" * 32, 404, "The node knows no transaction with this id."),
         ("/console/wallets/xyz", 400, "That is no wallet id."),
         ("/console/accounts/nobody", 404, "There is no account of this name."),
         ("/console/organisations/nobody", 404, "No organisation has this name."),

@@ -185,7 +185,11 @@ ROWS: dict[Reason, Row] = {
     TransactionReason.QUOTA_EXCEEDED: _quota_exceeded,
 }
 NEED_NO_STATE = {TransactionReason.TRANSACTION_MALFORMED, TransactionReason.SIGNATURE_INVALID}  # engine.admission
-OF_ONE_NODE = {TransactionReason.ADMISSION_QUEUE_FULL, TransactionReason.EXECUTION_FAILED}  # engine.embedded
+OF_ONE_NODE = {  # engine.intake, engine.embedded, engine.outcomes
+    TransactionReason.ADMISSION_QUEUE_FULL,
+    TransactionReason.EXECUTION_FAILED,
+    TransactionReason.OUTCOME_NOT_KEPT,
+}
 
 
 def test_every_reason_of_the_machine_has_a_row_and_rows_descend_the_precedence() -> None:

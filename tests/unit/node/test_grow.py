@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from fujie.cli.app import app
 from fujie.client.client import named
 from fujie.core.errors import OperationalError, Refused, VerificationError
 from fujie.engine import embedded
@@ -26,7 +28,17 @@ from fujie.node.doctor.report import Verdict
 from fujie.node.folder import Folder
 from fujie.node.founding import open_engine
 from fujie.node.grow_here import requests_here
-from fujie.node.handover import COMET_GENESIS, FILE, REQUESTS, SNAPSHOT, TRUST, ended_in, handover_folder
+from fujie.node.handover import (
+    COMET_GENESIS,
+    FILE,
+    REQUESTS,
+    SNAPSHOT,
+    TRUST,
+    HandoverFile,
+    ended_in,
+    handover_folder,
+    signed_bytes,
+)
 from fujie.node.join_request import JoinRequest, sign_request
 from fujie.node.keyring import ensure_key, validator_signer
 from fujie.node.ledger import open_ledger
@@ -106,7 +118,35 @@ def test_who_joins_lets_the_owners_node_in_where_it_is_said_how_to_reach_it(
     join_grown(Folder(tmp_path / "east"), handover.place, "sqlite")
     known = {peer.node_id: peer.address for peer in read_comet_file(Folder(tmp_path / "east")).known_peers}
     assert (len(known), known.get(own, "")) == (4 if address else 3, address)
+    shown = CliRunner().invoke(app, ["--home", str(tmp_path / "north"), "network", "join", str(handover.place)]).output
+    assert "Joined" in shown
+    assert (f"{own}@{address}, the node that handed over" in shown) is bool(address)
     assert read_comet_file(folder).listen == said.get("listen", "0.0.0.0:26714")
+
+
+def test_the_peer_that_was_written_stays_when_it_is_run_again_without_address(tmp_path: Path) -> None:
+    folder = town(tmp_path / "old")
+    asking = requests(tmp_path)
+    first = grow.carry_out(folder, grow.plan(folder, asking, address="ledger.example:26714")).handover
+    folder.cometbft.unlink()  # as if it had been killed before the last step
+    for listen in ("", "0.0.0.0:26700"):
+        assert grow.plan(folder, asking, listen=listen).peer == first.file.peer
+    assert grow.carry_out(folder, grow.plan(folder, ())).handover == first
+    assert read_comet_file(folder).listen == "0.0.0.0:26714"
+    folder.cometbft.unlink()
+    other = grow.carry_out(folder, grow.plan(folder, (), address="ledger.example:26715")).handover.file
+    assert other.peer.endswith("@ledger.example:26715")
+    join_grown(Folder(tmp_path / "east"), handover_folder(folder), "sqlite")
+
+
+def test_another_key_than_that_of_the_last_block_names_no_peer(tmp_path: Path) -> None:
+    folder = town(tmp_path / "old")
+    grown(folder, tmp_path)
+    folder.cometbft.unlink()
+    folder.validator_key.unlink()
+    ensure_key(folder.validator_key, "validator")
+    with pytest.raises(OperationalError, match="is not the one that signed block"):
+        grow.carry_out(folder, grow.plan(folder, (), address="ledger.example:26714"))
 
 
 def test_a_node_that_joins_has_the_last_block_and_the_whole_log(tmp_path: Path) -> None:
@@ -241,7 +281,7 @@ def test_requests_that_do_not_fit_are_refused(
 
 def test_too_few_validators_are_refused_unless_that_is_wanted(tmp_path: Path) -> None:
     folder = town(tmp_path / "old")
-    with pytest.raises(OperationalError, match="0 validators: that is too few"):
+    with pytest.raises(OperationalError, match="not said who goes on"):
         grow.plan(folder, ())
     three = requests(tmp_path, ORGANISATIONS[:3])
     with pytest.raises(OperationalError, match="3 validators: that is too few"):
@@ -276,7 +316,7 @@ def test_where_the_governors_keys_are_elsewhere_it_says_what_they_have_to_vote(t
     # They vote, each where its keys are; then nothing is left to vote, whatever keys are here.
     kept.rename(folder.home / "keys" / "owner.key")
     plan = grow.plan(folder, requests(tmp_path), listen="0.0.0.0:26656")
-    with grow._client(folder, lambda _: None) as client:
+    with grow._client(folder, lambda: validator_signer(folder)) as client:
         vote(client, plan.actions, plan.electorate)
     (folder.home / "keys" / "owner.key").rename(kept)
     plan = grow.plan(folder, requests(tmp_path), listen="0.0.0.0:26656")
@@ -288,7 +328,7 @@ def test_votes_that_come_between_plan_and_hand_over_stop_it(tmp_path: Path) -> N
     folder = town(tmp_path / "old")
     plan = grow.plan(folder, requests(tmp_path), listen="0.0.0.0:26656")
     electorate = plan.electorate
-    with grow._client(folder, lambda _: None) as client:
+    with grow._client(folder, lambda: validator_signer(folder)) as client:
         vote(client, plan.actions, electorate)
         vote(client, [SetValidator(signer("late").public_key, 10, "owner")], electorate)
     with pytest.raises(OperationalError, match="no longer those of the requests"):
@@ -346,13 +386,55 @@ def with_a_changed_record(place: Path) -> None:
     (place / SNAPSHOT).write_bytes(data)
 
 
+def with_another_address(place: Path) -> None:
+    changed_text(place, FILE, "@ledger.example:", "@stranger.example:")
+
+
+def with_another_node_id(place: Path) -> None:
+    file = json.loads((place / FILE).read_bytes())
+    changed_text(place, FILE, file["peer"].partition("@")[0], "ab" * 20)
+
+
+def without_signature(place: Path) -> None:
+    file = json.loads((place / FILE).read_bytes())
+    del file["signature"]
+    (place / FILE).write_text(json.dumps(file))
+
+
+def signed_by_another(place: Path) -> None:
+    file = msgspec.json.decode((place / FILE).read_bytes(), type=HandoverFile)
+    signature = signer("another").sign(signed_bytes(file)).hex()
+    (place / FILE).write_bytes(msgspec.json.encode(msgspec.structs.replace(file, signature=signature)))
+
+
+@pytest.mark.parametrize("change", [with_another_address, with_another_node_id, without_signature, signed_by_another])
+def test_a_peer_that_the_old_validator_did_not_sign_is_let_in_by_nobody(
+    change: Callable[[Path], None], tmp_path: Path
+) -> None:
+    folder = town(tmp_path / "old")
+    place = grow.carry_out(folder, grow.plan(folder, requests(tmp_path), address="ledger.example:26714")).handover.place
+    change(place)
+    east = Folder(tmp_path / "east")
+    with pytest.raises(VerificationError) as raised:
+        join_grown(east, place, "sqlite")
+    assert raised.value.step == "handover-signature"
+    assert not east.chain.exists()
+    assert not east.cometbft.exists()
+
+
+def with_a_peer(place: Path) -> None:
+    file = json.loads((place / FILE).read_bytes())
+    (place / FILE).write_text(json.dumps(file | {"peer": f"{'ab' * 20}@stranger.example:26656"}))
+
+
 @pytest.mark.parametrize(
     ("change", "step"),
     [
+        (with_a_peer, "handover-signature"),
         (with_another_power, "handover-genesis"),
         (without_a_request, "handover-validators"),
         (with_another_root, "validators"),
-        (with_a_changed_record, "snapshot-frame"),
+        (with_a_changed_record, "handover-snapshot"),
     ],
 )
 def test_a_handover_folder_that_was_changed_is_refused(
@@ -412,6 +494,8 @@ def test_a_node_of_a_chain_that_grew_is_recovered_from_what_was_handed_over(tmp_
     join_grown(east, place, "sqlite")
     before = ended_in(east)
     shutil.rmtree(east.chain)
+    with pytest.raises(OperationalError, match="grew out of an embedded one"):
+        recover(east, 1_000)
     recover(east, 1_000, handover=place)
     assert ended_in(east) == before
     state = json.loads((east.cometbft_home / VALIDATOR_STATE_FILE).read_bytes())
@@ -426,7 +510,7 @@ def test_a_node_of_a_chain_that_grew_is_recovered_from_what_was_handed_over(tmp_
 def test_until_it_is_handed_over_the_embedded_chain_goes_on(tmp_path: Path) -> None:
     folder = town(tmp_path / "old")
     plan = grow.plan(folder, requests(tmp_path), listen="0.0.0.0:26656")
-    with grow._client(folder, lambda _: None) as client:
+    with grow._client(folder, lambda: validator_signer(folder)) as client:
         vote(client, plan.actions, plan.electorate)
     used(folder)
     engine = open_engine(folder, validator_signer(folder))

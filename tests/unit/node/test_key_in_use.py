@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from fujie.api.listening import accept, listen
 from fujie.core.errors import OperationalError
 from fujie.engine.embedded import EmbeddedEngine
 from fujie.engine.key_lock import KeyLock
+from fujie.node.config_keys import Config, Http
 from fujie.node.folder import Folder
 from fujie.node.founding import open_engine
 from fujie.node.keyring import validator_signer
 from fujie.node.ledger import open_ledger
+from fujie.node.serve import _listen
 from tests.growing import town
 
 
@@ -62,3 +65,17 @@ def test_a_key_in_use_leaves_the_folder_to_others(folder: Folder, tmp_path: Path
         open_engine(folder, validator_signer(folder))
     lock.release()
     open_engine(folder, validator_signer(folder)).close()
+
+
+def test_a_copy_is_not_sent_to_another_port_while_the_first_signs(folder: Folder, tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        accept(taken)
+        config = Config(http=Http(port=taken.getsockname()[1]))
+        with pytest.raises(OperationalError, match=r"Port .* is in use"):
+            _listen(folder, config)
+        copy = Folder(Path(shutil.copytree(folder.home, tmp_path / "copy")))
+        with open_ledger(folder.home):
+            with pytest.raises(OperationalError, match="signs already"):
+                _listen(copy, config)
+            with pytest.raises(OperationalError, match=r"Port .* is in use"):
+                _listen(folder, config)

@@ -14,6 +14,7 @@ from fujie.proof.trust import TrustRoot
 from fujie.proof.validators import validator_set_hash
 from tests.light.embedded_chain import CHAIN_ID, INTERVAL_MS, START_MS, make_chain
 from tests.light.memory_provider import MemoryProvider
+from tests.light.tampering import changed
 
 FOUR = {1: 10, 2: 10, 3: 10, 4: 10}
 FIVE = {2: 10, 3: 10, 4: 10, 5: 10}
@@ -85,11 +86,11 @@ def test_asks_nodes_that_began_from_a_snapshot_themselves() -> None:
     assert client.at(100) == blocks[99]
 
 
-@pytest.mark.parametrize("changed", [60, 71, 80, 100], ids=lambda height: f"changed after {height}")
+@pytest.mark.parametrize("after", [60, 71, 80, 100], ids=lambda height: f"changed after {height}")
 @pytest.mark.parametrize("turned", [False, True])
-def test_believes_first_what_all_nodes_have_where_one_has_no_older_blocks(changed: int, turned: bool) -> None:
-    blocks, now_ms = chain_of([FOUR] * changed + [FIVE] * (100 - changed))
-    kept = {height: blocks[height - 1] for height in (changed, changed + 1) if height <= 70}  # as every node keeps them
+def test_believes_first_what_all_nodes_have_where_one_has_no_older_blocks(after: int, turned: bool) -> None:
+    blocks, now_ms = chain_of([FOUR] * after + [FIVE] * (100 - after))
+    kept = {height: blocks[height - 1] for height in (after, after + 1) if height <= 70}  # as every node keeps them
     nodes = [node_of(blocks), node_of([*kept.values(), *blocks[70:]])]
     if turned:
         nodes.reverse()
@@ -97,6 +98,31 @@ def test_believes_first_what_all_nodes_have_where_one_has_no_older_blocks(change
     assert 71 <= believed.header.height <= 72
     assert [node.light_block(believed.header.height) for node in nodes] == [believed] * 2
     assert client.at(100) == blocks[99]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_height_that_one_node_made_up_stops_nobody_and_its_name_is_told(
+    place: int, others: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("fujie.node.light_nodes.HEIGHT_WAIT_S", 0.1)
+    blocks, now_ms = chain_of([FOUR] * 100)
+    made_up = changed(blocks[-1], header=changed(blocks[-1].header, height=1_000_000))
+    liar = node_of([*blocks, made_up])
+    liar._provider.name = "http://liar.example"
+    nodes = [node_of(blocks) for _ in range(others)]
+    nodes.insert(place, liar)
+    client, believed = believe(root_of(blocks[0]), nodes, None, lambda: now_ms)
+    assert 25 <= believed.header.height <= 27
+    assert client.at(100) == blocks[99]
+    assert "http://liar.example begins with block 1000000" in caplog.text
+
+
+def test_names_the_nodes_that_have_no_block_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fujie.node.light_nodes.HEIGHT_WAIT_S", 0.1)
+    blocks, now_ms = chain_of([FOUR] * 100)
+    with pytest.raises(OperationalError, match="memory begins with block 71, memory begins with block 26"):
+        believe(root_of(blocks[0]), [node_of(blocks[:60]), node_of(blocks[70:])], None, lambda: now_ms)
 
 
 def test_refuses_a_root_whose_validators_are_gone_for_too_long() -> None:

@@ -1,6 +1,7 @@
 """What a node says of whom it reaches: never more than CometBFT lets it know."""
 
 import logging
+import threading
 import time
 
 import msgspec
@@ -13,7 +14,7 @@ from fujie.node.folder import Folder
 from fujie.node.missing_nodes import missing_nodes
 from fujie.node.network import create
 from fujie.node.ports import PEER_PORTS
-from fujie.node.reach import Reach, told, too_few, waits_for, watched
+from fujie.node.reach import Lasting, Reach, lacks_first_block, told, too_few, waits_for, watched
 from tests.e2e.cli_network import free_ports
 
 
@@ -62,6 +63,50 @@ def test_votes_that_are_on_their_way_are_waited_for(tmp_path, monkeypatch):
     assert too_few(reach.reach_of(folder)) == ""
     looks += [seen(3, 3, 4, 4, heard=2)] * 2
     assert too_few(reach.reach_of(folder)) != ""
+
+
+def test_only_votes_that_stay_away_from_the_same_round_are_told(monkeypatch):
+    monkeypatch.setattr(reach, "VOTES_S", 0.0)
+    lasting = Lasting()
+    few = seen(3, 3, 4, 4, heard=1)._replace(round=0)
+    for now in (few, few._replace(power_heard=2), few._replace(power_heard=2, round=1), few._replace(height=48)):
+        assert too_few(lasting.judge(now)) == "", "something has come since the look before"
+    assert too_few(lasting.judge(few._replace(height=48))) != ""
+    assert lasting.judge(few._replace(power_heard=4)).power_heard == 4
+    assert too_few(lasting.judge(few._replace(height=48))) == "", "it is looked anew after all have voted"
+    monkeypatch.setattr(reach, "VOTES_S", 60.0)
+    assert too_few(lasting.judge(few._replace(height=48))) == "", "too soon to tell"
+
+
+@pytest.mark.parametrize(
+    ("height", "power", "said"),
+    [(9, 10, "10"), (9, 0, "none: it follows"), (0, 0, "not known before CometBFT's first block")],
+)
+def test_a_node_before_the_first_block_is_not_called_one_without_a_vote(height, power, said):
+    assert Reach(NodeStatus(height, False, 3, power), 3).role().startswith(said)
+
+
+def test_a_node_that_never_gets_block_1_gives_up_and_says_how_to_begin(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(reach, "FIRST_S", 0.01)
+    monkeypatch.setattr(reach, "AGAIN_S", 0.01)
+    monkeypatch.setattr(reach, "FRUITLESS_S", 0.1)
+    ahead: list[int | None] = [40]
+    monkeypatch.setattr(reach, "lacks_first_block", lambda _: ahead[0])
+    folder = create(tmp_path, "town", 4, free_ports(), "sqlite").folders()["node1"]
+    gave_up = threading.Event()
+    with caplog.at_level(logging.ERROR), told(folder, lambda _: None, gave_up.set):
+        assert gave_up.wait(60)
+    said = [record.message for record in caplog.records if record.name == reach.__name__]
+    assert f"fujie --home {folder.home} network recover --above 1 --handover FOLDER" in said[0]
+    assert "--state-sync URL --state-sync URL" in said[0]
+
+
+def test_whoever_begins_otherwise_than_at_block_1_waits_for_no_block_1(tmp_path):
+    folder = create(tmp_path, "town", 4, free_ports(), "sqlite").folders()["node1"]
+    assert lacks_first_block(folder) == 0, "its cometbft does not run"
+    file = read_comet_file(folder)
+    write_comet_file(folder, msgspec.structs.replace(file, initial_height=12))
+    assert lacks_first_block(folder) is None
 
 
 def test_a_node_whose_cometbft_does_not_answer_waits_for_that(tmp_path):

@@ -10,11 +10,13 @@ from msgspec.structs import replace
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.engine.cometbft.home import VALIDATOR_STATE_FILE, validator_state_text
-from fujie.node.cometbft_file import CometFile, write_comet_file
+from fujie.node.cometbft_file import CometFile, read_comet_file, write_comet_file
 from fujie.node.folder import Folder
 from fujie.node.founding import read_genesis
 from fujie.node.ledger import open_ledger
 from fujie.node.recovery import MOVED, recover
+from fujie.store.base import WriteBatch
+from fujie.store.layout import META_HANDED_OVER, Table, number_key
 from fujie.store.opening import open_store
 from tests.unit.node.town import found_town
 
@@ -82,6 +84,24 @@ def test_a_chain_that_began_embedded_needs_its_handover_folder(folder):
     write_comet_file(folder, replace(FILE, initial_height=7))
     with pytest.raises(OperationalError, match="grew out of an embedded one"):
         recover(folder, 1_000)
+
+
+def test_a_chain_that_says_so_in_its_store_needs_it_too(folder):
+    store = open_store("sqlite", folder.chain)
+    batch = WriteBatch()
+    batch.put(Table.META, META_HANDED_OVER, number_key(6))
+    store.commit(batch)
+    store.close()
+    before = files(folder)
+    with pytest.raises(OperationalError, match="grew out of an embedded one"):
+        recover(folder, 1_000)
+    assert files(folder) == before
+
+
+def test_a_chain_that_began_embedded_needs_none_to_begin_from_a_snapshot(folder):
+    write_comet_file(folder, replace(FILE, initial_height=7))
+    recover(folder, 1_000, from_snapshot=True)
+    assert read_comet_file(folder) == FILE
 
 
 def test_a_running_node_is_not_recovered(folder):

@@ -17,7 +17,7 @@ from fujie.engine import pivots
 from fujie.engine.executor import Executor
 from fujie.engine.local_reads import LocalReads
 from fujie.engine.pivots import Paths, changes_before, kept_changes
-from fujie.node.check import check_folder
+from fujie.node.check import check_folder, check_store
 from fujie.node.folder import Folder
 from fujie.node.snapshot import load_snapshot, replaced_ms, save_snapshot
 from fujie.proof.light import verify_path, verify_root
@@ -31,6 +31,7 @@ from fujie.store.opening import StoreKind
 from fujie.store.snapshot import Manifest, manifest_of, save
 from tests.light.embedded_chain import make_chain, set_of, sign_anew
 from tests.light.memory_provider import MemoryProvider
+from tests.light.tampering import renumbered
 from tests.unit.node.town import found_town, open_rows
 
 ALONE = {1: 10}
@@ -192,6 +193,33 @@ def test_check_finds_a_change_that_was_damaged(
     store.close()
     found = [finding.invariant for finding in check_folder(folder).findings]
     assert "changes-lead-on" in found
+
+
+def test_check_begins_under_the_trust_root(changed: Changed, tmp_path: Path) -> None:
+    file = changed.write(tmp_path / "file", of(changed, CHANGES))
+    folder = Folder(tmp_path / "loaded")
+    load_snapshot(folder, file, changed.root(ALONE))
+    store: Store = open_rows(folder.home)
+
+    def found(powers: dict[int, int], light: Sequence[LightBlock] = ()) -> set[str]:
+        return {finding.invariant for finding in check_store(store, changed.root(powers), light).findings} - {
+            "trust-root"
+        }
+
+    assert found({99: 1}) == {"begins-under-the-root"}
+    batch = WriteBatch()
+    for height in CHANGES:
+        batch.delete(Table.META, META_CHANGE + number_key(height))
+    store.commit(batch)
+    assert found(ALONE) == {"begins-under-the-root"}, "nothing leads from them any more"
+    assert found(OTHERS) == set()
+    # A mirror has what its light client believed instead, which is not believed for that.
+    assert found(ALONE, changed.chain) == found(ALONE, of(changed, [5, 6, 9, 10, 11])) == set()
+    assert found(ALONE, of(changed, [5, 6, 9])) == {"begins-under-the-root"}
+    assert found(ALONE, of(changed, [10, 11])) == {"begins-under-the-root"}
+    forged = [*of(changed, [5]), renumbered(changed.chain[5]), *of(changed, [9, 10])]
+    assert found(ALONE, forged) == {"begins-under-the-root"}
+    store.close()
 
 
 def test_a_loaded_snapshot_says_since_when_others_sign_and_warns_beyond_the_trust_period(

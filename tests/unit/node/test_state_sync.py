@@ -93,8 +93,11 @@ def test_never_begins_anew_where_a_chain_has_blocks(folder: Folder, height: int,
 def test_says_which_node_does_not_answer_and_leaves_the_chain(folder: Folder, height: int, origin: int | None) -> None:
     wish_state_sync(folder, state_sync_file(URLS, None, ""))
     stand_at(folder, height, origin)
-    with pytest.raises(OperationalError, match=r"127\.0\.0\.1:1"):
+    with pytest.raises(
+        OperationalError, match=r"told with --state-sync, 0 of 2 serve:\s+http://127\.0\.0\.1:1:"
+    ) as raised:
         fetch(folder)
+    assert "network recover --above HEIGHT --state-sync URL --state-sync URL" in raised.value.do
     assert read_comet_file(folder).state_sync is not None
     store = open_store(kind_of(folder), folder.chain)
     assert HEAD.decode(store.get(Table.META, META_HEAD) or b"").height == height

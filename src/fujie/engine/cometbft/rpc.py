@@ -63,12 +63,14 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 class Votes(msgspec.Struct, frozen=True):
     """What has arrived of the votes on the block to come, at ``height``: the power of the validators that they are of, in the
-    round that has most, and of all validators. None has, as a rule, while nobody has proposed a block.
+    round that has most, and of all validators. None has, as a rule, while nobody has proposed a block. ``round`` is the one that
+    the node is in.
     """
 
     height: int
     heard: int
     total: int
+    round: int
 
 
 class _Error(msgspec.Struct):
@@ -136,6 +138,22 @@ class _RoundState(msgspec.Struct):
 
 class _ConsensusResult(msgspec.Struct):
     round_state: _RoundState
+
+
+class _PeerRound(msgspec.Struct):
+    height: str
+
+
+class _PeerState(msgspec.Struct):
+    round_state: _PeerRound
+
+
+class _PeerResult(msgspec.Struct):
+    peer_state: _PeerState
+
+
+class _PeersResult(msgspec.Struct):
+    peers: list[_PeerResult]
 
 
 class Rpc:
@@ -214,16 +232,22 @@ class Rpc:
     def votes(self) -> Votes:
         """Return what has arrived of the votes on the block to come. Raises :class:`Unanswered`."""
         state = self._call("consensus_state", {}, _ConsensusResult).round_state
-        height = state.step.partition("/")[0]
+        height, _, rest = state.step.partition("/")
+        number = rest.partition("/")[0]
         told = [
             _POWER.search(bits)
             for each in state.height_vote_set
             for bits in (each.prevotes_bit_array, each.precommits_bit_array)
         ]
         found = [(int(match[1]), int(match[2])) for match in told if match is not None]
-        if not found or not height.isdigit():
+        if not found or not height.isdigit() or not number.isdigit():
             raise Unanswered("consensus_state", "it says nothing of votes")
-        return Votes(int(height), max(heard for heard, _ in found), found[0][1])
+        return Votes(int(height), max(heard for heard, _ in found), found[0][1], int(number))
+
+    def peer_heights(self) -> list[int]:
+        """Return which blocks the connected peers are at, as they say; 0 for one that has not said it. Raises :class:`Unanswered`."""
+        told = self._call("dump_consensus_state", {}, _PeersResult).peers
+        return [int(each.peer_state.round_state.height) for each in told]
 
     def close(self) -> None:
         """Close what is open. Idempotent."""

@@ -26,7 +26,8 @@ from fujie.core.transaction import Receipt, VerifiedBlock, VerifiedTransaction
 from fujie.engine.base import Outcome
 from fujie.engine.cometbft.rpc import BROADCAST_MAX, Unanswered
 from fujie.engine.executor import Executor, Head, StateTooOld
-from fujie.engine.intake import Intake, Waiting, turned_away
+from fujie.engine.intake import Intake, Waiting
+from fujie.engine.outcomes import carried_out, not_carried_out
 
 RETRY_S: Final = 0.25  # while CometBFT does not answer or its mempool is full
 AGAIN_S: Final = 5.0  # for what has waited so long for its block
@@ -135,9 +136,8 @@ class Submission:
             elif oldest < arrival.number:
                 self._parked.append(arrival)
             else:
-                transaction = _verified(arrival.waiting)
                 # A block may have carried it out since we looked: for one that another node was given.
-                outcome = self._carried_out(transaction) or turned_away(code, transaction.id)
+                outcome = not_carried_out(self._executor, _verified(arrival.waiting), code)
                 self._intake.settle([arrival.waiting], [outcome])
 
     def _fly(self, arrival: _Arrival) -> None:
@@ -209,7 +209,7 @@ class Submission:
         with self._lock:
             due = [flight for flight in self._flights.values() if now_s - flight.sent_s >= AGAIN_S]
         for flight in due:
-            if flight.sent_s and self._carried_out(flight.transaction):
+            if flight.sent_s and carried_out(self._executor, flight.transaction.id):
                 self.refuse(flight.transaction, TransactionReason.TRANSACTION_REPEATED)  # it came between
         for start in range(0, len(due), BROADCAST_MAX):
             chunk = due[start : start + BROADCAST_MAX]
@@ -242,11 +242,8 @@ class Submission:
             for flight in gone:
                 del self._flights[flight.transaction.id]
         for flight in gone:
-            self._settle(
-                flight,
-                self._carried_out(flight.transaction)
-                or turned_away(TransactionReason.TRANSACTION_EXPIRED, flight.transaction.id),
-            )
+            expired = TransactionReason.TRANSACTION_EXPIRED
+            self._settle(flight, not_carried_out(self._executor, flight.transaction, expired))
 
     # -- what comes back
 
@@ -262,7 +259,7 @@ class Submission:
         outcomes: list[Outcome] = []
         for flight, outcome in landed:
             repeated = outcome.code == TransactionReason.TRANSACTION_REPEATED
-            first = self._carried_out(flight.transaction) if repeated else None
+            first = carried_out(self._executor, flight.transaction.id) if repeated else None
             waiting += flight.waiting
             outcomes += [first or outcome] * len(flight.waiting)
         if waiting:
@@ -282,8 +279,7 @@ class Submission:
             if flight is None or (flight.tries > 1 and not repeated):
                 return  # other validators may have had it since the first time: blocks say what becomes of it
             del self._flights[transaction.id]
-        first = self._carried_out(transaction) if repeated else None
-        self._settle(flight, first or turned_away(code, transaction.id))
+        self._settle(flight, not_carried_out(self._executor, transaction, code))
 
     def send_again(self) -> None:
         """Hand everything to CometBFT again: it has started anew, and its mempool is empty."""
@@ -297,22 +293,14 @@ class Submission:
         self._intake.settle(flight.waiting, [outcome] * len(flight.waiting))
 
     def _repeated(self, transaction: VerifiedTransaction) -> Outcome | None:
-        """As :meth:`_carried_out`, for one that has just come. The window of repeats spares the store nearly every look.
+        """As ``carried_out``, for one that has just come. The window of repeats spares the store nearly every look.
 
         A block that is being committed may have it all the same; CheckTx, or the next block, then finds the repeat.
         """
         executor, expires_at_ms = self._executor, transaction.body.expires_at_ms
         if expires_at_ms > executor.head.time_ms and not executor.window.remembers(transaction.id, expires_at_ms):
             return None
-        return self._carried_out(transaction)
-
-    def _carried_out(self, transaction: VerifiedTransaction) -> Outcome | None:
-        """Return the outcome of a transaction that the ledger has carried out, or None."""
-        executor = self._executor
-        receipt = executor.receipt_of(transaction.id)
-        if receipt is None or not receipt.authorised:
-            return None
-        return Outcome(transaction.id, receipt.code, receipt, executor.index_of(transaction.id))
+        return carried_out(executor, transaction.id)
 
 
 _number: Final = operator.attrgetter("number")

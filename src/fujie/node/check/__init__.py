@@ -4,19 +4,22 @@ One pass over all records, blocks and log entries, of a stopped node or (store `
 is changed, and nothing that the folder says of itself is believed: roots are computed again from the rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+from fujie.client.light.following import store_in
 from fujie.core.errors import OperationalError, Refused, VerificationError
 from fujie.core.hashing import app_hash
 from fujie.engine.executor import FOLDER_FORMAT, HEAD, Head
 from fujie.machine import genesis as genesis_form
 from fujie.machine.genesis import Genesis, chain_id
+from fujie.node.check.beginning import check_beginning
 from fujie.node.check.chain import ChainCheck, Origin
 from fujie.node.check.report import Report
 from fujie.node.check.state import check_state
 from fujie.node.folder import Folder
 from fujie.node.founding import trust_root
+from fujie.proof.light_block import LightBlock
 from fujie.proof.merkle_log import EMPTY_ROOT
 from fujie.proof.merkle_state import key_hash, value_digest
 from fujie.proof.trust import TrustRoot
@@ -40,13 +43,16 @@ def check_folder(folder: Folder) -> Report:
     trust = folder.trust()
     store = open_for_reading(description.store, folder.chain)
     try:
-        return check_store(store, trust)
+        return check_store(store, trust, _believed(folder, trust))
     finally:
         store.close()
 
 
-def check_store(store: ReadOnlyStore, trust: TrustRoot) -> Report:
-    """Check everything in ``store`` against ``trust``. Raises :class:`OperationalError` when it holds no chain."""
+def check_store(store: ReadOnlyStore, trust: TrustRoot, light: Sequence[LightBlock] = ()) -> Report:
+    """Check everything in ``store`` against ``trust``. Raises :class:`OperationalError` when it holds no chain.
+
+    ``light`` may lead from ``trust`` to the first block, where a snapshot brought nothing along that does; it is not believed.
+    """
     report = Report()
     if store.get(Table.META, META_HEAD) is None:
         raise OperationalError("The data folder holds no chain.", "Start one with `fujie up`, or check the path.")
@@ -63,8 +69,20 @@ def check_store(store: ReadOnlyStore, trust: TrustRoot) -> Report:
     report.chain_id = trust.chain_id
     _check_head(head, report)
     check_state(store, trust.state_tree_depth, head.state_root, report)
-    ChainCheck(store, trust.chain_id, head, origin, report).run()
+    if origin.height > 1:
+        check_beginning(store, trust, origin.height, light, report)
+    ChainCheck(store, trust, head, origin, report).run()
     return report
+
+
+def _believed(folder: Folder, trust: TrustRoot) -> list[LightBlock]:
+    """Return the headers that the light client of a mirror has kept, ascending; none where they do not read."""
+    try:
+        light = store_in(folder.home, trust)
+        found = [light.at(height) for height in light.heights()]
+    except OperationalError:
+        return []
+    return [block for block in found if block is not None]
 
 
 def _genesis(store: ReadOnlyStore, trust: TrustRoot, report: Report) -> Genesis | None:

@@ -3,27 +3,27 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fujie.core.errors import DecodeError, OperationalError, VerificationError
+from fujie.core.errors import DecodeError, VerificationError
 from fujie.core.transaction import SIGNED_TRANSACTION, Receipt, transaction_id
 from fujie.core.wording import count
 from fujie.engine.executor import LOG_ENTRY, Head, log_commitment, log_salt
-from fujie.engine.pivots import kept_changes
-from fujie.engine.stored_block import STORED_BLOCK, StoredBlock, light_block_at, pivot_in
+from fujie.engine.mirror_blocks import link_of
+from fujie.engine.stored_block import STORED_BLOCK, StoredBlock, promise_in
 from fujie.modules.catalog import RECEIPT, TRANSACTION
 from fujie.node.check.report import Report
 from fujie.proof.block import data_hash, encode_result, make_block_id, results_hash
 from fujie.proof.block_evidence import decode_evidence_list, evidence_hash
 from fujie.proof.block_link import Link
-from fujie.proof.changes import verify_changes
 from fujie.proof.commit import verify_commit
 from fujie.proof.header import Header, decode_header
-from fujie.proof.light_block import decode_light_block
+from fujie.proof.light_block import LightBlock
 from fujie.proof.merkle_log import leaf_hash
-from fujie.proof.named import has_too_few_votes, is_signed
+from fujie.proof.named import NAMED_MAX, has_too_few_votes, is_signed, verify_named
+from fujie.proof.trust import TrustRoot
 from fujie.proof.validators import ValidatorSet, decode_validator_set
 from fujie.proof.vote import Commit, decode_commit
 from fujie.store.base import ReadOnlyStore
-from fujie.store.layout import META_PROMISED, Table, number_key
+from fujie.store.layout import Table, number_key
 from fujie.store.rebuild import LogTiles
 
 
@@ -33,6 +33,13 @@ class Origin(NamedTuple):
     height: int
     first_index: int
     app_hash: bytes  # that the first header must carry; empty where a snapshot does not know it
+
+
+class _Unsigned(NamedTuple):
+    """A block with too few votes that count, until a later one that is signed names it."""
+
+    block: LightBlock
+    problem: str
 
 
 class _Before(NamedTuple):
@@ -46,9 +53,10 @@ class _Before(NamedTuple):
 class ChainCheck:
     """One pass over blocks and log entries, side by side."""
 
-    def __init__(self, store: ReadOnlyStore, chain_id: str, head: Head, origin: Origin, report: Report) -> None:
+    def __init__(self, store: ReadOnlyStore, trust: TrustRoot, head: Head, origin: Origin, report: Report) -> None:
         self._store = store
-        self._chain_id = chain_id
+        self._trust = trust
+        self._chain_id = trust.chain_id
         self._head = head
         self._origin = origin
         self._report = report
@@ -56,16 +64,16 @@ class ChainCheck:
         self._index = origin.first_index
         self._tiles = LogTiles(store.get, origin.first_index, head.log_size)
         self._validators: dict[bytes, ValidatorSet | None] = {}
-        self._unsigned: list[tuple[str, str]] = []  # blocks with too few votes that count, until a later one names them
+        self._unsigned: list[_Unsigned] = []  # each follows on the one before it
 
     def run(self) -> None:
         """Check everything; findings go into the report."""
         head, report = self._head, self._report
         before: _Before | None = None
         if self._origin.height == 1:
-            before = _Before(Link.before_the_first(0, b""), results_hash([]), self._origin.app_hash)
+            founders = bytes.fromhex(self._trust.validators_hash)
+            before = _Before(Link.before_the_first(0, founders), results_hash([]), self._origin.app_hash)
         height = self._origin.height
-        self._changes_before()
         self._skip_to_blocks()
         for key, row in self._store.scan(Table.BLOCKS, number_key(height)):
             number = int.from_bytes(key, "big")
@@ -92,22 +100,6 @@ class ChainCheck:
             report.proven = False
         if not head.height:
             report.proven = False  # founded and never started: there is no header yet
-
-    def _changes_before(self) -> None:
-        """Check the light blocks that a snapshot brought from before its first block: those at which validators changed."""
-        try:
-            changes = kept_changes(self._store)
-            first = light_block_at(self._store.get, self._origin.height) if changes else None
-            if first is not None:  # else that is a finding of its own
-                verify_changes(self._chain_id, [*changes, first])
-        except (OperationalError, VerificationError) as error:
-            self._report.find("changes-lead-on", "meta/change", str(error))
-            return
-        for block in changes:
-            header = block.header
-            pivot = pivot_in(self._store.get, header.validators_hash)
-            if header.validators_hash != header.next_validators_hash and (pivot is None or pivot < header.height):
-                self._report.find("changes-lead-on", f"meta/pivot/{header.validators_hash.hex()}", "it leads nowhere")
 
     def _skip_to_blocks(self) -> None:
         """Check the entries that a snapshot keeps from before its first block: they have no block here."""
@@ -141,38 +133,55 @@ class ChainCheck:
         if validators is None:
             self._report.find("validators-are-kept", place, f"no validator set {header.validators_hash.hex()}")
         else:
-            try:
-                verify_commit(self._chain_id, validators, header, commit)
-                self._unsigned.clear()
-            except VerificationError as error:
-                self._unsigned.append((place, str(error)))
-                # Votes that count for CometBFT alone do no harm: the next block that is signed names this one.
-                if not has_too_few_votes(error):
-                    self._find_unsigned()
+            self._votes(LightBlock(header, commit, validators))
         # What a block with transactions or evidence changes is signed by the next header; an empty one changes nothing.
         carried = header.app_hash if not stored.transactions and not evidence else b""
         several = 1 if validators is None else len(validators.validators)
         return _Before(Link.of(header, commit, several), stored.results_hash, carried)
 
-    def _see_promised(self, newest: Link) -> None:
-        """Take the block after the newest one, which a mirror has seen and not carried out, for one that names it."""
-        data = self._store.get(Table.META, META_PROMISED)
-        if data is None or not self._unsigned:
+    def _votes(self, block: LightBlock) -> None:
+        """See whether a block is signed, and so names those before it that are not."""
+        try:
+            verify_commit(self._chain_id, block.validators, block.header, block.commit)
+        except VerificationError as error:
+            self._unsigned.append(_Unsigned(block, str(error)))
+            # Votes that count for CometBFT alone do no harm: a later block that is signed names this one.
+            if not has_too_few_votes(error) or len(self._unsigned) > NAMED_MAX:
+                self._find_unsigned()
+        else:
+            self._see_named([block])
+
+    def _see_named(self, following: Sequence[LightBlock]) -> None:
+        """Take the blocks that are not signed for certain where those that follow on them name them, the last of which is signed."""
+        row = [*(each.block for each in self._unsigned), *following]
+        if len(row) == len(following):
             return
         try:
-            promised = decode_light_block(data)
-            signed = is_signed(self._chain_id, promised)
+            verify_named(self._chain_id, row)
+            self._unsigned.clear()
+        except VerificationError:  # strangers signed it, whom one of the others announces
+            self._find_unsigned()
+
+    def _see_promised(self, newest: Link) -> None:
+        """Look for what names the newest blocks among those that a mirror has seen and not carried out."""
+        if not self._unsigned:
+            return
+        try:
+            promised = promise_in(self._store.get)
+            signed = bool(promised) and is_signed(self._chain_id, promised[0])
         except (DecodeError, VerificationError):
             return
-        if newest.precedes(promised.header):
-            self._unsigned.clear()
-            if not signed:  # a later one is, which the mirror saw as well, and asks for again
+        # Of a single validator, what must be named is the commit as well, which no hash of a header tells.
+        links = [newest, *(link_of(block) for block in promised)]
+        if promised and all(link.precedes(block.header) for link, block in zip(links, promised, strict=False)):
+            self._see_named(promised)
+            if not signed:
                 self._report.proven = False
 
     def _find_unsigned(self) -> None:
         """Report the blocks that too few signed and no later one names."""
-        for place, problem in self._unsigned:
-            self._report.find("block-is-signed", place, problem)
+        for block, problem in self._unsigned:
+            self._report.find("block-is-signed", f"blocks/{block.header.height}", problem)
         self._unsigned.clear()
 
     def _evidence(self, height: int, header: Header) -> tuple[bytes, ...]:
@@ -212,17 +221,10 @@ class ChainCheck:
                 yield f"the receipt of {receipt.transaction_id.hex()} names another height or time"
         if before is None:
             return
-        if not before.link.precedes(header):
-            yield "it does not follow the block before"
+        yield from _wrong_after(before, header)
         votes = before.link.votes_in(header)
         if votes is not None and make_block_id(header, raws, votes, evidence) != commit.block_id:
             yield "header and transactions are not the block that was signed"
-        if header.last_results_hash != before.results_hash:
-            yield "it names other results of the block before"
-        if header.time_ns <= before.link.time_ns:
-            yield "its time does not lie after that of the block before"
-        if before.app_hash and header.app_hash != before.app_hash:
-            yield "its app hash is not that of the state before, in which nothing changed"
 
     def _take(self, count: int) -> Iterator[tuple[bytes, Receipt | None]]:  # type: ignore[type-arg]  # as above
         """Yield (signed transaction, receipt) of the next ``count`` entries, each checked by itself."""
@@ -293,3 +295,17 @@ class ChainCheck:
             except DecodeError:
                 self._validators[digest] = None
         return self._validators[digest]
+
+
+def _wrong_after(before: _Before, header: Header) -> Iterator[str]:
+    """Yield what of a header does not fit the block before."""
+    if not before.link.precedes(header):
+        yield "it does not follow the block before"
+    if header.validators_hash != before.link.next_validators_hash:
+        yield "it is signed by other validators than those who were announced for it"
+    if header.last_results_hash != before.results_hash:
+        yield "it names other results of the block before"
+    if header.time_ns <= before.link.time_ns:
+        yield "its time does not lie after that of the block before"
+    if before.app_hash and header.app_hash != before.app_hash:
+        yield "its app hash is not that of the state before, in which nothing changed"

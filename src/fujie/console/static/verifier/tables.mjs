@@ -1105,6 +1105,7 @@ export const REASONS = Object.freeze({
   9: ["QUOTA_EXCEEDED", "The account has used up its operations for this minute."],
   10: ["ADMISSION_QUEUE_FULL", "The node has as many transactions waiting as it accepts; try again shortly."],
   11: ["EXECUTION_FAILED", "The node quarantined the transaction because carrying it out failed unexpectedly."],
+  12: ["OUTCOME_NOT_KEPT", "It has expired, and the node's log does not go back to when it may have been carried out."],
   101: ["QUERY_MALFORMED", "The bytes are not one canonical query, or a read asks for none or too many."],
   102: ["GRANT_REQUIRED", "Not everyone may read this, and the request carries no read grant."],
   103: ["GRANT_MALFORMED", "The bytes are not one canonical signed read grant."],
