@@ -97,7 +97,7 @@ def test_an_identifier_lives_from_allocation_to_retirement(node):
     node.run("id", "alias", "ZZ.156.1301.GAS", "USCC", "91130100MA")
     assert node.json("resolve", "USCC:91130100MA")["identifier"] == "ZZ.156.1301.GAS"
     node.run("id", "alias", "ZZ.156.1301.GAS", "USCC", "91130100MA", "--release")
-    assert "--yes" in node.run("id", "retire", "ZZ.156.1301.GAS.000001", code=2)
+    assert "--yes" in node.run("id", "retire", "ZZ.156.1301.GAS.000001", code=1)
     node.run("id", "retire", "ZZ.156.1301.GAS.000001", "--yes")
     assert node.json("resolve", "ZZ.156.1301.GAS.000001")["record"]["status"] == "retired"
     assert "IDENTIFIER_TAKEN (2030)" in node.run("id", "allocate", "ZZ.156.1301", "GAS", code=4)
