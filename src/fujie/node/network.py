@@ -36,7 +36,7 @@ from fujie.node.folder import Folder, closed_to_others, make_folder, write_file
 from fujie.node.founding import found_from
 from fujie.node.keyring import ensure_key
 from fujie.node.ports import NODES_MAX, PEER_PORTS, check_range, require_free
-from fujie.node.reach import AGAIN_S, FIRST_S, Lasting, Say, reach_of, too_few, waits_for
+from fujie.node.reach import AGAIN_S, FIRST_S, Lasting, Say, lacks_first_block, reach_of, too_few, wait_text, waits_for
 from fujie.node.state_sync import read_progress
 from fujie.store.files import FileLock
 from fujie.store.opening import LOCK_NAME, SharedLock, StoreKind
@@ -312,7 +312,10 @@ def state_of(name: str, folder: Folder) -> NodeState:
         said = node_status(folder, timeout_s=5.0)
         head, lacking, problem = said.head, said.lacking, said.failure or problem
     except FujieError:
-        problem = waits_for(folder) if reach is not None else read_progress(folder) or problem
+        if reach is None:
+            problem = read_progress(folder) or problem
+        else:
+            problem = wait_text(folder, reach, lacks_first_block(folder))
     status = None if reach is None else reach.status
     return NodeState(
         name,

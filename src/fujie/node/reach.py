@@ -144,20 +144,33 @@ def waits_for(folder: Folder, lasting: Lasting | None = None) -> str:
 
     ``lasting`` is that of earlier looks. Without one, it is looked a second time where votes are missing.
     """
+    reach = _looked(folder, lasting)
+    return wait_text(folder, reach, None if reach is None else lacks_first_block(folder))
+
+
+def wait_text(folder: Folder, reach: Reach | None, peer_height: int | None) -> str:
+    """As :func:`waits_for`, of what was looked at: ``reach`` is None where its cometbft does not answer, and ``peer_height``
+    as :func:`lacks_first_block` says.
+    """
     fetching = read_progress(folder)
-    try:
-        reach = reach_of(folder) if lasting is None else lasting.judge(look(folder))
-    except OperationalError:
+    if reach is None:
         return fetching or "waits for its cometbft to answer"
     if fetching:
         return f"{fetching}; {reach.text()}"
-    if height := lacks_first_block(folder):
-        return f"has no block yet, and gets none: a peer is at block {height:,}, and none gives it block 1"
+    if peer_height:
+        return f"has no block yet, and gets none: a peer is at block {peer_height:,}, and none gives it block 1"
     if reach.status.catching_up:
         return f"fetches older blocks from its peers, at block {reach.status.height:,}; {reach.text()}"
     if not (reach.lacks_peers or reach.lacks_votes):
         return f"begins, with block {reach.height or reach.status.height + 1:,} to come; {reach.text()}"
     return f"waits for validators: {reach.text()}; {NEEDED}"
+
+
+def _looked(folder: Folder, lasting: Lasting | None) -> Reach | None:
+    try:
+        return reach_of(folder) if lasting is None else lasting.judge(look(folder))
+    except OperationalError:
+        return None
 
 
 def lacks_first_block(folder: Folder) -> int | None:
@@ -219,7 +232,7 @@ def told(folder: Folder, say: Say, give_up: Callable[[], None] = lambda: None) -
             log.error("%s", grew_earlier(folder))
             give_up()
             return
-        text = waits_for(folder, lasting)
+        text = wait_text(folder, _looked(folder, lasting), ahead)
         if time.monotonic() - logged_s > LOGGED_S:
             logged_s = time.monotonic()
             log.warning("the node does not serve yet: it %s", text)

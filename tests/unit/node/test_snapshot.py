@@ -225,7 +225,8 @@ def test_refuses_rows_that_do_not_add_up(saved, tmp_path, monkeypatch, lie):
     assert list((tmp_path / "loaded").iterdir()) == []
 
 
-def test_loads_without_the_entries_that_may_be_forgotten_and_opens_when_the_window_grows(saved, tmp_path, monkeypatch):
+def loaded_short(saved, tmp_path, monkeypatch):
+    """A folder loaded from a snapshot with the newest entry alone, taken while no id had to be remembered."""
     folder = Folder(tmp_path / "loaded")
     with monkeypatch.context() as patched:
         for module in (executor_module, snapshot_forms):
@@ -233,6 +234,11 @@ def test_loads_without_the_entries_that_may_be_forgotten_and_opens_when_the_wind
         save_snapshot(Folder(saved[0]), tmp_path / "short")
         manifest = load_snapshot(folder, tmp_path / "short", Folder(saved[0]).trust())
         assert manifest.first_index == manifest.log_size - 1
+    return folder, manifest
+
+
+def test_loads_without_the_entries_that_may_be_forgotten_and_opens_when_the_window_grows(saved, tmp_path, monkeypatch):
+    folder, manifest = loaded_short(saved, tmp_path, monkeypatch)
     assert check_folder(folder).findings == []
     store = open_rows(folder.home)
     assert Executor(store).head.log_size == manifest.log_size
@@ -240,12 +246,7 @@ def test_loads_without_the_entries_that_may_be_forgotten_and_opens_when_the_wind
 
 
 def test_after_the_window_grew_a_folder_that_lacks_entries_says_so_and_who_has_them(saved, tmp_path, monkeypatch):
-    folder = Folder(tmp_path / "loaded")
-    with monkeypatch.context() as patched:
-        for module in (executor_module, snapshot_forms):
-            patched.setattr(module, "longest_window_ms", lambda *_: 0)
-        save_snapshot(Folder(saved[0]), tmp_path / "short")
-        manifest = load_snapshot(folder, tmp_path / "short", Folder(saved[0]).trust())
+    folder, manifest = loaded_short(saved, tmp_path, monkeypatch)
     with pytest.raises(OperationalError) as error:
         save_snapshot(folder, tmp_path / "again")
     assert f"with the log entries from {manifest.first_index:,} on, and by a vote since then" in error.value.what
