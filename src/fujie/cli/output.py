@@ -58,9 +58,9 @@ class _Mode:
     json = False
 
 
-def use_json() -> None:
-    """Print JSON from now on."""
-    _Mode.json = True
+def use_json(wanted: bool = True) -> None:
+    """Print JSON from now on, or, where it is not ``wanted``, what people read."""
+    _Mode.json = wanted
 
 
 def prepare_streams() -> None:

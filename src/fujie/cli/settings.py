@@ -23,8 +23,7 @@ T = TypeVar("T")
 
 
 def _set_json(value: bool) -> bool:
-    if value:
-        output.use_json()
+    output.use_json(value)  # also where it is not wished: one process may run several commands
     return value
 
 

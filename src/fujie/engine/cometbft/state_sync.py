@@ -251,34 +251,33 @@ class Restoration:
             "Remove `state_sync` from cometbft.json.",
         )
 
-    def prepare_proposal(self, _request: abci.RequestPrepareProposal) -> "Future[abci.ResponsePrepareProposal]":
-        """See :meth:`finalize_block`."""
-        return self._leave()
+    def prepare_proposal(self, _request: abci.RequestPrepareProposal) -> abci.ResponsePrepareProposal:
+        """Propose nothing: the block after the snapshot is decided long since, and only has not come yet."""
+        return abci.ResponsePrepareProposal()
 
-    def process_proposal(self, _request: abci.RequestProcessProposal) -> "Future[abci.ResponseProcessProposal]":
-        """See :meth:`finalize_block`."""
-        return self._leave()
+    def process_proposal(self, _request: abci.RequestProcessProposal) -> abci.ResponseProcessProposal:
+        """Vote for none: nothing here can judge one. CometBFT asks where it has fetched all that its peers had.
 
-    def extend_vote(self, _request: abci.RequestExtendVote) -> "Future[abci.ResponseExtendVote]":
-        """See :meth:`finalize_block`."""
-        return self._leave()
+        It must not start again at this point: with a state and without any block it never does. The block after the
+        snapshot comes without this vote, since the header of that block was believed before the snapshot was taken.
+        """
+        return abci.ResponseProcessProposal(status=abci.ResponseProcessProposal.REJECT)
 
-    def verify_vote_extension(
-        self, _request: abci.RequestVerifyVoteExtension
-    ) -> "Future[abci.ResponseVerifyVoteExtension]":
-        """See :meth:`finalize_block`."""
-        return self._leave()
+    def extend_vote(self, _request: abci.RequestExtendVote) -> abci.ResponseExtendVote:
+        """Add nothing to votes."""
+        return abci.ResponseExtendVote()
+
+    def verify_vote_extension(self, _request: abci.RequestVerifyVoteExtension) -> abci.ResponseVerifyVoteExtension:
+        """Take votes, to which the chain lets nobody add anything."""
+        return abci.ResponseVerifyVoteExtension(status=abci.ResponseVerifyVoteExtension.ACCEPT)
 
     def finalize_block(self, _request: abci.RequestFinalizeBlock) -> "Future[abci.ResponseFinalizeBlock]":
-        """Answer never: CometBFT has written down where it begins before it asks, and the ledger itself answers it anew."""
-        return self._leave()
-
-    def commit(self, _request: abci.RequestCommit) -> "Future[abci.ResponseCommit]":
-        """See :meth:`finalize_block`."""
-        return self._leave()
-
-    def _leave(self) -> "Future[Q]":
+        """Answer never: CometBFT has stored the block before it asks, and the ledger itself answers it anew."""
         if self._head is None:
             raise OperationalError("CometBFT has a block to carry out, and no state is here.", "Report this.")
         self.done.set()
         return Future()
+
+    def commit(self, _request: abci.RequestCommit) -> abci.ResponseCommit:
+        """Raise: it comes after an answer that is never given."""
+        raise OperationalError("CometBFT commits a block that was not carried out.", "Report this.")
