@@ -22,7 +22,7 @@ import msgspec
 
 from fujie.engine.admission import verdict
 from fujie.engine.cometbft import abci
-from fujie.engine.cometbft.process import CometProcess
+from fujie.engine.cometbft.process import CometProcess, Paths
 from fujie.engine.cometbft.rpc import BROADCAST_MAX, Rpc, Unanswered
 from fujie.engine.cometbft.server import AbciServer
 from tests.abci.echo import EchoApplication
@@ -150,15 +150,15 @@ class Front(asyncio.Protocol):
         self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
 
 
-async def serve(home: Path, abci_path: Path, rpc_path: Path, port: int, binary: Path) -> None:
+async def serve(paths: Paths, port: int) -> None:
     """Run until SIGTERM."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    committed = Committed(rpc_path)
+    committed = Committed(paths.rpc)
     application = OnlySignatures(committed)
-    server = AbciServer(application, abci_path, lambda *_: None)
-    process = CometProcess(binary, home, rpc_path, home / "cometbft.log", lambda: None)
+    server = AbciServer(application, paths.socket, lambda *_: None)
+    process = CometProcess(paths, lambda: None)
     front = await loop.create_server(lambda: Front(application, committed), "127.0.0.1", port)
     try:
         await stop.wait()
@@ -175,10 +175,14 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--abci", type=Path, required=True, help="where it listens for CometBFT")
     parser.add_argument("--rpc", type=Path, required=True, help="where CometBFT listens")
+    parser.add_argument("--listen", required=True, help="where CometBFT waits for its peers, host:port")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--cometbft", type=Path, required=True)
     arguments = parser.parse_args()
-    asyncio.run(serve(arguments.home, arguments.abci, arguments.rpc, arguments.port, arguments.cometbft))
+    home: Path = arguments.home
+    log = home / "cometbft.log"
+    paths = Paths(arguments.cometbft, home, arguments.abci, arguments.rpc, log, arguments.listen)
+    asyncio.run(serve(paths, arguments.port))
 
 
 if __name__ == "__main__":

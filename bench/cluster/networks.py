@@ -26,12 +26,13 @@ from fujie.core.signing import Signer, new_seed
 from fujie.engine.cometbft import home as comet
 from fujie.engine.cometbft.binary import require
 from fujie.engine.cometbft.home import Peer, node_id
+from fujie.engine.ports import port_taken
 from fujie.machine.genesis import compose
 from fujie.node.folder import Folder, make_folder, write_file
 from fujie.node.founding import found_from
 from fujie.node.keyring import ensure_key
 from fujie.node.network import Network, holder, write_node
-from fujie.node.ports import LOOPBACK, port_taken
+from fujie.node.ports import LOOPBACK
 from fujie.proof.validators import Validator
 from fujie.store.opening import StoreKind
 
@@ -182,7 +183,8 @@ def echoing(place: Path, validators: int) -> Iterator[Running]:
                 make_folder(folder)
             others = [peer for peer in peers if peer != peers[number]]
             abci, rpc = sockets / f"{home.name}-abci", sockets / f"{home.name}-rpc"
-            sections = comet.settings(abci, rpc, home.name, f"127.0.0.1:{meeting[number]}", others)
+            listen = f"{LOOPBACK}:{meeting[number]}"
+            sections = comet.settings(abci, rpc, home.name, listen, others)
             write_file(home / comet.CONFIG_FILE, comet.config_text(sections))
             write_file(home / comet.GENESIS_FILE, genesis)
             write_file(home / comet.NODE_KEY_FILE, comet.node_key_text(node))
@@ -191,7 +193,7 @@ def echoing(place: Path, validators: int) -> Iterator[Running]:
             processes.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "bench.cluster.echo", "--home", str(home), "--abci", str(abci),
-                     "--rpc", str(rpc), "--port", str(paying[number]), "--cometbft", str(binary)],
+                     "--rpc", str(rpc), "--listen", listen, "--port", str(paying[number]), "--cometbft", str(binary)],
                     env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
                 )
             )  # fmt: skip

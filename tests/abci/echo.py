@@ -38,6 +38,7 @@ class EchoApplication:
         self.batches: list[int] = []  # how many transactions each CheckTx call had
         self.may_finalize = threading.Event()  # cleared: FinalizeBlock takes for ever
         self.may_finalize.set()
+        self.finalizes = threading.Event()  # since it was cleared, one was begun
         self.ledger = ThreadPoolExecutor(1, thread_name_prefix="echo-ledger")
 
     def close(self) -> None:
@@ -93,6 +94,7 @@ class EchoApplication:
         return self._later("finalize_block", self._finalize, request)
 
     def _finalize(self, request: abci.RequestFinalizeBlock) -> abci.ResponseFinalizeBlock:
+        self.finalizes.set()
         self.may_finalize.wait()
         app_hash = self.app_hash
         for transaction in request.txs:

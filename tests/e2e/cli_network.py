@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fujie.engine.ports import port_taken
 from fujie.node.folder import Folder
-from fujie.node.ports import LOOPBACK, PEER_PORTS, port_taken
+from fujie.node.ports import LOOPBACK, PEER_PORTS
 from tests.e2e.cli_node import CliNode
 
 GIVE_UP_S = 240.0

@@ -14,7 +14,8 @@ import httpx
 from fujie.core.misbehaviour import Misbehaviour, MisbehaviourKind
 from fujie.engine.cometbft import home
 from fujie.engine.cometbft.consensus import Block
-from fujie.engine.cometbft.engine import CometEngine, Paths
+from fujie.engine.cometbft.engine import CometEngine
+from fujie.engine.cometbft.process import Paths
 from fujie.engine.executor import Executor, found
 from fujie.proof.comet_json import read_time
 from fujie.proof.validators import Validator
@@ -22,6 +23,7 @@ from tests import world
 from tests.world import VALIDATOR, Kind, Signing, funded, holder, pay
 
 BINARY: Final = Path(__file__).resolve().parents[2] / ".tools" / "bin" / "cometbft"
+LISTEN: Final = "127.0.0.1:0"
 SECONDS_MAX: Final = 120.0  # after which a test gives up waiting; nothing is measured by it
 EXPIRY_MS: Final = 300_000
 NS_PER_MS: Final = 1_000_000
@@ -32,7 +34,9 @@ class OneNode:
 
     def __init__(self, folder: Path, kind: Kind = "sqlite") -> None:
         """``folder`` must have a short path: sockets are made in it."""
-        self.paths = Paths(BINARY, folder / "comet", folder / "abci.sock", folder / "rpc.sock", folder / "comet.log")
+        self.paths = Paths(
+            BINARY, folder / "comet", folder / "abci.sock", folder / "rpc.sock", folder / "comet.log", LISTEN
+        )
         self.kind: Kind = kind
         self._chain = folder / "chain"
         self._chain.mkdir()
@@ -43,9 +47,7 @@ class OneNode:
         for part in ("config", "data"):
             (self.paths.home / part).mkdir(parents=True)
         files = {
-            home.CONFIG_FILE: home.config_text(
-                home.settings(self.paths.socket, self.paths.rpc, "one", "127.0.0.1:0", [])
-            ),
+            home.CONFIG_FILE: home.config_text(home.settings(self.paths.socket, self.paths.rpc, "one", LISTEN, [])),
             home.GENESIS_FILE: home.genesis_text(
                 executor.chain_id,
                 time.strftime("%Y-%m-%dT%H:%M:%S.001Z", time.gmtime(executor.head.time_ms // 1_000 + 1)),

@@ -22,7 +22,9 @@ from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.engine.cometbft import home as comet
 from fujie.engine.cometbft.binary import require
-from fujie.engine.cometbft.engine import CometEngine, Paths
+from fujie.engine.cometbft.engine import CometEngine
+from fujie.engine.cometbft.output import last_words
+from fujie.engine.cometbft.process import Paths
 from fujie.engine.cometbft.rpc import NodeStatus, Rpc
 from fujie.engine.cometbft.snapshots import Plan
 from fujie.engine.executor import Executor
@@ -101,7 +103,7 @@ def prepare_home(folder: Folder, file: CometFile, genesis: Genesis, state_sync: 
         write_file(home / comet.VALIDATOR_STATE_FILE, comet.validator_state_text(), OWNER_ONLY)
     sockets = _make_sockets(folder)
     write_home(folder, file, genesis, sockets, state_sync)
-    return Paths(binary, home, sockets / ABCI_NAME, sockets / RPC_NAME, comet_log(folder))
+    return Paths(binary, home, sockets / ABCI_NAME, sockets / RPC_NAME, comet_log(folder), file.listen)
 
 
 def write_home(
@@ -164,7 +166,7 @@ def comet_status(folder: Folder) -> NodeStatus:
 
 def comet_rpc(folder: Folder) -> Rpc:
     """Return what asks the CometBFT of a running node; to be closed."""
-    return Rpc(_sockets(folder) / RPC_NAME)
+    return Rpc(_sockets(folder) / RPC_NAME, lambda: last_words(comet_log(folder)))
 
 
 def require_votes(folder: Folder, height: int, initial_height: int) -> None:

@@ -1,12 +1,12 @@
 """Which ports of this machine are free for the nodes of a network, and whose the others are."""
 
-import errno
 import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Final
 
 from fujie.core.errors import OperationalError
+from fujie.engine.ports import bind_error, port_taken
 from fujie.node.address import running_url
 from fujie.node.cometbft_file import port_of, read_comet_file
 from fujie.node.config import resolve_config
@@ -17,23 +17,6 @@ PEER_PORTS: Final = 100  # above the port of a node is that for its peers
 NODES_MAX: Final = 16
 BASE_STEP: Final = 20  # between two bases that are proposed: more than NODES_MAX
 LOOPBACK: Final = "127.0.0.1"
-
-
-def bind_error(host: str, port: int) -> int | None:
-    """Return the number of the error that listening there would give, or None."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error.errno
-    return None
-
-
-def port_taken(host: str, port: int) -> bool:
-    """Tell whether ``port`` of ``host`` is in use."""
-    return bind_error(host, port) == errno.EADDRINUSE
 
 
 def check_range(validators: int, port_base: int) -> None:

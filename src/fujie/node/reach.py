@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from fujie.core.errors import OperationalError
+from fujie.core.limits import HEARTBEAT_MS
 from fujie.core.wording import count
+from fujie.engine.cometbft.output import last_words
 from fujie.engine.cometbft.rpc import NodeStatus, Rpc, Unanswered, Votes
 from fujie.node.cometbft_file import read_comet_file
-from fujie.node.cometbft_home import comet_rpc
+from fujie.node.cometbft_home import comet_log, comet_rpc
 from fujie.node.folder import Folder
 from fujie.node.state_sync import read_progress
 
@@ -154,7 +156,8 @@ def wait_text(folder: Folder, reach: Reach | None, peer_height: int | None) -> s
     """
     fetching = read_progress(folder)
     if reach is None:
-        return fetching or "waits for its cometbft to answer"
+        words = last_words(comet_log(folder))
+        return fetching or f"waits for its cometbft to answer{f', which ended: {words}' if words else ''}"
     if fetching:
         return f"{fetching}; {reach.text()}"
     if peer_height:
@@ -162,7 +165,8 @@ def wait_text(folder: Folder, reach: Reach | None, peer_height: int | None) -> s
     if reach.status.catching_up:
         return f"fetches older blocks from its peers, at block {reach.status.height:,}; {reach.text()}"
     if not (reach.lacks_peers or reach.lacks_votes):
-        return f"begins, with block {reach.height or reach.status.height + 1:,} to come; {reach.text()}"
+        coming = reach.height or reach.status.height + 1
+        return f"begins: block {coming:,} comes within {HEARTBEAT_MS // 1_000} s, sooner with a transaction; {reach.text()}"
     return f"waits for validators: {reach.text()}; {NEEDED}"
 
 
@@ -244,25 +248,30 @@ def told(folder: Folder, say: Say, give_up: Callable[[], None] = lambda: None) -
 
 
 @contextmanager
-def watched(folder: Folder, say: Say) -> Iterator[None]:
-    """Have ``say`` and the log hear when a node that serves reaches too few for a block, and ``say`` an empty text after that."""
-    seen: Reach | None = None  # the last look, where it showed that
+def watched(folder: Folder, say: Say, ends: Callable[[], bool]) -> Iterator[None]:
+    """Have ``say`` and the log hear when a node that serves reaches too few for a block or its CometBFT does not run, and ``say``
+    an empty text after that. ``ends`` tells when the node is about to end.
+    """
+    troubled = False  # whether the last look showed either
     told_of = ""
     lasting = Lasting()
 
     def look_again() -> None:
-        nonlocal seen, told_of
+        nonlocal troubled, told_of
+        reach: Reach | None = None
         try:
-            now = lasting.judge(look(folder))
-        except OperationalError:  # it is started again by itself, or the node ends
+            reach = lasting.judge(look(folder))
+            text = too_few(reach)
+        except OperationalError as error:
+            text = f"{error.what} {error.do}"
+        if ends():
             return
-        text = too_few(now)
-        lasts = bool(text) and (now.lacks_votes or seen is not None)
-        seen = now if text else None
+        lasts = bool(text) and (troubled or (reach is not None and reach.lacks_votes))
+        troubled = bool(text)
         if lasts and not told_of:
             log.warning("%s", text)
-        if told_of and not text:
-            log.info("enough is reached for blocks again: %s", now.text())
+        if told_of and reach is not None and not text:
+            log.info("enough is reached for blocks again: %s", reach.text())
         if lasts or (told_of and not text):
             told_of = text
             say(text)

@@ -129,7 +129,7 @@ def run_node(
             if folder.cometbft.exists():
                 from fujie.node.reach import watched
 
-                watching.enter_context(watched(folder, waiting))
+                watching.enter_context(watched(folder, waiting, stop.is_set))
 
         return run_processes(folder, config, open_ledger, stop, on_ready=ready)
 

@@ -27,9 +27,8 @@ from fujie.client.light.client import LightClient
 from fujie.core.errors import OperationalError, VerificationError
 from fujie.core.signing import Signer
 from fujie.engine.cometbft import home as comet
-from fujie.engine.cometbft.engine import Paths
 from fujie.engine.cometbft.light_rpc import LightRpc, Turns
-from fujie.engine.cometbft.process import CometProcess
+from fujie.engine.cometbft.process import CometProcess, Paths
 from fujie.engine.cometbft.server import AbciServer
 from fujie.engine.cometbft.snapshot_contents import Contents
 from fujie.engine.cometbft.state_sync import Progress, Restoration, Verified
@@ -339,7 +338,7 @@ class _Fetching:
     @contextmanager
     def _running(self, paths: Paths) -> Iterator[None]:
         self._given_up, self._said = False, b""
-        process = CometProcess(paths.binary, paths.home, paths.rpc, paths.log, self._ended, self._validator, self._hear)
+        process = CometProcess(paths, self._ended, self._validator, self._hear)
         try:
             yield
         finally:

@@ -7,6 +7,7 @@ import pytest
 from fujie.client.keys import load_key
 from fujie.core.errors import OperationalError
 from fujie.engine.cometbft.home import node_id
+from fujie.engine.ports import port_taken
 from fujie.machine.genesis import founding_record
 from fujie.modules.membership.state_keys import VALIDATORS_KEY
 from fujie.node import network
@@ -15,7 +16,7 @@ from fujie.node.cometbft_home import first_genesis
 from fujie.node.config import load_config
 from fujie.node.founding import read_genesis
 from fujie.node.network import FOLDER, Network, create, names
-from fujie.node.ports import PEER_PORTS, port_taken
+from fujie.node.ports import PEER_PORTS
 from tests.e2e.cli_network import free_ports
 
 

@@ -7,6 +7,8 @@ import time
 import msgspec
 import pytest
 
+from fujie.core.errors import OperationalError
+from fujie.engine.cometbft.output import last_words
 from fujie.engine.cometbft.rpc import NodeStatus
 from fujie.node import reach
 from fujie.node.cometbft_file import read_comet_file, write_comet_file
@@ -140,7 +142,7 @@ def test_a_node_that_serves_tells_of_lost_peers_once_and_when_they_are_back(tmp_
     monkeypatch.setattr(reach, "WATCHED_S", 0.01)
     monkeypatch.setattr(reach, "look", lambda _: now[0])
     said: list[str] = []
-    with caplog.at_level(logging.INFO), watched(Folder(tmp_path), said.append):
+    with caplog.at_level(logging.INFO), watched(Folder(tmp_path), said.append, lambda: False):
         now[0] = seen(1, 3, 2, 4)
         until(lambda: len(said) > 1)
         now[0] = seen(3, 3, 4, 4)
@@ -150,6 +152,43 @@ def test_a_node_that_serves_tells_of_lost_peers_once_and_when_they_are_back(tmp_
         too_few(seen(1, 3, 2, 4)),
         "enough is reached for blocks again: 3 of 3 peers connected",
     ]
+
+
+def test_a_node_whose_cometbft_does_not_run_says_so_and_why_unless_it_ends(tmp_path, monkeypatch):
+    gone = OperationalError("CometBFT does not answer.", "See its log.")
+    now: list[Reach | OperationalError] = [gone]
+
+    def looked(_folder: Folder) -> Reach:
+        if isinstance(now[0], OperationalError):
+            raise now[0]
+        return now[0]
+
+    monkeypatch.setattr(reach, "WATCHED_S", 0.01)
+    monkeypatch.setattr(reach, "look", looked)
+    said: list[str] = []
+    ends = threading.Event()
+    with watched(Folder(tmp_path), said.append, ends.is_set):
+        until(lambda: len(said) > 1)
+        now[0] = seen(3, 3, 4, 4)
+        until(lambda: said[-1] == "")
+        assert set(said) == {"CometBFT does not answer. See its log.", ""}
+        ends.set()
+        before = len(said)
+        now[0] = gone
+        time.sleep(0.1)
+        assert len(said) == before
+
+
+def test_what_cometbft_ended_with_is_its_last_word_until_it_begins_again(tmp_path):
+    log = tmp_path / "cometbft.log"
+    assert last_words(log) == ""
+    begins = '{"level":"info","module":"proxy","msg":"Starting multiAppConn service"}\n'
+    log.write_text(begins + "ERROR: failed to start node: listen tcp\x1b[31m\n" + '{"msg":"serve"}\n')
+    assert last_words(log) == "failed to start node: listen tcp\\x1b[31m"
+    log.write_text(log.read_text() + begins + "panic: state (45) and store (0)\n\ngoroutine 1 [running]:\n")
+    assert last_words(log) == "state (45) and store (0)"
+    log.write_text(log.read_text() + begins)
+    assert last_words(log) == ""
 
 
 def test_a_node_whose_folder_is_gone_or_not_whole_is_named(tmp_path):

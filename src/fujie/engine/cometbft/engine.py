@@ -16,7 +16,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from fujie.core.errors import OperationalError
@@ -25,7 +24,7 @@ from fujie.engine.cometbft.application import Application
 from fujie.engine.cometbft.consensus import CarriedOut, Consensus
 from fujie.engine.cometbft.headers import Decided, Headers
 from fujie.engine.cometbft.peers import IsPeer, nobody
-from fujie.engine.cometbft.process import CometProcess
+from fujie.engine.cometbft.process import CometProcess, Paths
 from fujie.engine.cometbft.rpc import Rpc
 from fujie.engine.cometbft.server import AbciServer
 from fujie.engine.cometbft.snapshots import Plan, Snapshots
@@ -49,16 +48,6 @@ PROVEN_WAIT_S: Final = 60.0  # at the start, for a first block that proves the s
 STOPPED_POLL_S: Final = 0.2  # how often it is looked then whether anybody still waits
 
 log = logging.getLogger(__name__)
-
-
-class Paths(NamedTuple):
-    """Where the parts of a node's CometBFT are."""
-
-    binary: Path
-    home: Path  # config.toml, genesis.json, keys and blocks of CometBFT
-    socket: Path  # where we listen: its proxy_app
-    rpc: Path  # where it listens
-    log: Path
 
 
 class _Row(NamedTuple):
@@ -142,7 +131,7 @@ class CometEngine(LocalLedger):
         for thread in self._threads:
             thread.start()
         try:
-            self._process = CometProcess(paths.binary, paths.home, paths.rpc, paths.log, self._started_again, validator)
+            self._process = CometProcess(paths, self._started_again, validator)
         except BaseException:
             self._close_all()
             raise

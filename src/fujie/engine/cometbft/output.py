@@ -8,9 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
+from fujie.core.wording import visible
+
 FILE_BYTES_MAX: Final = 5_242_880
 FILES_KEPT: Final = 5  # older ones, as of every other log of a node
 CHUNK_BYTES: Final = 65_536
+WORDS_BYTES_MAX: Final = (
+    262_144  # of the end of its log: a start that fails and the stacks of its threads are a tenth of that
+)
+WORDS_MAX: Final = 300
+
+BEGINS: Final = '"Starting multiAppConn service"'  # the first thing that it does
+FAULTS: Final = ("ERROR: ", "panic: ")
 
 log = logging.getLogger(__name__)
 
@@ -66,3 +75,23 @@ class Output:
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def last_words(path: Path) -> str:
+    """Return what `cometbft` said when it ended by a fault, if it has not begun again since: empty where it said nothing.
+
+    ``path`` is its log. A fault is the one line that it does not write as JSON and begins with what it is.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - WORDS_BYTES_MAX, 0))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        if BEGINS in line:
+            return ""
+        for what in FAULTS:
+            if line.startswith(what):
+                return visible(line.removeprefix(what))[:WORDS_MAX]
+    return ""

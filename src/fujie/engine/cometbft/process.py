@@ -1,6 +1,7 @@
 """The `cometbft` process of a node: started, watched, started again, stopped."""
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -9,31 +10,41 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from fujie.core.errors import OperationalError
 from fujie.core.signing import Signer
 from fujie.engine.cometbft.home import validator_key_text
 from fujie.engine.cometbft.locks import FolderLock
-from fujie.engine.cometbft.output import Output
+from fujie.engine.cometbft.output import Output, last_words
 from fujie.engine.key_lock import KeyLock
+from fujie.engine.ports import bind_error
 
 BACK_OFF_S: Final = (0.5, 1.0, 2.0, 5.0, 15.0)  # by how many ends came in a row
 STEADY_S: Final = 60.0  # a run of this length was no failed start
 STOP_S: Final = 20.0  # it has a block in hand at most
+WORDS_S: Final = 1.0  # for its last words to reach the file
 
 log = logging.getLogger(__name__)
 
 
+class Paths(NamedTuple):
+    """Where the parts of a node's CometBFT are."""
+
+    binary: Path
+    home: Path  # config.toml, genesis.json, keys and blocks of CometBFT
+    socket: Path  # where we listen: its proxy_app
+    rpc: Path  # where it listens for us
+    log: Path  # its output, appended
+    listen: str  # where it listens for its peers, host:port
+
+
 class CometProcess:
-    """Keeps `cometbft start` running on one home. It listens at ``rpc``, and its output goes to ``log_file``, appended."""
+    """Keeps `cometbft start` running on one home."""
 
     def __init__(
         self,
-        binary: Path,
-        home: Path,
-        rpc: Path,
-        log_file: Path,
+        paths: Paths,
         started: Callable[[], None],
         validator: Signer | None = None,
         heard: Callable[[bytes], None] | None = None,
@@ -43,21 +54,21 @@ class CometProcess:
         ``validator`` signs its votes: the key goes to it through its standard input and stands in no file, for which its
         configuration names ``/dev/stdin``. Without one, it has a key file of its own. ``heard`` is called with what it says.
 
-        Raises :class:`OperationalError` when it does not start at all, or the key or the home is in use.
+        Raises :class:`OperationalError` when it does not start at all, or the key, the home or the port for its peers is in use.
         """
-        self._command = [str(binary), "start", "--home", str(home)]
-        self._rpc = rpc
-        self._log_file = log_file
+        self._command = [str(paths.binary), "start", "--home", str(paths.home)]
+        self._paths = paths
         self._started = started
         self._validator = validator
         self._heard = heard
         self._closing = threading.Event()
-        self._folder_lock = FolderLock(home)
+        self._folder_lock = FolderLock(paths.home)
         self._key_lock: KeyLock | None = None
         try:
-            data_folder = home.parent
+            data_folder = paths.home.parent
             self._key_lock = None if validator is None else KeyLock(validator.public_key, data_folder)
-            self._process = self._start()
+            require_free(paths.listen)
+            self._process, self._output = self._start()
         except BaseException:
             self._release()
             raise
@@ -86,10 +97,12 @@ class CometProcess:
                 process.wait()
         self._release()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self) -> "tuple[subprocess.Popen[bytes], Output]":
         held = [lock.descriptor for lock in (self._folder_lock, self._key_lock) if lock is not None]
         given = subprocess.DEVNULL if self._validator is None else _pipe_with(validator_key_text(self._validator))
-        self._rpc.unlink(missing_ok=True)  # one that was killed leaves its socket, and the next does not take it over
+        self._paths.rpc.unlink(
+            missing_ok=True
+        )  # one that was killed leaves its socket, and the next does not take it over
         try:
             # In a group of its own: Ctrl-C in a terminal is for the node, which stops it in its turn.
             process = subprocess.Popen(
@@ -110,8 +123,7 @@ class CometProcess:
                 os.close(given)
         self._folder_lock.name(process.pid)
         assert process.stdout is not None, "it is a pipe"
-        Output(process.stdout, self._log_file, self._heard)
-        return process
+        return process, Output(process.stdout, self._paths.log, self._heard)
 
     def _release(self) -> None:
         for lock in (self._folder_lock, self._key_lock):
@@ -128,18 +140,37 @@ class CometProcess:
                 failures = 0
             wait_s = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
             failures += 1
+            self._output.thread.join(WORDS_S)
             log.warning(
-                "cometbft ended with code %d and starts again in %.1f s; see %s",
+                "cometbft ended with code %d (%s) and starts again in %.1f s; see %s",
                 self._process.returncode,
+                last_words(self._paths.log) or "without a word",
                 wait_s,
-                self._log_file,
+                self._paths.log,
             )
             if self._closing.wait(wait_s):
                 return
             began_s = time.monotonic()
             with contextlib.suppress(OperationalError):
-                self._process = self._start()
+                self._process, self._output = self._start()
                 self._started()
+
+
+def require_free(address: str) -> None:
+    """Raise :class:`OperationalError` where nobody can listen at ``address``, which is ``host:port``."""
+    host, _, port = address.rpartition(":")
+    error = bind_error(host.strip("[]"), int(port))
+    if error == errno.EADDRINUSE:
+        raise OperationalError(
+            f"{address}, where this node waits for its peers, is in use by another program.",
+            f"Stop that program (`ss -ltnp 'sport = :{port}'` names it), or tell this node and its peers another address "
+            "(`listen` in cometbft.json).",
+        )
+    if error is not None:
+        raise OperationalError(
+            f"This node cannot wait for its peers at {address}: {os.strerror(error)}.",
+            "Write an address of this machine, or 0.0.0.0 for all of them, as `listen` into cometbft.json.",
+        )
 
 
 def _pipe_with(text: bytes) -> int:

@@ -8,7 +8,7 @@ Source: CometBFT 0.38, ``openapi.yaml`` of its RPC; JSON-RPC 2.0, section 6 "Bat
 
 import http.client
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -159,8 +159,10 @@ class _PeersResult(msgspec.Struct):
 class Rpc:
     """Asks CometBFT. Any thread may call any method; nothing is asked again by itself."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, why: Callable[[], str] = str) -> None:
+        """``why`` tells what CometBFT ended with, where it is known, when it cannot be reached."""
         self._http = UnixHttp(socket, TIMEOUT_S, ANSWER_BYTES_MAX)
+        self._why = why
 
     def broadcast(self, transactions: Sequence[bytes]) -> list[str]:
         """Hand at most ``BROADCAST_MAX`` transactions to CometBFT's mempool, which asks for each by CheckTx; do not wait for that.
@@ -269,7 +271,7 @@ class Rpc:
         try:
             status, answer = self._http.post(msgspec.json.encode(content), "application/json")
         except (OSError, http.client.HTTPException) as error:
-            raise Unanswered(method, str(error) or type(error).__name__) from None
+            raise Unanswered(method, self._why() or str(error) or type(error).__name__) from None
         if len(answer) > ANSWER_BYTES_MAX:
             raise Unanswered(method, f"an answer of more than {ANSWER_BYTES_MAX} bytes")
         try:

@@ -11,10 +11,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fujie import __version__
+from fujie.engine.ports import bind_error, port_taken
 from fujie.node.doctor.report import Check, Said, fail, ok, skip, warn
 from fujie.node.doctor.scene import Scene, process_name
 from fujie.node.open_files import wanted_files
-from fujie.node.ports import bind_error, port_taken
 
 NETWORK_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "sshfs", "fuse.sshfs"}

@@ -408,6 +408,7 @@ def test_closing_leaves_no_thread_no_connection_and_no_file(tmp_path, applicatio
     application.may_finalize.clear()
     client.consensus.send([abci.Request(finalize_block=block(1, []))])
     client.query.info()
+    assert application.finalizes.wait(60)
     ledger_threads = 1
     server.close()
     server.close()
