@@ -38,7 +38,7 @@ class EchoApplication:
         self.batches: list[int] = []  # how many transactions each CheckTx call had
         self.may_finalize = threading.Event()  # cleared: FinalizeBlock takes for ever
         self.may_finalize.set()
-        self.finalizes = threading.Event()  # since it was cleared, one was begun
+        self.finalizes = threading.Event()  # whether one has begun
         self.ledger = ThreadPoolExecutor(1, thread_name_prefix="echo-ledger")
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import base64
 import os
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from fujie.engine.executor import found
 from fujie.store.sqlite import SqliteStore
 from tests import world
 from tests.abci.test_submission import by_stranger, opening, paying
+from tests.engine.failing import failing_schedule
 from tests.parity.one_node import EXPIRY_MS, SECONDS_MAX, OneNode, one_node, soon_ms, wait
 from tests.parity.test_parity import submissions
 from tests.world import funded, holder, pay
@@ -123,3 +125,18 @@ def _of(outcome: Outcome) -> tuple[Any, ...]:
     receipt = outcome.receipt
     told = None if receipt is None else (receipt.authorised, receipt.operation, receipt.code, receipt.events)
     return outcome.transaction_id, outcome.code, told, outcome.log_index
+
+
+def test_a_transaction_that_raises_is_never_in_a_block_and_costs_none() -> None:
+    schedule = failing_schedule(lambda _state, operation: operation.amount_minor == 13)
+    with one_node() as node, node.open(schedule) as engine:
+        bad, good = engine.submit([node.pay(0, 1, 13)]), engine.submit([node.pay(0, 1, 12)])
+        assert [outcome.code for outcome in good.result(SECONDS_MAX)] == [0]
+        wait(lambda: node.ask("num_unconfirmed_txs")["total"] == "0")
+        before = engine.executor.head.height
+        time.sleep(2)
+        assert engine.executor.head.height <= before + 3, (
+            "with a transaction in the mempool it makes some twenty a second"
+        )
+        assert sum(len(block.transactions) for block in node.decided(engine)) == 1
+        assert not bad.done()

@@ -31,6 +31,7 @@ from fujie.store.layout import Table, number_key
 from fujie.store.snapshot import META_ORIGIN, Origin
 from fujie.store.sqlite import SqliteStore
 from tests import world
+from tests.engine.failing import failing_schedule
 from tests.parity.one_node import SECONDS_MAX, wait
 from tests.world import INSTITUTION, INSTRUMENT, Clock, Signing, funded, holder, open_wallet, pay, wallet_id
 
@@ -76,6 +77,7 @@ class Lossy:
         self.loses = False
         self.answers: Callable[[bytes], str] = lambda _raw: ""
         self.is_away = False
+        self.flushed = 0
 
     def broadcast(self, transactions: Sequence[bytes]) -> list[str]:
         self.calls.append(list(transactions))
@@ -85,6 +87,12 @@ class Lossy:
         if not self.loses:
             self.mempool += [raw for raw, problem in zip(transactions, problems, strict=True) if not problem]
         return problems
+
+    def flush_mempool(self) -> None:
+        if self.is_away:
+            raise Unanswered("unsafe_flush_mempool", "it is away")
+        self.mempool.clear()
+        self.flushed += 1
 
 
 class Chain:
@@ -102,9 +110,9 @@ class Chain:
         """Open what stands in the store."""
         self.executor = Executor(self.store, schedule)
         self.verification = Verification(use_worker=False)
-        self.consensus = Consensus(self.executor, self.verification)
         self.intake = Intake(use_worker=False, prepare=self.verification.remember)
         self.submission = Submission(self.executor, self.intake, self.rpc, self.clock)
+        self.consensus = Consensus(self.executor, self.verification, self.submission.empty_mempool)
         self.signing = Signing(self.executor.chain_id)
         self.threads = [
             threading.Thread(target=target) for target in (self.intake.verify_all, self.submission.send_all)
@@ -120,13 +128,17 @@ class Chain:
     def submit(self, *raws: bytes) -> "Pending":
         return Pending(self.intake.submit(list(raws)))
 
-    def decide(self, *raws: bytes, after_ms: int = 1_000) -> None:
-        """Make a block of the mempool, or of ``raws``."""
+    def propose(self, *raws: bytes, after_ms: int = 1_000) -> Block:
+        """Propose a block of the mempool, or of ``raws``."""
         head = self.executor.head
         offered = Block(head.height + 1, head.time_ms + after_ms, raws or tuple(self.rpc.mempool))
+        return offered._replace(transactions=self.consensus.propose(offered, BLOCK_BYTES_MAX))
+
+    def decide(self, *raws: bytes, after_ms: int = 1_000) -> None:
+        """Make a block of the mempool, or of ``raws``."""
+        block = self.propose(*raws, after_ms=after_ms)
         if not raws:
-            self.rpc.mempool.clear()
-        block = offered._replace(transactions=self.consensus.propose(offered, BLOCK_BYTES_MAX))
+            self.rpc.mempool = [raw for raw in self.rpc.mempool if raw not in block.transactions]
         carried_out = self.consensus.carry_out(block)
         self.consensus.commit(carried_out)
         self.clock.now_ms = block.time_ms
@@ -403,3 +415,20 @@ def test_a_transaction_at_which_a_rule_fails_is_turned_away_and_the_others_go_on
         chain.decide()
         # What fails waits like what is not entitled: the fault may lie in a state that something before it changes.
         assert pending.codes == [0, TransactionReason.EXECUTION_FAILED, 0]
+
+
+def test_a_mempool_with_what_is_never_proposed_is_emptied_and_the_rest_is_handed_over_again() -> None:
+    with chain_of(failing_schedule(lambda _state, operation: operation.amount_minor == 13)) as chain:
+        good, bad = chain.signing.pay(0, 1, 12), chain.signing.pay(0, 1, 13)
+        pending, stuck = chain.submit(good), chain.submit(bad)
+        wait(lambda: len(chain.rpc.mempool) == 2)
+        chain.rpc.answers = lambda raw: "quarantined" if chain.consensus.quarantined(raw) else ""
+        chain.rpc.is_away = True
+        assert chain.propose().transactions == (good,)
+        chain.rpc.is_away = False
+        wait(lambda: chain.rpc.mempool == [good])
+        assert chain.rpc.flushed == 1
+        chain.decide()
+        assert pending.codes == [0]
+        assert not stuck.future.done(), "other validators may carry it out until it expires"
+        assert chain.rpc.mempool == []

@@ -17,6 +17,7 @@ from fujie.engine.cometbft.consensus import Block
 from fujie.engine.cometbft.engine import CometEngine
 from fujie.engine.cometbft.process import Paths
 from fujie.engine.executor import Executor, found
+from fujie.machine.schedule import SCHEDULE, Schedule
 from fujie.proof.comet_json import read_time
 from fujie.proof.validators import Validator
 from tests import world
@@ -64,9 +65,9 @@ class OneNode:
         store.close()
 
     @contextmanager
-    def open(self, **options: Any) -> Iterator[CometEngine]:
+    def open(self, schedule: Schedule = SCHEDULE, **options: Any) -> Iterator[CometEngine]:
         """Run the engine; any node may be its peer."""
-        executor = Executor(world.open_kind(self.kind, self._chain))
+        executor = Executor(world.open_kind(self.kind, self._chain), schedule)
         engine = CometEngine(executor, self.paths, worker=False, **{"is_peer": lambda _: True, **options})
         try:
             yield engine

@@ -40,6 +40,12 @@ class Mempool:
             raise Unanswered("broadcast_tx_async", "it does not answer")
         return [self._take(raw) for raw in transactions]
 
+    def flush_mempool(self) -> None:
+        """See ``Rpc``."""
+        if self._scheduler.chance(self._bad):
+            raise Unanswered("unsafe_flush_mempool", "it does not answer")
+        self.lose()
+
     def hear(self, raw: bytes) -> None:
         """Take a transaction from a peer."""
         self._take(raw)

@@ -86,7 +86,7 @@ class Process:
             self.executor, self._intake, self.mempool, clock_ms, lambda: scheduler.now_ms / 1_000
         )
         self._application = Application(
-            Consensus(self.executor, self._verification),
+            Consensus(self.executor, self._verification, self._submission.empty_mempool),
             self._verification,
             initial_height=first,
             clock_ms=clock_ms,

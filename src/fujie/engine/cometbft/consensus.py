@@ -7,7 +7,7 @@ One thread calls all of it, the ledger thread. No rule stands here: the machine 
 the embedded engine has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from fujie.core.errors import OperationalError, Refused
@@ -47,8 +47,12 @@ class CarriedOut(NamedTuple):
 class Consensus:
     """The ledger as consensus drives it."""
 
-    def __init__(self, executor: Executor, verification: Verification) -> None:
+    def __init__(
+        self, executor: Executor, verification: Verification, on_quarantined: Callable[[], None] = lambda: None
+    ) -> None:
+        """``on_quarantined`` is called when there is another transaction that nobody who has seen it proposes."""
         self.executor = executor
+        self._on_quarantined = on_quarantined
         self._verification = verification
         self._kept: dict[Block, tuple[VerifiedBlock, BlockResult]] = {}
         self._staged: tuple[Block, Staged] | None = None  # what is likely to be decided, hashed while others vote on it
@@ -191,9 +195,12 @@ class Consensus:
         self._kept[proposed] = (block, result)
 
     def _quarantine(self, raws: Sequence[bytes]) -> None:
+        if not raws:
+            return
         self._quarantined.update(dict.fromkeys(raws))
         while len(self._quarantined) > QUARANTINED_MAX:
             del self._quarantined[next(iter(self._quarantined))]
+        self._on_quarantined()
 
 
 def _updates(before: Validators | None, after: object) -> tuple[Validator, ...]:

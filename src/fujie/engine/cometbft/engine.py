@@ -107,7 +107,7 @@ class CometEngine(LocalLedger):
         self._submission = Submission(executor, self._intake, self._rpc, self._clock_ms)
         self._headers = Headers(self.chain_id, self._rpc, self._take_votes)
         self._application = Application(
-            Consensus(executor, self._verification),
+            Consensus(executor, self._verification, self._submission.empty_mempool),
             self._verification,
             initial_height=initial_height,
             clock_ms=self._clock_ms,

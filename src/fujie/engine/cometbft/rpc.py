@@ -126,6 +126,10 @@ class _NetResult(msgspec.Struct):
     n_peers: str
 
 
+class _FlushResult(msgspec.Struct):
+    """It says nothing."""
+
+
 class _RoundVotes(msgspec.Struct):
     prevotes_bit_array: str
     precommits_bit_array: str
@@ -183,6 +187,10 @@ class Rpc:
         if len(answers) != len(transactions):
             raise Unanswered("broadcast_tx_async", f"{len(answers)} answers for {len(transactions)} transactions")
         return [_problem(answer) for answer in answers]
+
+    def flush_mempool(self) -> None:
+        """Have CometBFT forget every transaction that it holds, and that it has had it. Raises :class:`Unanswered`."""
+        self._call("unsafe_flush_mempool", {}, _FlushResult)
 
     def signed_header(self, height: int) -> tuple[Header, Commit]:
         """Return header and commit of a block, of which CometBFT has stored the block. Raises :class:`Unanswered`."""

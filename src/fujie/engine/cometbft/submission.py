@@ -12,6 +12,7 @@ this machine settles nothing: after a halt the first block has the time of the h
 """
 
 import logging
+import math
 import operator
 import threading
 import time
@@ -31,6 +32,7 @@ from fujie.engine.outcomes import carried_out, not_carried_out
 
 RETRY_S: Final = 0.25  # while CometBFT does not answer or its mempool is full
 AGAIN_S: Final = 5.0  # for what has waited so long for its block
+EMPTIED_S: Final = 1.0  # after a mempool was emptied, so that those of the others are too when they hear of it again
 IN_CACHE: Final = "already exists in cache"  # CometBFT has it, or had it
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,10 @@ class Broadcasting(Protocol):
     """What hands transactions to CometBFT: its RPC."""
 
     def broadcast(self, transactions: Sequence[bytes], /) -> list[str]:
+        """See ``Rpc``."""
+        ...
+
+    def flush_mempool(self) -> None:
         """See ``Rpc``."""
         ...
 
@@ -84,6 +90,8 @@ class Submission:
         self._arrived = 0
         self._expired_ms = -1  # the block time up to which what has expired is settled
         self._unanswered = False
+        self._empties = False  # whether CometBFT holds what no block may have
+        self._emptied_s = -math.inf  # when its mempool was emptied last
         self._landed = False  # whether a block has settled something that others are parked behind
 
     # -- the thread that sends
@@ -104,6 +112,7 @@ class Submission:
             self._landed = False
             taken = self._intake.take()
         self._enter(self._unparked() + [self._arrival(item) for item in taken])
+        self._empty()
         self._send()
         self._expire()
 
@@ -231,6 +240,25 @@ class Submission:
                 log.info("transactions wait: %s", full)
                 return
 
+    def _empty(self) -> None:
+        """Have CometBFT forget what it holds, where that was wished; what is under way is handed over again."""
+        now_s = self._clock_s()
+        if not self._empties or now_s - self._emptied_s < EMPTIED_S:
+            return
+        self._empties = False
+        try:
+            self._rpc.flush_mempool()
+        except Unanswered as error:
+            self._empties = True
+            log.warning("its mempool cannot be emptied: %s", error.what)
+            return
+        finally:
+            self._emptied_s = now_s
+        log.info("the mempool is emptied: it held what no block may have")
+        with self._lock:
+            for flight in self._flights.values():
+                flight.sent_s = min(flight.sent_s, now_s + EMPTIED_S - AGAIN_S)
+
     def _expire(self) -> None:
         """Settle what no block can carry out any more."""
         now_ms = self._executor.head.time_ms
@@ -286,6 +314,14 @@ class Submission:
         with self._lock:
             for flight in self._flights.values():
                 flight.sent_s = 0.0
+
+    def empty_mempool(self) -> None:
+        """Have the thread that sends empty CometBFT's mempool: it holds a transaction that is never proposed.
+
+        A mempool that holds any makes one block after the other, without end; CometBFT drops what blocks carried out, and
+        nothing else.
+        """
+        self._empties = True
 
     # -- inside
 
