@@ -1,6 +1,7 @@
 """The progress of a long start: a bar and a rate on a terminal, plain lines elsewhere, nothing in JSON mode."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from fujie.store.snapshot import Advance
 
 LINE_EVERY_S: Final = 1.0
+SLOW_S: Final = 3.0  # a chain that runs has a transaction in a block by then
 REPEATED_S: Final = 15.0  # between two lines in a log; twice as long each time while they say the same
 REPEATED_S_MAX: Final = 600.0
 
@@ -142,6 +144,18 @@ def waiting() -> Iterator[Waiting]:
         yield shown
     finally:
         shown("")
+
+
+@contextmanager
+def said_if_slow(text: str) -> Iterator[None]:
+    """Say ``text`` once where what is done meanwhile takes longer than people wait without a word."""
+    timer = threading.Timer(SLOW_S, output.say, (f"  {text}",))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -111,9 +111,9 @@ class Settings:
 
     def client(self, trust: Path | None = None) -> "Client":
         """Return a client of the node, which remembers in the data folder what it has seen of the chain and has submitted."""
+        from fujie.cli.speaking import SpeakingTransport
         from fujie.client.client import Client
         from fujie.client.heads import HeadMemory
-        from fujie.client.http import HttpTransport
         from fujie.client.light.following import store_in
         from fujie.client.light.node import NodeProvider
         from fujie.client.verifier import Verifier
@@ -122,10 +122,15 @@ class Settings:
         home = self.folder.home
         seen, store = (home / "heads.json", store_in(home, root)) if home.is_dir() else (None, None)
         own = self._url is None  # the folder's own node: what goes to its address stays on this machine
-        transport = HttpTransport(self.url, plain_http=own)
+        pending = self.pending(trust)
+        slow = (
+            "No block has it yet, and the node goes on waiting for one. Ctrl-C takes nothing back: "
+            f"`{pending.command('transaction pending')}` tells what becomes of it."
+        )
+        transport = SpeakingTransport(self.url, slow, plain_http=own)
         verifier = Verifier(root, memory=HeadMemory(seen), store=store)
         witnesses = [NodeProvider(url) for url in self._witnesses]
-        return Client(transport, root, verifier=verifier, witnesses=witnesses, pending=self.pending(trust))
+        return Client(transport, root, verifier=verifier, witnesses=witnesses, pending=pending)
 
     def explore(self, ask: "Callable[[Explorer], Awaitable[T]]", api_key: str = "") -> T:
         """Return what ``ask`` finds with an explorer of the node, on whose word it stands: nothing of it is proven.

@@ -32,7 +32,10 @@ def pending(context: typer.Context, trust: Trust = None, json: Json = False) -> 
     What is submitted is kept in the folder pending/ until its outcome is known. Whatever has one now is told for the last
     time; so is what has expired, by the time of blocks, and was not carried out, where the node has the log to say so.
     """
+    from fujie.node.folder import require_folder
+
     settings = settings_of(context)
+    require_folder(settings.folder.home)  # of a folder that is not there nothing can be said
     folder = settings.pending(trust)
     kept, damaged = folder.look()
     asked = _Asked(settings, trust) if kept else None
@@ -89,8 +92,8 @@ def resend(
 
         write_atomically(save, outcome.verified.bundle)
     rows, data = describe_receipt(outcome.verified)
-    if save is not None:
-        rows.append(("saved as", save))
+    fetch = settings.command(f"receipt {identifier.hex()} --save FILE", asks_node=True)
+    rows.append(("receipt", f"not saved; `{fetch}` fetches it at any time") if save is None else ("saved as", save))
     output.show("Carried out", rows, data, words.proof_text(outcome.verified))
 
 

@@ -245,16 +245,21 @@ def closed_to_others() -> Iterator[None]:
         os.umask(before)
 
 
+def require_folder(home: Path) -> None:
+    """Raise :class:`OperationalError` where there is no folder at all; one that only a client uses has no chain."""
+    if not home.is_dir():
+        raise OperationalError(
+            f"There is no data folder at {home}.", "Start a node with `fujie up`, or set FUJIE_HOME to where one lies."
+        )
+
+
 def _find(folders: tuple[Path, ...], name: str, suffix: str, what: str, hint: str) -> Path:
     for folder in folders:
         path = folder / f"{name}{suffix}"
         if path.is_file():
             return path
     home = folders[0].parent
-    if not home.is_dir():
-        raise OperationalError(
-            f"There is no data folder at {home}.", "Start a node with `fujie up`, or set FUJIE_HOME to where one lies."
-        )
+    require_folder(home)
     known = [path.stem for path in _all(folders, suffix)]
     raise OperationalError(f"There is no {what} called {name} in {home}.{nearest(name, known)}", f"{hint}.")
 

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from fujie.cli import output
-from fujie.cli.progress import REPEATED_S, REPEATED_S_MAX, waiting
+from fujie.cli import output, progress
+from fujie.cli.progress import REPEATED_S, REPEATED_S_MAX, said_if_slow, waiting
 
 
 @pytest.fixture
@@ -46,3 +46,14 @@ def test_json_is_not_interrupted(capsys, monkeypatch):
     with waiting() as say:
         say("waits for peers")
     assert capsys.readouterr().out == ""
+
+
+def test_what_is_slow_is_explained_and_what_is_not_is_not(monkeypatch, capsys):
+    with said_if_slow("No block has it yet."):
+        pass
+    monkeypatch.setattr(progress, "SLOW_S", 0.01)
+    shown = ""
+    with said_if_slow("No block has it yet."):
+        while not shown:
+            shown = capsys.readouterr().out
+    assert shown == "  No block has it yet.\n"

@@ -132,3 +132,9 @@ def test_what_is_unknown_may_come_until_a_window_after_the_later_of_clock_and_bl
         error = transaction.not_in_a_block(kept, client, bytes.fromhex(ABSENT))
         assert isinstance(error, OutcomePendingError)
         assert max(clock_ms, found.time_ms) + window_ms <= error.expires_at_ms < found.time_ms + 2 * 3_600_000
+
+
+def test_of_a_folder_that_is_not_there_nothing_is_said_to_be_settled(tmp_path: Path) -> None:
+    done = run(tmp_path / "mistyped", "pending")
+    assert "There is no data folder" in str(done.exception)
+    assert "Nothing is pending" not in done.output
