@@ -81,7 +81,6 @@ class Driver:
         self._schedule = with_poison()
         self.bare = BareChain(funded(), self._schedule)
         self._signing = Signing(self.bare.chain_id)
-        self._clock = world.Clock(self.bare.time_ms)
         self.decided: list[Block] = []  # what CometBFT has stored
         self.results: list[Result] = []
         self._mempool: list[bytes] = []
@@ -113,7 +112,6 @@ class Driver:
     def decide_again(self, raws: Sequence[bytes]) -> None:
         """Have the application carry out a block of these transactions, whatever it would have said of a proposal."""
         block = Block(len(self.decided) + 1, self.bare.time_ms + 1, tuple(raws))
-        self._clock.now_ms = block.time_ms
         self.decided.append(block)
         self.results.append(self.bare.decide(block))
         self._carry_out(block)
@@ -151,7 +149,7 @@ class Driver:
     def _open(self) -> None:
         inner = open_store("sqlite" if self._kind == "sqlite" else "rocks", self._folder)
         plan = {number - self._commits: fault for number, fault in (self.faults or {}).items()}
-        self.replica = Replica(FaultyStore(inner, plan), self._schedule, self._clock, self._snapshots)
+        self.replica = Replica(FaultyStore(inner, plan), self._schedule, self._snapshots)
 
     def _handshake(self) -> None:
         """Ask where the application stands, and have it catch up. Blocks that it lacks are carried out as they were decided."""
@@ -184,7 +182,6 @@ class Driver:
         """Walk through one height: whatever the grammar allows before a decision, and then the decision."""
         time_ms = self.bare.time_ms + self.random.choice((1, 999, 60_000))
         misbehaviour = tuple(self._acts(height))
-        self._clock.now_ms = time_ms
         proposals = [Block(height, time_ms, (), misbehaviour)]
         before, head = self.replica.image(), self.replica.executor.head
         for _ in range(self.random.randint(1, 6)):
@@ -263,7 +260,7 @@ class Driver:
                 assert answer.code == code
                 continue
             transaction = verify_transaction(raw)
-            gone = transaction.body.expires_at_ms <= self._clock.now_ms or self.bare.window.remembers(
+            gone = transaction.body.expires_at_ms <= self.replica.executor.head.time_ms or self.bare.window.remembers(
                 transaction.id, transaction.body.expires_at_ms
             )
             if gone:
@@ -329,8 +326,8 @@ class Driver:
             return self._pay(self.random.choice((1, 2, 500, 10**12)))
         if choice < 0.7:
             return self._signing.sign(pay(0, 1), holder(3), expires_at_ms=expires_at_ms)  # not the holder's key
-        if choice < 0.8:
-            return self._signing.sign(pay(0, 1), holder(0), expires_at_ms=self.bare.time_ms + 1)
+        if choice < 0.8:  # expired, or so in the next block
+            return self._signing.sign(pay(0, 1), holder(0), expires_at_ms=self.bare.time_ms + (choice < 0.75))
         if choice < 0.85:
             return self._pay(POISON_MINOR)
         if choice < 0.92:

@@ -25,7 +25,7 @@ from tests.abci.replica import Replica
 from tests.abci.requests import judging, request_of, timestamp
 from tests.engine.bare import BareChain, Result
 from tests.engine.recorded import sequence
-from tests.world import KINDS, VALIDATOR, Clock, Kind, Signing, funded
+from tests.world import KINDS, VALIDATOR, Kind, Signing, funded
 
 MISBEHAVED_AT: Final = 4  # every so many blocks of the recorded sequence tell of misbehaviour
 
@@ -54,7 +54,7 @@ def by_the_application(
     store = world.open_kind(kind, folder)
     founding = genesis or funded()
     found(store, founding)
-    replica = Replica(store, SCHEDULE, Clock(founding.time_ms))
+    replica = Replica(store, SCHEDULE)
     try:
         with _listening(replica) as client:
             _begin(client, founding)

@@ -31,9 +31,7 @@ class Acknowledged(NamedTuple):
 class Replica:
     """The application on a store, from a start to its end, and what it told its callers."""
 
-    def __init__(
-        self, store: Store, schedule: Schedule, clock_ms: Callable[[], int], snapshots: Path | None = None
-    ) -> None:
+    def __init__(self, store: Store, schedule: Schedule, snapshots: Path | None = None) -> None:
         """``snapshots``: where one is kept of every block, for nodes that come late."""
         self.store = store
         self.executor = Executor(store, schedule)
@@ -45,7 +43,6 @@ class Replica:
             Consensus(self.executor, self._verification),
             self._verification,
             initial_height=1,
-            clock_ms=clock_ms,
             on_commit=self._hear,
             on_refused=lambda transaction, code: self.refused.append((transaction.id, code)),
             snapshots=self._snapshots,

@@ -20,7 +20,7 @@ from tests.world import ON_DISK
 
 SEEDS: Final = int(os.environ.get("FUJIE_ABCI_SEEDS", "8"))
 HEIGHTS: Final = 6
-WITH_VERSIONS: Final = (12, 3)  # seeds with old versions in the snapshot, so that six batches are written to load it
+WITH_VERSIONS: Final = (12, 37)  # seeds with old versions in the snapshot, so that six batches are written to load it
 CHUNK: Final = 3_000  # bytes: the small world has some 20,000
 OTHER: Final[dict[str, StoreKind]] = {"sqlite": "rocks", "rocks": "sqlite"}
 
@@ -76,9 +76,9 @@ def test_a_write_of_the_store_that_is_built_fails(
 def test_what_was_carried_out_before_the_snapshot_is_not_carried_out_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    driver = Driver(3, "sqlite", tmp_path / "first", snapshots=tmp_path / "snapshots")
+    driver = Driver(10, "sqlite", tmp_path / "first", snapshots=tmp_path / "snapshots")
     driver.run(HEIGHTS, 0.0)
-    late = LateNode(3, "rocks", Folder(tmp_path / "late"), driver, monkeypatch)
+    late = LateNode(10, "rocks", Folder(tmp_path / "late"), driver, monkeypatch)
     height = late.run([])
     driver.go_on(late.folder.chain, "rocks", len(driver.decided) - height)
     driver.run(HEIGHTS + 1, 0.0)

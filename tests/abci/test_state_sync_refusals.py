@@ -43,7 +43,7 @@ class Late:
     """A restoration on a founded folder, the headers that it believes, and what an honest peer offers."""
 
     def __init__(self, place: Path) -> None:
-        driver = Driver(3, "sqlite", place / "first", snapshots=place / "snapshots")
+        driver = Driver(10, "sqlite", place / "first", snapshots=place / "snapshots")
         driver.run(6, 0.0)
         application = driver.replica.application
         self.headers = headers(driver.decided, driver.results)

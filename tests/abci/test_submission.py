@@ -21,6 +21,7 @@ from fujie.engine.cometbft.consensus import Block, Consensus
 from fujie.engine.cometbft.rpc import Unanswered
 from fujie.engine.cometbft.submission import Submission
 from fujie.engine.cometbft.verifying import Verification
+from fujie.engine.cometbft.waking import CALL, STANDS_MS, Waking
 from fujie.engine.executor import Executor, found
 from fujie.engine.intake import Intake
 from fujie.machine.schedule import SCHEDULE, Schedule
@@ -111,7 +112,8 @@ class Chain:
         self.executor = Executor(self.store, schedule)
         self.verification = Verification(use_worker=False)
         self.intake = Intake(use_worker=False, prepare=self.verification.remember)
-        self.submission = Submission(self.executor, self.intake, self.rpc, self.clock)
+        self.waking = Waking(self.executor, lambda: self.executor.head.time_ms, self.clock)
+        self.submission = Submission(self.executor, self.intake, self.rpc, self.clock, call=self.waking.call)
         self.consensus = Consensus(self.executor, self.verification, self.submission.empty_mempool)
         self.signing = Signing(self.executor.chain_id)
         self.threads = [
@@ -432,3 +434,24 @@ def test_a_mempool_with_what_is_never_proposed_is_emptied_and_the_rest_is_handed
         assert pending.codes == [0]
         assert not stuck.future.done(), "other validators may carry it out until it expires"
         assert chain.rpc.mempool == []
+
+
+def test_a_chain_that_stands_still_is_called_and_the_call_forgotten_as_it_moves_on(chain: Chain) -> None:
+    chain.clock.now_ms += STANDS_MS
+    assert chain.waking.call() == b""
+    chain.clock.now_ms += 1
+    call = CALL + (chain.executor.head.height + 1).to_bytes(8, "big")
+    wait(lambda: chain.rpc.mempool == [call])
+    assert chain.waking.admits(call)
+    assert not chain.waking.admits(CALL + bytes(8))
+    raw = chain.signing.pay(0, 1)
+    pending = chain.submit(raw)
+    wait(lambda: chain.rpc.mempool == [call, raw])
+    assert chain.propose().transactions == (raw,), "a call is no transaction"
+    assert chain.consensus.judge(Block(chain.executor.head.height + 1, chain.clock.now_ms, (call,))) is not None
+    chain.decide(after_ms=STANDS_MS)
+    chain.submission.move_on()
+    wait(lambda: chain.rpc.mempool == [])
+    assert pending.codes == [0]
+    assert not chain.waking.admits(call)
+    assert chain.rpc.flushed == 1

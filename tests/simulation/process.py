@@ -89,7 +89,6 @@ class Process:
             Consensus(self.executor, self._verification, self._submission.empty_mempool),
             self._verification,
             initial_height=first,
-            clock_ms=clock_ms,
             on_commit=hear,
             on_refused=self._submission.refuse,
         )

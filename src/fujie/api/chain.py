@@ -16,12 +16,11 @@ from fujie.core.json_form import to_json
 from fujie.core.limits import HEARTBEAT_MS
 from fujie.core.wording import span
 from fujie.engine.base import Served
-from fujie.engine.reading import ProvenState
+from fujie.engine.reading import NS_PER_MS, ProvenState, decided_at_ms
 from fujie.engine.signers import last_of
 from fujie.machine.schedule import coming
 from fujie.modules.catalog import REASONS, record_at
 from fujie.modules.membership import queries as membership
-from fujie.proof.commit import decided_ms
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.trust import TrustRoot, encode_trust
 from fujie.reader.access import sees_all
@@ -41,6 +40,7 @@ async def status(serving: Serving, request: AnyRequest) -> Answer:
         chain_id=engine.chain_id,
         height=head.height,
         time_ms=head.time_ms,
+        decided_ms=decided_at_ms(engine),
         app_hash=head.app_hash.hex(),
         log_size=head.log_size,
         proven_height=decode_light_block(proven.light_block).header.height,
@@ -76,16 +76,8 @@ async def ready(serving: Serving, request: AnyRequest) -> Answer:
 
 
 def block_age_ms(engine: Served) -> int:
-    """Return how long ago the newest block was made, in ms; 0 for one from the future.
-
-    The time of a block says it, but for the first one after a halt, which has the time of the halt: then the votes for it do.
-    """
-    now_ms = time.time_ns() // 1_000_000
-    age_ms = now_ms - engine.head.time_ms
-    if age_ms > READY_AGE_MS_MAX:
-        block = decode_light_block(engine.proven.light_block)
-        age_ms = min(age_ms, now_ms - decided_ms(engine.chain_id, block.validators, block.commit))
-    return max(age_ms, 0)
+    """Return how long ago the newest block was decided, in ms; 0 for one from the future."""
+    return max(time.time_ns() // NS_PER_MS - decided_at_ms(engine), 0)
 
 
 async def genesis(serving: Serving, request: AnyRequest) -> Answer:

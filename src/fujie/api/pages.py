@@ -51,11 +51,15 @@ class ComingRules(Page):
 
 
 class Status(Page):
-    """Where the chain and the node stand. ``mirror`` is null for a ledger of its own."""
+    """Where the chain and the node stand. ``mirror`` is null for a ledger of its own.
+
+    ``decided_ms`` is when the newest block was decided: its own time, but for the first one after a halt.
+    """
 
     chain_id: str
     height: int
     time_ms: int
+    decided_ms: int
     app_hash: Hex
     log_size: int
     proven_height: int

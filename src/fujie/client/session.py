@@ -104,8 +104,9 @@ class Session:
     def expiry_ms(self) -> int:
         """Return a good expiry for a transaction built now: half the chain's window after the block time to expect.
 
-        Block time follows the node's clock but may lag behind it by one heartbeat on an idle chain. This machine's
-        clock is believed within that span and not beyond, so that neither clock needs to be right.
+        Block time follows the node's clock but may lag behind it by one heartbeat on an idle chain, and the next block has the
+        time at which the newest one was decided, or a later one. This machine's clock is believed within that span and not
+        beyond, so that neither clock needs to be right.
         """
         with self._lock:
             known = self._status
@@ -114,7 +115,7 @@ class Session:
             asked = time.monotonic()
         else:
             asked, status = known
-        earliest = status.time_ms + int((time.monotonic() - asked) * 1000)
+        earliest = max(status.time_ms, status.decided_ms) + int((time.monotonic() - asked) * 1000)
         expected = min(max(self._clock(), earliest), earliest + HEARTBEAT_MS)
         return expected + self._transaction_window_ms() // 2
 

@@ -40,7 +40,7 @@ class ComingRules(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node says of itself: its chain, height and block time of its newest block, and the rules that are decided and
+    """What a node says of itself: its chain, height and block time of its newest block, when that was decided, and the rules that are decided and
     not in force yet, at most so many as a chain may have. Further fields are ignored.
 
     It is a hint, for choosing an expiry and for people; nothing is ever proven with it.
@@ -49,6 +49,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: ChainId
     height: Height
     time_ms: TimeMs
+    decided_ms: TimeMs = 0
     coming: Annotated[tuple[ComingRules, ...], Meta(max_length=ROOMS_MAX)] = ()
 
 

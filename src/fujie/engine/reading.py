@@ -5,7 +5,9 @@ the reader it names, or comes from a reader whom the way in knows already. On a 
 mirror the whole may read each part. The decision is taken on the newest proven state, the one that the answer is read from.
 """
 
+import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
@@ -16,7 +18,7 @@ from fujie.core.errors import DecodeError, Refused
 from fujie.core.grant import GRANT, SIGNED_GRANT, Grant
 from fujie.core.hashing import TAG_READ_GRANT
 from fujie.core.identifiers import is_identifier
-from fujie.core.limits import BULK_ITEMS_MAX, READ_GRANT_MS_MAX
+from fujie.core.limits import BULK_ITEMS_MAX, HEARTBEAT_MS, READ_GRANT_MS_MAX
 from fujie.core.policy import KeyPolicy
 from fujie.core.query import Audience, Query
 from fujie.core.reasons import ReadReason
@@ -28,9 +30,13 @@ from fujie.modules.currency import state_keys as currency_keys
 from fujie.modules.identity import queries as identity
 from fujie.modules.membership import queries as membership
 from fujie.proof.bundle import Bundle, Present
+from fujie.proof.commit import decided_ms
+from fujie.proof.light_block import decode_light_block
 from fujie.proof.past import path_to
 
 T = TypeVar("T", bound=Record)
+
+NS_PER_MS: Final = 1_000_000
 
 _ACCOUNT: Final = "account/"
 _WALLET: Final = "wallet/"
@@ -208,3 +214,20 @@ def _with_versions(item: Present, time_ms: int, fetch: Callable[[bytes], bytes |
     if not hasattr(current, "standing"):
         return item
     return msgspec.structs.replace(item, versions=tuple(path_to(current, time_ms, fetch, codec)))
+
+
+def decided_at_ms(engine: Served) -> int:
+    """Return when the newest block was decided, in ms of Unix time: no block after it has an earlier time.
+
+    Its own time says it, but for that of the first one after a halt, which is the time of the halt: then the votes for it do.
+    """
+    time_ms = engine.head.time_ms
+    if time.time_ns() // NS_PER_MS - time_ms > HEARTBEAT_MS:
+        time_ms = max(time_ms, _votes_ms(engine.chain_id, engine.proven.light_block))
+    return time_ms
+
+
+@lru_cache(maxsize=4)
+def _votes_ms(chain_id: str, light_block: bytes) -> int:
+    block = decode_light_block(light_block)
+    return decided_ms(chain_id, block.validators, block.commit)

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from fujie.core.errors import OperationalError
-from fujie.core.limits import HEARTBEAT_MS
 from fujie.core.wording import count
 from fujie.engine.cometbft.output import last_words
 from fujie.engine.cometbft.rpc import NodeStatus, Rpc, Unanswered, Votes
@@ -165,8 +164,7 @@ def wait_text(folder: Folder, reach: Reach | None, peer_height: int | None) -> s
     if reach.status.catching_up:
         return f"fetches older blocks from its peers, at block {reach.status.height:,}; {reach.text()}"
     if not (reach.lacks_peers or reach.lacks_votes):
-        coming = reach.height or reach.status.height + 1
-        return f"begins: block {coming:,} comes within {HEARTBEAT_MS // 1_000} s, sooner with a transaction; {reach.text()}"
+        return f"begins, with block {reach.height or reach.status.height + 1:,} to come; {reach.text()}"
     return f"waits for validators: {reach.text()}; {NEEDED}"
 
 

@@ -8,7 +8,7 @@ from fujie.client.transport import Status, TransportOutcome
 from fujie.core.encoding import encode
 from fujie.core.errors import OperationalError
 from fujie.engine.base import Outcome, Served
-from fujie.engine.reading import answer
+from fujie.engine.reading import answer, decided_at_ms
 from fujie.engine.signers import last_of
 from fujie.proof.light_block import encode_light_block
 
@@ -64,8 +64,8 @@ class LocalTransport:
 
     def status(self) -> Status:
         """See ``Transport``."""
-        head = self._engine.head
-        return Status(chain_id=self._engine.chain_id, height=head.height, time_ms=head.time_ms)
+        head, decided_ms = self._engine.head, decided_at_ms(self._engine)
+        return Status(chain_id=self._engine.chain_id, height=head.height, time_ms=head.time_ms, decided_ms=decided_ms)
 
     def close(self) -> None:
         """Nothing to free: the engine belongs to whoever opened it."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fujie.api.chain import READY_AGE_MS_MAX, block_age_ms
+from fujie.engine.reading import decided_at_ms
 from fujie.proof.light_block import LightBlock, encode_light_block
 from tests.light.embedded_chain import CHAIN_ID, make_chain
 from tests.light.tampering import voted_at
@@ -30,6 +31,7 @@ def test_the_first_block_after_a_halt_is_as_young_as_the_votes_for_it() -> None:
     assert block_age_ms(ledger(halted)) > READY_AGE_MS_MAX
     voted = voted_at(halted, dict.fromkeys((1, 2, 3), NOW_MS - 70))
     assert block_age_ms(ledger(voted)) == 70
+    assert decided_at_ms(ledger(voted)) == NOW_MS - 70, "whoever chooses an expiry goes by this"
     half = voted_at(halted, dict.fromkeys((1, 2), NOW_MS - 70))
     assert block_age_ms(ledger(half)) > READY_AGE_MS_MAX, "two of four alone cannot make it young"
 

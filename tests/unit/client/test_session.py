@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from fujie.client.client import Client, RefusedTransaction, assemble, named, reason_of, sign_body
@@ -39,6 +40,7 @@ class Wire:
         self.batches: list[int] = []
         self.batch_bytes: list[int] = []
         self.statuses = 0
+        self.decided_after_ms = 0  # how long after the time of the newest block that was decided
 
     def submit(self, transactions: Sequence[bytes]) -> list[TransportOutcome]:
         self.batches.append(len(transactions))
@@ -72,7 +74,8 @@ class Wire:
     def status(self) -> Status:
         self.statuses += 1
         status = self.inner.status()
-        return Status(chain_id=self.chain_id or status.chain_id, height=status.height, time_ms=status.time_ms)
+        changed = {"chain_id": self.chain_id} if self.chain_id else {}
+        return msgspec.structs.replace(status, **changed, decided_ms=status.time_ms + self.decided_after_ms)
 
     def close(self) -> None:
         pass
@@ -186,6 +189,16 @@ def test_that_nothing_was_proven_against_a_validator_is_proven(town):
     found = town.ledger.misbehaviour(validator_address(member.public_key))
     assert found.record is None
     assert found.path == f"membership/misbehaviour/{validator_address(member.public_key).hex()}"
+
+
+def test_the_expiry_after_a_halt_goes_by_when_the_newest_block_was_decided(town):
+    wire = Wire(town.ledger.transport)
+    client = client_of(town, wire)
+    wire.decided_after_ms = 36_000_000  # the first block after a night has the time of the evening
+    status = client.status()
+    lead = expiry_of(client.build([Pay(town.payer_wallet, town.payee_wallet, MONEY, 1)])) - status.decided_ms
+    assert status.decided_ms == status.time_ms + 36_000_000
+    assert lead >= town.ledger.parameters().record.transaction_window_ms // 2
 
 
 def test_an_expiry_lies_in_the_middle_of_the_window(town):

@@ -58,11 +58,11 @@ class Application:
         verification: Verification,
         *,
         initial_height: int,
-        clock_ms: Callable[[], int],
         on_decided: Callable[[CarriedOut], None] = lambda _: None,
         before_commit: Callable[[CarriedOut], None] = lambda _: None,
         on_commit: Callable[[CarriedOut], None] = lambda _: None,
         on_refused: Callable[[VerifiedTransaction, int], None] = lambda _transaction, _code: None,
+        is_call: Callable[[bytes], bool] = lambda _: False,
         snapshots: Snapshots | None = None,
         is_peer: IsPeer = nobody,
     ) -> None:
@@ -70,8 +70,8 @@ class Application:
 
         ``on_decided`` hears of blocks that are carried out, ``before_commit`` of those that are about to be durable, whose
         batch it may add rows to, and ``on_commit`` of those that are, all in the ledger thread; ``on_refused`` hears of
-        transactions with good signatures that may not wait for a block, in the thread that has checked them. ``snapshots``
-        are what nodes that come later may begin from. ``is_peer`` says which nodes CometBFT may connect to.
+        transactions with good signatures that may not wait for a block, in the thread that has checked them. ``is_call``
+        tells what may wait although it is no transaction (``engine.cometbft.waking``). ``snapshots`` are what nodes that come later may begin from. ``is_peer`` says which nodes CometBFT may connect to.
         """
         self.ledger = ThreadPoolExecutor(1, "fujie-ledger")
         self._mempool = ThreadPoolExecutor(1, "fujie-mempool")
@@ -79,11 +79,11 @@ class Application:
         self._consensus = consensus
         self._verification = verification
         self._initial_height = initial_height
-        self._clock_ms = clock_ms
         self._on_decided = on_decided
         self._before_commit = before_commit
         self._on_commit = on_commit
         self._on_refused = on_refused
+        self._is_call = is_call
         self._snapshots = snapshots
         self._is_peer = is_peer
         self._decided: CarriedOut | None = None
@@ -221,7 +221,9 @@ class Application:
         answers = []
         for raw, verdict in zip(raws, self._verification.verdicts(raws), strict=True):
             code = verdict
-            if not verdict:
+            if verdict and self._is_call(raw):
+                code = 0
+            elif not verdict:
                 transaction = self._verification.transaction(raw)
                 code = self._waits(transaction)
                 if code:
@@ -232,14 +234,14 @@ class Application:
     def _waits(self, transaction: VerifiedTransaction) -> int:
         """Return 0, or why a transaction with good signatures does not fit the chain now.
 
-        One that has expired by our clock is kept out of the mempool; that settles it for nobody (``Submission.refuse``).
+        Our clock says nothing of its expiry: the next block has the time at which the newest one was decided, which after a
+        halt is long ago. One that is kept out settles that for nobody (``Submission.refuse``).
         """
         executor, body = self._consensus.executor, transaction.body
-        now_ms = max(self._clock_ms(), executor.head.time_ms)
         reason: TransactionReason | None = None
         if body.chain_id != executor.chain_id:
             reason = TransactionReason.CHAIN_ID_DIFFERS
-        elif body.expires_at_ms <= now_ms:
+        elif body.expires_at_ms <= executor.head.time_ms:
             reason = TransactionReason.TRANSACTION_EXPIRED
         elif executor.window.remembers(transaction.id, body.expires_at_ms):
             reason = TransactionReason.TRANSACTION_REPEATED

@@ -30,10 +30,12 @@ from fujie.engine.cometbft.server import AbciServer
 from fujie.engine.cometbft.snapshots import Plan, Snapshots
 from fujie.engine.cometbft.submission import Submission
 from fujie.engine.cometbft.verifying import Verification
+from fujie.engine.cometbft.waking import Waking
 from fujie.engine.executor import Executor, Head
 from fujie.engine.local_ledger import LocalLedger
 from fujie.engine.one_back import drop_one_back, keep_one_back, look_back
 from fujie.engine.proving import Proven
+from fujie.engine.reading import decided_at_ms
 from fujie.engine.stored_block import block_at, light_block_at, put_block
 from fujie.machine.schedule import UnknownRules
 from fujie.modules.catalog import RECEIPT
@@ -104,17 +106,19 @@ class CometEngine(LocalLedger):
         self._proves = False
         self._rpc = Rpc(paths.rpc)
         self._snapshots = None if snapshots is None else Snapshots(snapshots, executor, self._rpc.validators)
-        self._submission = Submission(executor, self._intake, self._rpc, self._clock_ms)
+        self._initial_height = initial_height
+        waking = Waking(executor, self._decided_ms, self._clock_ms)
+        self._submission = Submission(executor, self._intake, self._rpc, self._clock_ms, call=waking.call)
         self._headers = Headers(self.chain_id, self._rpc, self._take_votes)
         self._application = Application(
             Consensus(executor, self._verification, self._submission.empty_mempool),
             self._verification,
             initial_height=initial_height,
-            clock_ms=self._clock_ms,
             on_decided=lambda decided: self._headers.want(decided.block.height),
             before_commit=self._add_row,
             on_commit=self._take_block,
             on_refused=self._submission.refuse,
+            is_call=waking.admits,
             snapshots=self._snapshots,
             is_peer=is_peer,
         )
@@ -232,6 +236,7 @@ class CometEngine(LocalLedger):
                 self._proven = Proven(light_block, before)
                 self._proves = True
                 self._changed.notify_all()
+            self._submission.move_on()
         if block.heads is not None:
             self._announce(after, block.batch, light_block, signed=votes.signed)
 
@@ -263,6 +268,12 @@ class CometEngine(LocalLedger):
         threading.Thread(target=self._process.close, name="fujie-stop", daemon=True).start()
 
     # -- inside
+
+    def _decided_ms(self) -> int:
+        """Return when the newest block was decided; now before the first one, which CometBFT makes at once."""
+        if self.executor.head.height < self._initial_height:
+            return self._clock_ms()
+        return decided_at_ms(self) if self._proves else self.executor.head.time_ms
 
     def _load(self) -> None:
         """Find what is proven, and which rows the table of blocks lacks."""

@@ -11,6 +11,7 @@ is in memory only; it is settled by its block, by a refusal of CheckTx, or when 
 this machine settles nothing: after a halt the first block has the time of the halt, and carries out what waits anywhere.
 """
 
+import contextlib
 import logging
 import math
 import operator
@@ -77,13 +78,20 @@ class Submission:
         rpc: Broadcasting,
         clock_ms: Callable[[], int],
         clock_s: Callable[[], float] = time.monotonic,
+        call: Callable[[], bytes] = bytes,
     ) -> None:
-        """``clock_ms`` is the time of day, ``clock_s`` a clock that is never set, by which it is sent again."""
+        """``clock_ms`` is the time of day, ``clock_s`` a clock that is never set, by which it is sent again.
+
+        ``call`` returns what the mempool is to hold for the chain to move on, or nothing (``engine.cometbft.waking``).
+        """
         self._executor = executor
         self._intake = intake
         self._rpc = rpc
         self._clock_ms = clock_ms
         self._clock_s = clock_s
+        self._call = call
+        self._called = b""  # what the mempool holds of that
+        self._moved = False  # whether there is a block since that was called
         self._lock = threading.Lock()
         self._flights: dict[bytes, _Flight] = {}  # by transaction id
         self._parked: list[_Arrival] = []  # in the order in which they came
@@ -101,7 +109,9 @@ class Submission:
         intake = self._intake
         while True:
             with intake.changed:
-                intake.changed.wait_for(lambda: intake.verified or self._landed or intake.stopping, RETRY_S)
+                intake.changed.wait_for(
+                    lambda: intake.verified or self._landed or self._moved or intake.stopping, RETRY_S
+                )
                 if intake.stopping:
                     return
             self.send_now()
@@ -109,9 +119,10 @@ class Submission:
     def send_now(self) -> None:
         """Send what is submitted and what waits too long, and settle what has expired."""
         with self._intake.changed:
-            self._landed = False
+            self._landed = self._moved = False
             taken = self._intake.take()
         self._enter(self._unparked() + [self._arrival(item) for item in taken])
+        self._wake()
         self._empty()
         self._send()
         self._expire()
@@ -240,6 +251,20 @@ class Submission:
                 log.info("transactions wait: %s", full)
                 return
 
+    def _wake(self) -> None:
+        """Have the mempool hold what makes a block where the chain stands, and no longer than that."""
+        call = self._call()
+        if call == self._called:
+            return
+        if not call:
+            self._called, self._empties = b"", True
+            return
+        with contextlib.suppress(Unanswered):
+            self._rpc.broadcast([call])
+            if not self._called:
+                log.info("the chain stands still; a block is called for")
+            self._called = call
+
     def _empty(self) -> None:
         """Have CometBFT forget what it holds, where that was wished; what is under way is handed over again."""
         now_s = self._clock_s()
@@ -309,8 +334,16 @@ class Submission:
             del self._flights[transaction.id]
         self._settle(flight, not_carried_out(self._executor, transaction, code))
 
+    def move_on(self) -> None:
+        """Have what was called for forgotten at once, now that a block is proven: before the next one wakes some nodes only."""
+        if self._called:
+            with self._intake.changed:
+                self._moved = True
+                self._intake.changed.notify_all()
+
     def send_again(self) -> None:
         """Hand everything to CometBFT again: it has started anew, and its mempool is empty."""
+        self._called = b""
         with self._lock:
             for flight in self._flights.values():
                 flight.sent_s = 0.0

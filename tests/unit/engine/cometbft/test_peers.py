@@ -32,7 +32,7 @@ def restoration(tmp_path, **chosen):
 
 
 def application(**chosen):
-    return Application(UNUSED, UNUSED, initial_height=1, clock_ms=lambda: 0, **chosen)
+    return Application(UNUSED, UNUSED, initial_height=1, **chosen)
 
 
 def test_only_known_ids_are_let_in_from_wherever_they_come(tmp_path):
