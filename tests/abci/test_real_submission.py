@@ -12,7 +12,7 @@ import pytest
 from fujie.core.reasons import TransactionReason
 from fujie.engine.base import Outcome
 from fujie.engine.cometbft.engine import CometEngine
-from fujie.engine.cometbft.waking import STANDS_MS
+from fujie.engine.cometbft.mempool import STANDS_MS
 from fujie.engine.executor import found
 from fujie.store.sqlite import SqliteStore
 from tests import world

@@ -4,6 +4,7 @@ The real one is in ``test_real_submission``; it cannot be made to lose things wh
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,12 +17,13 @@ from fujie.core.policy import single
 from fujie.core.reasons import TransactionReason
 from fujie.core.room import Room
 from fujie.engine.base import Outcome
+from fujie.engine.cometbft import mempool as mempools
 from fujie.engine.cometbft import submission as submitting
 from fujie.engine.cometbft.consensus import Block, Consensus
+from fujie.engine.cometbft.mempool import CALL, STANDS_MS
 from fujie.engine.cometbft.rpc import Unanswered
 from fujie.engine.cometbft.submission import Submission
 from fujie.engine.cometbft.verifying import Verification
-from fujie.engine.cometbft.waking import CALL, STANDS_MS, Waking
 from fujie.engine.executor import Executor, found
 from fujie.engine.intake import Intake
 from fujie.machine.schedule import SCHEDULE, Schedule
@@ -112,9 +114,10 @@ class Chain:
         self.executor = Executor(self.store, schedule)
         self.verification = Verification(use_worker=False)
         self.intake = Intake(use_worker=False, prepare=self.verification.remember)
-        self.waking = Waking(self.executor, lambda: self.executor.head.time_ms, self.clock)
-        self.submission = Submission(self.executor, self.intake, self.rpc, self.clock, call=self.waking.call)
-        self.consensus = Consensus(self.executor, self.verification, self.submission.empty_mempool)
+        self.submission = Submission(
+            self.executor, self.intake, self.rpc, self.clock, decided_ms=lambda: self.executor.head.time_ms
+        )
+        self.consensus = Consensus(self.executor, self.verification, self.submission.mempool.is_unfit)
         self.signing = Signing(self.executor.chain_id)
         self.threads = [
             threading.Thread(target=target) for target in (self.intake.verify_all, self.submission.send_all)
@@ -136,14 +139,15 @@ class Chain:
         offered = Block(head.height + 1, head.time_ms + after_ms, raws or tuple(self.rpc.mempool))
         return offered._replace(transactions=self.consensus.propose(offered, BLOCK_BYTES_MAX))
 
-    def decide(self, *raws: bytes, after_ms: int = 1_000) -> None:
+    def decide(self, *raws: bytes, after_ms: int = 1_000, moves_clock: bool = True) -> None:
         """Make a block of the mempool, or of ``raws``."""
         block = self.propose(*raws, after_ms=after_ms)
         if not raws:
             self.rpc.mempool = [raw for raw in self.rpc.mempool if raw not in block.transactions]
         carried_out = self.consensus.carry_out(block)
         self.consensus.commit(carried_out)
-        self.clock.now_ms = block.time_ms
+        if moves_clock:
+            self.clock.now_ms = block.time_ms
         receipts = carried_out.staged.result.receipts
         self.submission.settle_block(self.executor.head.log_size - len(receipts), receipts)
 
@@ -437,13 +441,14 @@ def test_a_mempool_with_what_is_never_proposed_is_emptied_and_the_rest_is_handed
 
 
 def test_a_chain_that_stands_still_is_called_and_the_call_forgotten_as_it_moves_on(chain: Chain) -> None:
+    mempool = chain.submission.mempool
     chain.clock.now_ms += STANDS_MS
-    assert chain.waking.call() == b""
+    assert mempool.call() == b""
     chain.clock.now_ms += 1
     call = CALL + (chain.executor.head.height + 1).to_bytes(8, "big")
     wait(lambda: chain.rpc.mempool == [call])
-    assert chain.waking.admits(call)
-    assert not chain.waking.admits(CALL + bytes(8))
+    assert mempool.admits(call)
+    assert not mempool.admits(CALL + bytes(8))
     raw = chain.signing.pay(0, 1)
     pending = chain.submit(raw)
     wait(lambda: chain.rpc.mempool == [call, raw])
@@ -453,5 +458,49 @@ def test_a_chain_that_stands_still_is_called_and_the_call_forgotten_as_it_moves_
     chain.submission.move_on()
     wait(lambda: chain.rpc.mempool == [])
     assert pending.codes == [0]
-    assert not chain.waking.admits(call)
+    assert not mempool.admits(call)
     assert chain.rpc.flushed == 1
+
+
+def test_who_fetches_older_blocks_calls_for_none(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mempools, "STANDS_S", 0.6)
+    chain.clock.now_ms = chain.executor.head.time_ms + 10 * STANDS_MS
+    mempool = chain.submission.mempool
+    for _ in range(5):
+        chain.decide(chain.signing.pay(0, 1), moves_clock=False)
+        wait(lambda: mempool._stands[0] == chain.executor.head.height)  # the thread has gone round since
+    assert mempool.call()
+    assert chain.rpc.calls == []
+    wait(lambda: len(chain.rpc.mempool) == 1)
+
+
+def test_a_call_that_was_emptied_with_the_rest_is_made_again(chain: Chain) -> None:
+    chain.clock.now_ms += STANDS_MS + 1
+    wait(lambda: len(chain.rpc.mempool) == 1)
+    chain.submission.mempool.is_unfit()
+    wait(lambda: chain.rpc.flushed == 1)
+    wait(lambda: len(chain.rpc.mempool) == 1)
+
+
+def test_what_the_others_have_lost_is_told_to_them_again(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("AGAIN_S", 0.1), ("STRANDED_S", 1.0)):
+        monkeypatch.setattr(submitting, name, seconds)
+    raw = chain.signing.pay(0, 1)
+    chain.rpc.answers = lambda asked: "tx already exists in cache" if asked in chain.rpc.mempool else ""
+    pending = chain.submit(raw)
+    wait(lambda: len(chain.rpc.calls) > 2)
+    time.sleep(1.2)
+    assert chain.rpc.flushed == 0, "no block was made that it could have stood in"
+    chain.decide(chain.signing.pay(2, 3))
+    wait(lambda: chain.rpc.flushed == 1)
+    wait(lambda: chain.rpc.mempool == [raw])
+    chain.decide()
+    assert pending.codes == [0]
+
+
+def test_what_was_carried_out_is_not_proposed_again_and_leaves_the_mempool(chain: Chain) -> None:
+    raw = chain.signing.pay(0, 1)
+    chain.decide(raw)
+    chain.rpc.mempool = [raw]  # as CometBFT may hold it after it was emptied while it came
+    assert chain.propose().transactions == ()
+    wait(lambda: chain.rpc.mempool == [])

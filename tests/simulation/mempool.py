@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from fujie.engine.cometbft.mempool import IN_CACHE
 from fujie.engine.cometbft.rpc import Unanswered
-from fujie.engine.cometbft.submission import IN_CACHE
 from tests.simulation.scheduler import Scheduler
 
 CHECK_MS: Final = 5  # at most, from being handed over to being checked

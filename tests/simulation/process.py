@@ -86,7 +86,7 @@ class Process:
             self.executor, self._intake, self.mempool, clock_ms, lambda: scheduler.now_ms / 1_000
         )
         self._application = Application(
-            Consensus(self.executor, self._verification, self._submission.empty_mempool),
+            Consensus(self.executor, self._verification, self._submission.mempool.is_unfit),
             self._verification,
             initial_height=first,
             on_commit=hear,
@@ -173,7 +173,8 @@ class Process:
             "nobody waits for what has expired",
         )
         require(
-            all(now_ms - self.mempool.asked.get(flight.transaction.raw, 0) < PATIENCE_MS for flight in flights),
+            self._submission.mempool.settles
+            or all(now_ms - self.mempool.asked.get(flight.transaction.raw, 0) < PATIENCE_MS for flight in flights),
             "what waits for its block is handed over again",
         )
         parked = bool(self._submission._parked) and not flights

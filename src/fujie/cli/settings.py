@@ -124,7 +124,7 @@ class Settings:
         own = self._url is None  # the folder's own node: what goes to its address stays on this machine
         pending = self.pending(trust)
         slow = (
-            "No block has it yet, and the node goes on waiting for one. Ctrl-C takes nothing back: "
+            "No answer yet: as a rule no block has it so far. Ctrl-C takes nothing back: "
             f"`{pending.command('transaction pending')}` tells what becomes of it."
         )
         transport = SpeakingTransport(self.url, slow, plain_http=own)

@@ -11,6 +11,8 @@ def bind_error(host: str, port: int) -> int | None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except socket.gaierror:
+            return errno.EADDRNOTAVAIL  # a name that means nothing here
         except OSError as error:
             return error.errno
     return None

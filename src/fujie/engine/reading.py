@@ -216,13 +216,14 @@ def _with_versions(item: Present, time_ms: int, fetch: Callable[[bytes], bytes |
     return msgspec.structs.replace(item, versions=tuple(path_to(current, time_ms, fetch, codec)))
 
 
-def decided_at_ms(engine: Served) -> int:
-    """Return when the newest block was decided, in ms of Unix time: no block after it has an earlier time.
+def decided_at_ms(engine: Served, now_ms: int | None = None) -> int:
+    """Return when the newest block was decided, in ms of Unix time: about the time of the next one (``now_ms``: by this clock).
 
     Its own time says it, but for that of the first one after a halt, which is the time of the halt: then the votes for it do.
     """
     time_ms = engine.head.time_ms
-    if time.time_ns() // NS_PER_MS - time_ms > HEARTBEAT_MS:
+    now_ms = time.time_ns() // NS_PER_MS if now_ms is None else now_ms
+    if now_ms - time_ms > HEARTBEAT_MS:
         time_ms = max(time_ms, _votes_ms(engine.chain_id, engine.proven.light_block))
     return time_ms
 

@@ -48,11 +48,11 @@ class Consensus:
     """The ledger as consensus drives it."""
 
     def __init__(
-        self, executor: Executor, verification: Verification, on_quarantined: Callable[[], None] = lambda: None
+        self, executor: Executor, verification: Verification, on_unfit: Callable[[], None] = lambda: None
     ) -> None:
-        """``on_quarantined`` is called when there is another transaction that nobody who has seen it proposes."""
+        """``on_unfit`` is called when a mempool holds what is never proposed."""
         self.executor = executor
-        self._on_quarantined = on_quarantined
+        self._on_unfit = on_unfit
         self._verification = verification
         self._kept: dict[Block, tuple[VerifiedBlock, BlockResult]] = {}
         self._staged: tuple[Block, Staged] | None = None  # what is likely to be decided, hashed while others vote on it
@@ -70,7 +70,8 @@ class Consensus:
     def propose(self, offered: Block, bytes_max: int) -> tuple[bytes, ...]:
         """Return the transactions of ``offered`` that make a block: what fits, in its order, none twice, none that raises.
 
-        What the rules refuse stays in: it gets a receipt that says why, and leaves every queue.
+        What the rules refuse stays in: it gets a receipt that says why, and leaves every queue. What was carried out before does
+        not: a mempool that offers that has lost count of it, and would offer it for ever.
         """
         taken: list[VerifiedTransaction] = []
         seen: set[bytes] = set()
@@ -81,6 +82,9 @@ class Consensus:
                 continue
             transaction = self._verification.transaction(raw)
             if transaction.id in seen:
+                continue
+            if self.executor.window.remembers(transaction.id, transaction.body.expires_at_ms):
+                self._on_unfit()
                 continue
             size += len(raw)
             if size > min(bytes_max, BLOCK_BYTES_MAX) or len(taken) == BLOCK_TRANSACTIONS_MAX:
@@ -200,7 +204,7 @@ class Consensus:
         self._quarantined.update(dict.fromkeys(raws))
         while len(self._quarantined) > QUARANTINED_MAX:
             del self._quarantined[next(iter(self._quarantined))]
-        self._on_quarantined()
+        self._on_unfit()
 
 
 def _updates(before: Validators | None, after: object) -> tuple[Validator, ...]:

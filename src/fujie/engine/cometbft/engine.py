@@ -30,7 +30,6 @@ from fujie.engine.cometbft.server import AbciServer
 from fujie.engine.cometbft.snapshots import Plan, Snapshots
 from fujie.engine.cometbft.submission import Submission
 from fujie.engine.cometbft.verifying import Verification
-from fujie.engine.cometbft.waking import Waking
 from fujie.engine.executor import Executor, Head
 from fujie.engine.local_ledger import LocalLedger
 from fujie.engine.one_back import drop_one_back, keep_one_back, look_back
@@ -107,33 +106,23 @@ class CometEngine(LocalLedger):
         self._rpc = Rpc(paths.rpc)
         self._snapshots = None if snapshots is None else Snapshots(snapshots, executor, self._rpc.validators)
         self._initial_height = initial_height
-        waking = Waking(executor, self._decided_ms, self._clock_ms)
-        self._submission = Submission(executor, self._intake, self._rpc, self._clock_ms, call=waking.call)
+        self._submission = Submission(executor, self._intake, self._rpc, self._clock_ms, decided_ms=self._decided_ms)
         self._headers = Headers(self.chain_id, self._rpc, self._take_votes)
         self._application = Application(
-            Consensus(executor, self._verification, self._submission.empty_mempool),
+            Consensus(executor, self._verification, self._submission.mempool.is_unfit),
             self._verification,
             initial_height=initial_height,
             on_decided=lambda decided: self._headers.want(decided.block.height),
             before_commit=self._add_row,
             on_commit=self._take_block,
             on_refused=self._submission.refuse,
-            is_call=waking.admits,
+            is_call=self._submission.mempool.admits,
             snapshots=self._snapshots,
             is_peer=is_peer,
         )
         self._load()
         self._server = AbciServer(self._application, paths.socket, self._fail)
-        self._threads = [
-            threading.Thread(target=self._guard, args=(target,), name=name, daemon=True)
-            for name, target in (
-                ("fujie-admission", self._intake.verify_all),
-                ("fujie-submission", self._submission.send_all),
-                ("fujie-headers", self._headers.fetch_all),
-            )
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads = self._begin_threads()
         try:
             self._process = CometProcess(paths, self._started_again, validator)
         except BaseException:
@@ -269,11 +258,24 @@ class CometEngine(LocalLedger):
 
     # -- inside
 
+    def _begin_threads(self) -> list[threading.Thread]:
+        """Start and return the threads that this engine has besides the ledger's."""
+        work = (
+            ("fujie-admission", self._intake.verify_all),
+            ("fujie-submission", self._submission.send_all),
+            ("fujie-headers", self._headers.fetch_all),
+        )
+        threads = [threading.Thread(target=self._guard, args=(task,), name=name, daemon=True) for name, task in work]
+        for thread in threads:
+            thread.start()
+        return threads
+
     def _decided_ms(self) -> int:
         """Return when the newest block was decided; now before the first one, which CometBFT makes at once."""
+        now_ms = self._clock_ms()
         if self.executor.head.height < self._initial_height:
-            return self._clock_ms()
-        return decided_at_ms(self) if self._proves else self.executor.head.time_ms
+            return now_ms
+        return decided_at_ms(self, now_ms) if self._proves else self.executor.head.time_ms
 
     def _load(self) -> None:
         """Find what is proven, and which rows the table of blocks lacks."""

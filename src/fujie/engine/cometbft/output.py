@@ -19,7 +19,7 @@ WORDS_BYTES_MAX: Final = (
 WORDS_MAX: Final = 300
 
 BEGINS: Final = '"Starting multiAppConn service"'  # the first thing that it does
-FAULTS: Final = ("ERROR: ", "panic: ")
+FAULTS: Final = ("ERROR: ", "panic: ", "fatal error: ")
 
 log = logging.getLogger(__name__)
 

@@ -11,14 +11,13 @@ is in memory only; it is settled by its block, by a refusal of CheckTx, or when 
 this machine settles nothing: after a halt the first block has the time of the halt, and carries out what waits anywhere.
 """
 
-import contextlib
 import logging
 import math
 import operator
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -26,6 +25,7 @@ from fujie.core.errors import OperationalError, Refused
 from fujie.core.reasons import TransactionReason
 from fujie.core.transaction import Receipt, VerifiedBlock, VerifiedTransaction
 from fujie.engine.base import Outcome
+from fujie.engine.cometbft.mempool import IN_CACHE, Mempool, MempoolRpc
 from fujie.engine.cometbft.rpc import BROADCAST_MAX, Unanswered
 from fujie.engine.executor import Executor, Head, StateTooOld
 from fujie.engine.intake import Intake, Waiting
@@ -33,22 +33,9 @@ from fujie.engine.outcomes import carried_out, not_carried_out
 
 RETRY_S: Final = 0.25  # while CometBFT does not answer or its mempool is full
 AGAIN_S: Final = 5.0  # for what has waited so long for its block
-EMPTIED_S: Final = 1.0  # after a mempool was emptied, so that those of the others are too when they hear of it again
-IN_CACHE: Final = "already exists in cache"  # CometBFT has it, or had it
+STRANDED_S: Final = 60.0  # after which what waits while blocks are made is not with those who make them
 
 log = logging.getLogger(__name__)
-
-
-class Broadcasting(Protocol):
-    """What hands transactions to CometBFT: its RPC."""
-
-    def broadcast(self, transactions: Sequence[bytes], /) -> list[str]:
-        """See ``Rpc``."""
-        ...
-
-    def flush_mempool(self) -> None:
-        """See ``Rpc``."""
-        ...
 
 
 class _Flight(msgspec.Struct, gc=False):
@@ -58,6 +45,7 @@ class _Flight(msgspec.Struct, gc=False):
     transaction: VerifiedTransaction
     waiting: list[Waiting]
     sent_s: float = 0.0  # when it was last handed to CometBFT; 0 for not yet, or lost since
+    first_s: float = 0.0  # when it was handed over first
     tries: int = 0  # how often it was handed over
 
 
@@ -75,31 +63,29 @@ class Submission:
         self,
         executor: Executor,
         intake: Intake,
-        rpc: Broadcasting,
+        rpc: MempoolRpc,
         clock_ms: Callable[[], int],
         clock_s: Callable[[], float] = time.monotonic,
-        call: Callable[[], bytes] = bytes,
+        decided_ms: Callable[[], int] | None = None,
     ) -> None:
         """``clock_ms`` is the time of day, ``clock_s`` a clock that is never set, by which it is sent again.
 
-        ``call`` returns what the mempool is to hold for the chain to move on, or nothing (``engine.cometbft.waking``).
+        ``decided_ms`` returns when the newest block was decided; without it a chain that stands still is not called.
         """
         self._executor = executor
         self._intake = intake
         self._rpc = rpc
         self._clock_ms = clock_ms
         self._clock_s = clock_s
-        self._call = call
-        self._called = b""  # what the mempool holds of that
-        self._moved = False  # whether there is a block since that was called
+        self.mempool = Mempool(rpc, executor, decided_ms or clock_ms, clock_ms, clock_s)
+        self._moved = False  # whether there is a block since one was called
         self._lock = threading.Lock()
         self._flights: dict[bytes, _Flight] = {}  # by transaction id
         self._parked: list[_Arrival] = []  # in the order in which they came
         self._arrived = 0
         self._expired_ms = -1  # the block time up to which what has expired is settled
         self._unanswered = False
-        self._empties = False  # whether CometBFT holds what no block may have
-        self._emptied_s = -math.inf  # when its mempool was emptied last
+        self._block_s = -math.inf  # when the newest block was carried out
         self._landed = False  # whether a block has settled something that others are parked behind
 
     # -- the thread that sends
@@ -122,8 +108,9 @@ class Submission:
             self._landed = self._moved = False
             taken = self._intake.take()
         self._enter(self._unparked() + [self._arrival(item) for item in taken])
-        self._wake()
-        self._empty()
+        if self.mempool.empty():
+            self._lose()
+        self.mempool.wake()
         self._send()
         self._expire()
 
@@ -225,6 +212,8 @@ class Submission:
 
     def _send(self) -> None:
         """Hand to CometBFT what it has not got, or may have lost."""
+        if self.mempool.settles:
+            return
         now_s = self._clock_s()
         with self._lock:
             due = [flight for flight in self._flights.values() if now_s - flight.sent_s >= AGAIN_S]
@@ -246,43 +235,23 @@ class Submission:
             for flight, problem in zip(chunk, problems, strict=True):
                 if not problem or IN_CACHE in problem:
                     flight.sent_s = now_s
+                    flight.first_s = flight.first_s or now_s
+            if self._is_stranded(chunk, now_s):
+                self.mempool.is_unfit()
             full = next((problem for problem in problems if problem and IN_CACHE not in problem), None)
             if full is not None:
                 log.info("transactions wait: %s", full)
                 return
 
-    def _wake(self) -> None:
-        """Have the mempool hold what makes a block where the chain stands, and no longer than that."""
-        call = self._call()
-        if call == self._called:
-            return
-        if not call:
-            self._called, self._empties = b"", True
-            return
-        with contextlib.suppress(Unanswered):
-            self._rpc.broadcast([call])
-            if not self._called:
-                log.info("the chain stands still; a block is called for")
-            self._called = call
+    def _is_stranded(self, flights: Iterable[_Flight], now_s: float) -> bool:
+        """Whether CometBFT has had one of them for long while blocks were made: then its peers have lost it.
 
-    def _empty(self) -> None:
-        """Have CometBFT forget what it holds, where that was wished; what is under way is handed over again."""
-        now_s = self._clock_s()
-        if not self._empties or now_s - self._emptied_s < EMPTIED_S:
-            return
-        self._empties = False
-        try:
-            self._rpc.flush_mempool()
-        except Unanswered as error:
-            self._empties = True
-            log.warning("its mempool cannot be emptied: %s", error.what)
-            return
-        finally:
-            self._emptied_s = now_s
-        log.info("the mempool is emptied: it held what no block may have")
-        with self._lock:
-            for flight in self._flights.values():
-                flight.sent_s = min(flight.sent_s, now_s + EMPTIED_S - AGAIN_S)
+        It tells each peer of a transaction once, and theirs may have been emptied since. Emptied too, it tells them again.
+        """
+        oldest_s = now_s - STRANDED_S
+        if self.mempool.emptied_s > oldest_s or self._block_s < oldest_s:
+            return False
+        return any(0 < flight.first_s < oldest_s for flight in flights)
 
     def _expire(self) -> None:
         """Settle what no block can carry out any more."""
@@ -303,6 +272,7 @@ class Submission:
     def settle_block(self, first_index: int, receipts: Iterable[Receipt[Any]]) -> None:
         """Settle what a committed block carried out; its log entries begin at ``first_index``."""
         landed: list[tuple[_Flight, Outcome]] = []
+        self._block_s = self._clock_s()
         with self._lock:
             for index, receipt in enumerate(receipts, first_index):
                 flight = self._flights.pop(receipt.transaction_id, None)
@@ -336,27 +306,23 @@ class Submission:
 
     def move_on(self) -> None:
         """Have what was called for forgotten at once, now that a block is proven: before the next one wakes some nodes only."""
-        if self._called:
+        if self.mempool.is_called:
             with self._intake.changed:
                 self._moved = True
                 self._intake.changed.notify_all()
 
     def send_again(self) -> None:
         """Hand everything to CometBFT again: it has started anew, and its mempool is empty."""
-        self._called = b""
-        with self._lock:
-            for flight in self._flights.values():
-                flight.sent_s = 0.0
-
-    def empty_mempool(self) -> None:
-        """Have the thread that sends empty CometBFT's mempool: it holds a transaction that is never proposed.
-
-        A mempool that holds any makes one block after the other, without end; CometBFT drops what blocks carried out, and
-        nothing else.
-        """
-        self._empties = True
+        self.mempool.is_new()
+        self._lose()
 
     # -- inside
+
+    def _lose(self) -> None:
+        """Take it that CometBFT has nothing of what is under way."""
+        with self._lock:
+            for flight in self._flights.values():
+                flight.sent_s = flight.first_s = 0.0
 
     def _settle(self, flight: _Flight, outcome: Outcome) -> None:
         self._intake.settle(flight.waiting, [outcome] * len(flight.waiting))
