@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from fujie.core.errors import OperationalError
 from fujie.core.wording import count
+from fujie.engine.cometbft.mempool import STANDS_MS
 from fujie.engine.cometbft.output import last_words
 from fujie.engine.cometbft.rpc import NodeStatus, Rpc, Unanswered, Votes
 from fujie.node.cometbft_file import read_comet_file
@@ -64,10 +65,14 @@ class Reach(NamedTuple):
 
     @property
     def lacks_votes(self) -> bool:
-        """Whether a block is proposed and the votes that have arrived are too few for it; a moment later it may have them."""
-        return (
-            bool(self.power_heard) and not self.status.catching_up and _too_little(self.power_heard, self.power_total)
-        )
+        """Whether a block is proposed and the votes that have arrived are too few for it; a moment later it may have them.
+
+        Where all peers are connected and the newest block is young, some have begun with the next one before the others, who do
+        so at the heartbeat or with a transaction.
+        """
+        begins_early = self.status.peers >= self.known and time.time() * 1_000 - self.status.time_ms < STANDS_MS
+        heard = self.power_heard
+        return bool(heard) and not begins_early and not self.status.catching_up and _too_little(heard, self.power_total)
 
     def role(self) -> str:
         """Return in words with what power the node votes. CometBFT says 0 of every node before its first block."""

@@ -26,6 +26,7 @@ from fujie.proof.comet_json import (
     read_base64,
     read_commit,
     read_header,
+    read_time,
     read_validators,
 )
 from fujie.proof.header import Header
@@ -52,13 +53,14 @@ class Unanswered(OperationalError):
 
 class NodeStatus(msgspec.Struct, frozen=True):
     """How the node stands: height of its newest block, whether it still fetches older ones from its peers, how many of
-    those it has, and the power of its own key among the validators, 0 for none.
+    those it has, the power of its own key among the validators, 0 for none, and the time of its newest block.
     """
 
     height: int
     catching_up: bool
     peers: int
     power: int
+    time_ms: int = 0
 
 
 class Votes(msgspec.Struct, frozen=True):
@@ -110,6 +112,7 @@ class _BroadcastResult(msgspec.Struct):
 
 class _SyncInfo(msgspec.Struct):
     latest_block_height: str
+    latest_block_time: str
     catching_up: bool
 
 
@@ -235,9 +238,12 @@ class Rpc:
         said = self._call("status", {}, _StatusResult)
         peers = self._call("net_info", {}, _NetResult).n_peers
         sync = said.sync_info
-        return NodeStatus(
-            int(sync.latest_block_height), sync.catching_up, int(peers), int(said.validator_info.voting_power)
-        )
+        try:
+            time_ms = read_time(sync.latest_block_time) // 1_000_000
+        except DecodeError as error:
+            raise Unanswered("status", error.detail) from None
+        power = int(said.validator_info.voting_power)
+        return NodeStatus(int(sync.latest_block_height), sync.catching_up, int(peers), power, time_ms)
 
     def votes(self) -> Votes:
         """Return what has arrived of the votes on the block to come. Raises :class:`Unanswered`."""
