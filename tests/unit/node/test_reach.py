@@ -15,7 +15,7 @@ from fujie.node.cometbft_file import read_comet_file, write_comet_file
 from fujie.node.folder import Folder
 from fujie.node.missing_nodes import missing_nodes
 from fujie.node.network import create
-from fujie.node.ports import PEER_PORTS
+from fujie.node.ports import NODES_MAX, PEER_PORTS
 from fujie.node.reach import Lasting, Reach, lacks_first_block, told, too_few, waits_for, watched
 from tests.e2e.cli_network import free_ports
 
@@ -211,6 +211,7 @@ def test_a_peer_elsewhere_is_no_missing_node(tmp_path):
     town = create(tmp_path, "town", 2, base, "sqlite")
     folder = town.folders()["node1"]
     file = read_comet_file(folder)
-    others = ("ab" * 20 + "@127.0.0.1:26656", "cd" * 20 + f"@north.example:{base + PEER_PORTS + 4}")
+    above = base + PEER_PORTS + NODES_MAX + 1
+    others = ("ab" * 20 + f"@127.0.0.1:{above}", "cd" * 20 + f"@north.example:{base + PEER_PORTS + 4}")
     write_comet_file(folder, msgspec.structs.replace(file, peers=(*file.peers, *others)))
     assert missing_nodes(town) == []
