@@ -117,7 +117,7 @@ class Chain:
         self.submission = Submission(
             self.executor, self.intake, self.rpc, self.clock, decided_ms=lambda: self.executor.head.time_ms
         )
-        self.consensus = Consensus(self.executor, self.verification, self.submission.mempool.is_unfit)
+        self.consensus = Consensus(self.executor, self.verification, self.submission.mempool.note_unfit)
         self.signing = Signing(self.executor.chain_id)
         self.threads = [
             threading.Thread(target=target) for target in (self.intake.verify_all, self.submission.send_all)
@@ -477,7 +477,7 @@ def test_who_fetches_older_blocks_calls_for_none(chain: Chain, monkeypatch: pyte
 def test_a_call_that_was_emptied_with_the_rest_is_made_again(chain: Chain) -> None:
     chain.clock.now_ms += STANDS_MS + 1
     wait(lambda: len(chain.rpc.mempool) == 1)
-    chain.submission.mempool.is_unfit()
+    chain.submission.mempool.note_unfit()
     wait(lambda: chain.rpc.flushed == 1)
     wait(lambda: len(chain.rpc.mempool) == 1)
 

@@ -86,7 +86,7 @@ class Process:
             self.executor, self._intake, self.mempool, clock_ms, lambda: scheduler.now_ms / 1_000
         )
         self._application = Application(
-            Consensus(self.executor, self._verification, self._submission.mempool.is_unfit),
+            Consensus(self.executor, self._verification, self._submission.mempool.note_unfit),
             self._verification,
             initial_height=first,
             on_commit=hear,

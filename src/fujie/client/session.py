@@ -105,8 +105,8 @@ class Session:
         """Return a good expiry for a transaction built now: half the chain's window after the block time to expect.
 
         Block time follows the node's clock but may lag behind it by one heartbeat on an idle chain, and the next block has about
-        the time at which the newest one was decided. This machine's clock is believed within that span and not
-        beyond, so that neither clock needs to be right.
+        the time at which the newest one was decided. This machine's clock is believed within that span and not beyond, so that
+        neither clock needs to be right.
         """
         with self._lock:
             known = self._status

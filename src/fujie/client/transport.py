@@ -40,8 +40,8 @@ class ComingRules(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node says of itself: its chain, height and block time of its newest block, when that was decided, and the rules that are decided and
-    not in force yet, at most so many as a chain may have. Further fields are ignored.
+    """What a node says of itself: its chain, height and block time of its newest block, when that was decided (0: it does not
+    say), and the rules that are decided and not in force yet, at most so many as a chain may have. Further fields are ignored.
 
     It is a hint, for choosing an expiry and for people; nothing is ever proven with it.
     """

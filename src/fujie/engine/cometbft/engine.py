@@ -109,7 +109,7 @@ class CometEngine(LocalLedger):
         self._submission = Submission(executor, self._intake, self._rpc, self._clock_ms, decided_ms=self._decided_ms)
         self._headers = Headers(self.chain_id, self._rpc, self._take_votes)
         self._application = Application(
-            Consensus(executor, self._verification, self._submission.mempool.is_unfit),
+            Consensus(executor, self._verification, self._submission.mempool.note_unfit),
             self._verification,
             initial_height=initial_height,
             on_decided=lambda decided: self._headers.want(decided.block.height),

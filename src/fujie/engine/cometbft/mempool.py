@@ -118,10 +118,10 @@ class Mempool:
         log.info("the mempool is emptied of what no block may have")
         return True
 
-    def is_unfit(self) -> None:
+    def note_unfit(self) -> None:
         """Note that it holds what no block may have."""
         self._unfit = True
 
-    def is_new(self) -> None:
+    def note_restart(self) -> None:
         """Note that CometBFT has started anew, and that it is empty."""
         self._called, self._unfit = b"", False

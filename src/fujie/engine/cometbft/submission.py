@@ -237,7 +237,7 @@ class Submission:
                     flight.sent_s = now_s
                     flight.first_s = flight.first_s or now_s
             if self._is_stranded(chunk, now_s):
-                self.mempool.is_unfit()
+                self.mempool.note_unfit()
             full = next((problem for problem in problems if problem and IN_CACHE not in problem), None)
             if full is not None:
                 log.info("transactions wait: %s", full)
@@ -313,7 +313,7 @@ class Submission:
 
     def send_again(self) -> None:
         """Hand everything to CometBFT again: it has started anew, and its mempool is empty."""
-        self.mempool.is_new()
+        self.mempool.note_restart()
         self._lose()
 
     # -- inside
