@@ -19,9 +19,11 @@ from fujie.node.ports import NODES_MAX, PEER_PORTS
 from fujie.node.reach import Lasting, Reach, lacks_first_block, told, too_few, waits_for, watched
 from tests.e2e.cli_network import free_ports
 
+FAR_MS = 10**15  # no block will be older
 
-def seen(peers, known, most, total, heard=0, *, power=1, catching_up=False, age_s=3_600):
-    time_ms = int(time.time() - age_s) * 1_000
+
+def seen(peers, known, most, total, heard=0, *, power=1, catching_up=False, is_young=False):
+    time_ms = FAR_MS if is_young else 0  # rows are made when tests are collected, long before they run
     return Reach(NodeStatus(46, catching_up, peers, power, time_ms), known, 47, total, most, heard)
 
 
@@ -40,8 +42,8 @@ def seen(peers, known, most, total, heard=0, *, power=1, catching_up=False, age_
         (seen(1, 3, 2, 4, catching_up=True), True),
         (seen(3, 3, 4, 4, heard=2), False),
         (seen(3, 3, 4, 4, heard=3), True),
-        (seen(3, 3, 4, 4, heard=2, age_s=5), True),  # two have begun with the next block before the others
-        (seen(2, 3, 3, 4, heard=2, age_s=5), False),
+        (seen(3, 3, 4, 4, heard=2, is_young=True), True),  # two have begun with the next block before the others
+        (seen(2, 3, 3, 4, heard=2, is_young=True), False),
         (seen(3, 3, None, None), True),  # before the first block of a chain that grew, nobody can say
         (seen(0, 3, None, None), False),
     ],
