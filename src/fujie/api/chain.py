@@ -16,11 +16,12 @@ from fujie.core.json_form import to_json
 from fujie.core.limits import HEARTBEAT_MS
 from fujie.core.wording import span
 from fujie.engine.base import Served
-from fujie.engine.reading import NS_PER_MS, ProvenState, decided_at_ms
+from fujie.engine.reading import ProvenState, decided_at_ms
 from fujie.engine.signers import last_of
 from fujie.machine.schedule import coming
 from fujie.modules.catalog import REASONS, record_at
 from fujie.modules.membership import queries as membership
+from fujie.proof.header import NANOSECONDS_PER_MS
 from fujie.proof.light_block import LightBlock, decode_light_block, encode_light_block
 from fujie.proof.trust import TrustRoot, encode_trust
 from fujie.reader.access import sees_all
@@ -77,7 +78,7 @@ async def ready(serving: Serving, request: AnyRequest) -> Answer:
 
 def block_age_ms(engine: Served) -> int:
     """Return how long ago the newest block was decided, in ms; 0 for one from the future."""
-    return max(time.time_ns() // NS_PER_MS - decided_at_ms(engine), 0)
+    return max(time.time_ns() // NANOSECONDS_PER_MS - decided_at_ms(engine), 0)
 
 
 async def genesis(serving: Serving, request: AnyRequest) -> Answer:

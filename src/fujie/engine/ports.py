@@ -1,4 +1,4 @@
-"""Whether a program may listen at an address of this machine."""
+"""Addresses at which a program listens, and whether it may on this machine."""
 
 import errno
 import socket
@@ -21,3 +21,8 @@ def bind_error(host: str, port: int) -> int | None:
 def port_taken(host: str, port: int) -> bool:
     """Tell whether ``port`` of ``host`` is in use."""
     return bind_error(host, port) == errno.EADDRINUSE
+
+
+def host_of(address: str) -> str:
+    """Return the host of ``host:port``, an IPv6 address without its brackets."""
+    return address.rpartition(":")[0].strip("[]")

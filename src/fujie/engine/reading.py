@@ -31,12 +31,11 @@ from fujie.modules.identity import queries as identity
 from fujie.modules.membership import queries as membership
 from fujie.proof.bundle import Bundle, Present
 from fujie.proof.commit import decided_ms
+from fujie.proof.header import NANOSECONDS_PER_MS
 from fujie.proof.light_block import decode_light_block
 from fujie.proof.past import path_to
 
 T = TypeVar("T", bound=Record)
-
-NS_PER_MS: Final = 1_000_000
 
 _ACCOUNT: Final = "account/"
 _WALLET: Final = "wallet/"
@@ -222,7 +221,7 @@ def decided_at_ms(engine: Served, now_ms: int | None = None) -> int:
     Its own time says it, but for that of the first one after a halt, which is the time of the halt: then the votes for it do.
     """
     time_ms = engine.head.time_ms
-    now_ms = time.time_ns() // NS_PER_MS if now_ms is None else now_ms
+    now_ms = time.time_ns() // NANOSECONDS_PER_MS if now_ms is None else now_ms
     if now_ms - time_ms > HEARTBEAT_MS:
         time_ms = max(time_ms, _votes_ms(engine.chain_id, engine.proven.light_block))
     return time_ms

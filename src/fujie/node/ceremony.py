@@ -26,6 +26,7 @@ from fujie.core.policy import single
 from fujie.core.units import AccountName
 from fujie.engine.cometbft.binary import VERSION
 from fujie.engine.cometbft.home import Peer, node_id
+from fujie.engine.ports import host_of
 from fujie.machine import genesis as genesis_form
 from fujie.machine.genesis import ChainName, Genesis, chain_id, compose, founding_record
 from fujie.modules.membership.genesis import (
@@ -41,7 +42,6 @@ from fujie.node.cometbft_file import (
     CometFile,
     check_address,
     has_cometbft,
-    host_of,
     parse_peer,
     peer_texts,
     port_of,

@@ -118,11 +118,6 @@ def port_of(address: str) -> int:
     return port
 
 
-def host_of(address: str) -> str:
-    """Return the host of ``host:port``, an IPv6 address without its brackets."""
-    return address.rpartition(":")[0].strip("[]")
-
-
 def is_everywhere(address: str) -> bool:
     """Tell whether ``host:port`` says where to listen on every address of a machine, and not where others reach it."""
     return address.rpartition(":")[0] in ("0.0.0.0", "[::]")  # noqa: S104 - compared with, and listened at nowhere

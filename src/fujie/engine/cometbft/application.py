@@ -71,7 +71,8 @@ class Application:
         ``on_decided`` hears of blocks that are carried out, ``before_commit`` of those that are about to be durable, whose
         batch it may add rows to, and ``on_commit`` of those that are, all in the ledger thread; ``on_refused`` hears of
         transactions with good signatures that may not wait for a block, in the thread that has checked them. ``is_call``
-        tells what may wait although it is no transaction (``engine.cometbft.mempool``). ``snapshots`` are what nodes that come later may begin from. ``is_peer`` says which nodes CometBFT may connect to.
+        tells what may wait although it is no transaction (``engine.cometbft.mempool``). ``snapshots`` are what nodes that come
+        later may begin from. ``is_peer`` says which nodes CometBFT may connect to.
         """
         self.ledger = ThreadPoolExecutor(1, "fujie-ledger")
         self._mempool = ThreadPoolExecutor(1, "fujie-mempool")

@@ -18,7 +18,7 @@ from fujie.engine.cometbft.home import validator_key_text
 from fujie.engine.cometbft.locks import FolderLock
 from fujie.engine.cometbft.output import Output, last_words
 from fujie.engine.key_lock import KeyLock
-from fujie.engine.ports import bind_error
+from fujie.engine.ports import bind_error, host_of
 
 BACK_OFF_S: Final = (0.5, 1.0, 2.0, 5.0, 15.0)  # by how many ends came in a row
 STEADY_S: Final = 60.0  # a run of this length was no failed start
@@ -158,8 +158,8 @@ class CometProcess:
 
 def require_free(address: str) -> None:
     """Raise :class:`OperationalError` where nobody can listen at ``address``, which is ``host:port``."""
-    host, _, port = address.rpartition(":")
-    error = bind_error(host.strip("[]"), int(port))
+    port = address.rpartition(":")[2]
+    error = bind_error(host_of(address), int(port))
     if error == errno.EADDRINUSE:
         raise OperationalError(
             f"{address}, where this node waits for its peers, is in use by another program.",

@@ -29,7 +29,7 @@ from fujie.proof.comet_json import (
     read_time,
     read_validators,
 )
-from fujie.proof.header import Header
+from fujie.proof.header import NANOSECONDS_PER_MS, Header
 from fujie.proof.validators import VALIDATORS_MAX, ValidatorSet
 from fujie.proof.vote import Commit
 
@@ -239,7 +239,7 @@ class Rpc:
         peers = self._call("net_info", {}, _NetResult).n_peers
         sync = said.sync_info
         try:
-            time_ms = read_time(sync.latest_block_time) // 1_000_000
+            time_ms = read_time(sync.latest_block_time) // NANOSECONDS_PER_MS
         except DecodeError as error:
             raise Unanswered("status", error.detail) from None
         power = int(said.validator_info.voting_power)

@@ -78,7 +78,6 @@ class Submission:
         self._clock_ms = clock_ms
         self._clock_s = clock_s
         self.mempool = Mempool(rpc, executor, decided_ms or clock_ms, clock_ms, clock_s)
-        self._moved = False  # whether there is a block since one was called
         self._lock = threading.Lock()
         self._flights: dict[bytes, _Flight] = {}  # by transaction id
         self._parked: list[_Arrival] = []  # in the order in which they came
@@ -86,7 +85,7 @@ class Submission:
         self._expired_ms = -1  # the block time up to which what has expired is settled
         self._unanswered = False
         self._block_s = -math.inf  # when the newest block was carried out
-        self._landed = False  # whether a block has settled something that others are parked behind
+        self._due = False  # whether a block has left the thread that sends something to do
 
     # -- the thread that sends
 
@@ -95,9 +94,7 @@ class Submission:
         intake = self._intake
         while True:
             with intake.changed:
-                intake.changed.wait_for(
-                    lambda: intake.verified or self._landed or self._moved or intake.stopping, RETRY_S
-                )
+                intake.changed.wait_for(lambda: intake.verified or self._due or intake.stopping, RETRY_S)
                 if intake.stopping:
                     return
             self.send_now()
@@ -105,7 +102,7 @@ class Submission:
     def send_now(self) -> None:
         """Send what is submitted and what waits too long, and settle what has expired."""
         with self._intake.changed:
-            self._landed = self._moved = False
+            self._due = False
             taken = self._intake.take()
         self._enter(self._unparked() + [self._arrival(item) for item in taken])
         if self.mempool.empty():
@@ -288,9 +285,7 @@ class Submission:
         if waiting:
             self._intake.settle(waiting, outcomes)
         if landed and self._parked:
-            with self._intake.changed:
-                self._landed = True
-                self._intake.changed.notify_all()
+            self._hurry()
 
     def refuse(self, transaction: VerifiedTransaction, code: int) -> None:
         """Settle a transaction that CheckTx has refused, unless it was let in before, or has expired: block time says when."""
@@ -307,9 +302,7 @@ class Submission:
     def move_on(self) -> None:
         """Have what was called for forgotten at once, now that a block is proven: before the next one wakes some nodes only."""
         if self.mempool.is_called:
-            with self._intake.changed:
-                self._moved = True
-                self._intake.changed.notify_all()
+            self._hurry()
 
     def send_again(self) -> None:
         """Hand everything to CometBFT again: it has started anew, and its mempool is empty."""
@@ -317,6 +310,12 @@ class Submission:
         self._lose()
 
     # -- inside
+
+    def _hurry(self) -> None:
+        """Have the thread that sends take its turn now."""
+        with self._intake.changed:
+            self._due = True
+            self._intake.changed.notify_all()
 
     def _lose(self) -> None:
         """Take it that CometBFT has nothing of what is under way."""
